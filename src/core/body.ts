@@ -1,0 +1,152 @@
+import { GatewayError } from './errors.ts';
+import type { HeaderList } from './header-list.ts';
+
+/** Takes a body piece by piece. */
+export interface BodySink {
+  /**
+   * Takes a chunk, which is lent: its bytes are valid only until `write` returns, so who keeps them copies them.
+   * Returns `false` when the source should pause until its `resume` is called.
+   */
+  write(chunk: Uint8Array): boolean;
+  /** Ends the body as whole, with trailer fields if there are any. */
+  end(trailers?: HeaderList): void;
+  /** Ends the body as broken. What was written must not be taken as whole. */
+  abort(error: Error): void;
+}
+
+/** Gives a body, once, at the speed of its sink. */
+export interface BodySource {
+  /** Length in bytes where it is known beforehand, 0 for none, `undefined` where only the end will tell. */
+  readonly length: number | undefined;
+  /** Starts the flow into `sink`. Call once. `write` may be called before this returns. */
+  pipe(sink: BodySink): void;
+  /** Goes on after a `write` that returned `false`. */
+  resume(): void;
+  /** Drops what is left and frees what stands behind it; the sink hears nothing more. */
+  cancel(error?: Error): void;
+}
+
+/** The body of a message that has none. */
+export const EMPTY_BODY: BodySource = {
+  length: 0,
+  pipe: (sink) => sink.end(),
+  resume() {},
+  cancel() {},
+};
+
+/** Makes a body of bytes or of a string (as UTF-8). */
+export function bodyFrom(content: Uint8Array | string): BodySource {
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+  if (bytes.length === 0) return EMPTY_BODY;
+  let rest: BodySink | undefined;
+  return {
+    length: bytes.length,
+    pipe(sink) {
+      if (sink.write(bytes)) sink.end();
+      else rest = sink;
+    },
+    resume() {
+      const sink = rest;
+      rest = undefined;
+      sink?.end();
+    },
+    cancel() {
+      rest = undefined;
+    },
+  };
+}
+
+/** Makes a body of an async iterable of bytes, `length` in bytes where it is known. */
+export function bodyFromIterable(chunks: AsyncIterable<Uint8Array>, length?: number): BodySource {
+  let wake: (() => void) | undefined;
+  let isCancelled = false;
+  const iterator = chunks[Symbol.asyncIterator]();
+  const run = async (sink: BodySink): Promise<void> => {
+    try {
+      for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
+        if (isCancelled) return;
+        const goesOn = next.value.length === 0 || sink.write(next.value);
+        if (!goesOn) await new Promise<void>((resolve) => (wake = resolve));
+        if (isCancelled) return;
+      }
+      sink.end();
+    } catch (error) {
+      if (!isCancelled) sink.abort(error instanceof Error ? error : new Error(String(error)));
+    }
+  };
+  return {
+    length,
+    pipe: (sink) => void run(sink),
+    resume: () => wake?.(),
+    cancel() {
+      isCancelled = true;
+      wake?.();
+      iterator.return?.(undefined)?.then(undefined, () => {});
+    },
+  };
+}
+
+/**
+ * Reads a whole body into one buffer.
+ * Rejects with `GW_BODY_TOO_LARGE` as soon as it passes `maxBytes`, and with the source's error when it breaks.
+ */
+export function readBody(source: BodySource, maxBytes: number): Promise<Buffer> {
+  if (source.length !== undefined && source.length > maxBytes) {
+    source.cancel();
+    return Promise.reject(new GatewayError('GW_BODY_TOO_LARGE'));
+  }
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    source.pipe({
+      write(chunk) {
+        size += chunk.length;
+        if (size <= maxBytes) {
+          chunks.push(Buffer.from(chunk));
+          return true;
+        }
+        source.cancel();
+        reject(new GatewayError('GW_BODY_TOO_LARGE'));
+        return false;
+      },
+      end: () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)),
+      abort: reject,
+    });
+  });
+}
+
+/** Reads a body as an async iterable of copied chunks, with backpressure. Leaving the loop cancels the body. */
+export async function* iterateBody(source: BodySource): AsyncGenerator<Buffer> {
+  const queue: Buffer[] = [];
+  let ended = false;
+  let broken: Error | undefined;
+  let wake: () => void = () => {};
+  source.pipe({
+    write(chunk) {
+      queue.push(Buffer.from(chunk));
+      wake();
+      return false;
+    },
+    end() {
+      ended = true;
+      wake();
+    },
+    abort(error) {
+      broken = error;
+      wake();
+    },
+  });
+  try {
+    while (true) {
+      const chunk = queue.shift();
+      if (chunk) {
+        yield chunk;
+        if (queue.length === 0) source.resume();
+      } else if (broken) throw broken;
+      else if (ended) return;
+      else await new Promise<void>((resolve) => (wake = resolve));
+    }
+  } finally {
+    if (!ended && !broken) source.cancel();
+  }
+}

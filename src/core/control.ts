@@ -1,0 +1,37 @@
+/** Where the gateway stands in its life. */
+export type GatewayState = 'starting' | 'ready' | 'draining' | 'closed';
+
+/** What came of a reload: either everything changed, or nothing and the reasons. */
+export type ReloadResult =
+  | { readonly ok: true; readonly version: number }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+export interface Readiness {
+  readonly isReady: boolean;
+  /** Why not, or what is amiss though ready; a sentence each. */
+  readonly details: readonly string[];
+}
+
+/**
+ * The only way in which the admin side (API, metrics, signals) reaches the data path: called directly in one process,
+ * by messages in many.
+ */
+export interface GatewayControl {
+  readonly state: GatewayState;
+  reload(): Promise<ReloadResult>;
+  readiness(): Readiness;
+  /** The metrics in Prometheus text format and its content type. */
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+  /** What runs: routes by id, upstreams by name, the Snapshot's version. */
+  describe(): Promise<GatewayDescription>;
+}
+
+export interface GatewayDescription {
+  readonly version: number;
+  readonly routes: readonly {
+    readonly id: string;
+    readonly path: string;
+    readonly upstream: string | undefined;
+  }[];
+  readonly upstreams: readonly { readonly name: string; readonly targets: readonly string[] }[];
+}

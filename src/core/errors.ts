@@ -1,0 +1,89 @@
+/** Who caused a failure: the client by what it sent, the gateway itself, or an upstream by what it did. */
+export type FailureOrigin = 'client' | 'gateway' | 'upstream';
+
+export interface FailureEntry {
+  readonly status: number;
+  readonly title: string;
+  readonly origin: FailureOrigin;
+  /** Whether the same request may succeed later without being changed. */
+  readonly retryable: boolean;
+}
+
+const client = (status: number, title: string): FailureEntry => ({
+  status,
+  title,
+  origin: 'client',
+  retryable: false,
+});
+const gateway = (status: number, title: string): FailureEntry => ({
+  status,
+  title,
+  origin: 'gateway',
+  retryable: true,
+});
+const upstream = (status: number, title: string): FailureEntry => ({
+  status,
+  title,
+  origin: 'upstream',
+  retryable: true,
+});
+
+/** Every failure that a client can see. Codes are never renamed. */
+export const FAILURES = {
+  GW_BAD_REQUEST: client(400, 'The request is not valid HTTP'),
+  GW_BAD_PATH: client(400, 'The request path is not valid'),
+  GW_BAD_HOST: client(400, 'The Host header is missing or not valid'),
+  GW_BAD_FRAMING: client(400, 'The length of the request body is not stated clearly'),
+  GW_IP_DENIED: client(403, 'This address may not use this route'),
+  GW_NO_ROUTE: client(404, 'No route matches this request'),
+  GW_METHOD_NOT_ALLOWED: client(405, 'This route does not take this method'),
+  GW_REQUEST_TIMEOUT: client(408, 'The request did not arrive in time'),
+  GW_BODY_TOO_LARGE: client(413, 'The request body is too large'),
+  GW_URI_TOO_LONG: client(414, 'The request target is too long'),
+  GW_EXPECTATION_FAILED: client(417, 'The expectation in this request cannot be met'),
+  GW_MISDIRECTED: client(421, 'This connection is not meant for that host'),
+  GW_HEADERS_TOO_LARGE: client(431, 'The request header is too large'),
+  GW_CLIENT_CLOSED: client(499, 'The client left before the answer'),
+  GW_POLICY_FAILED: { ...gateway(500, 'The gateway could not decide about this request'), retryable: false },
+  GW_INTERNAL: { ...gateway(500, 'The gateway failed'), retryable: false },
+  GW_METHOD_UNKNOWN: client(501, 'This method is not supported'),
+  GW_UPSTREAM_BROKEN: upstream(502, 'The service gave a broken answer'),
+  GW_UPSTREAM_UNREACHABLE: upstream(503, 'The service cannot be reached'),
+  GW_UPSTREAM_BUSY: upstream(503, 'The service has no free connection'),
+  GW_BUFFERS_FULL: gateway(503, 'The gateway holds too many request bodies'),
+  GW_TOO_MANY_CONNECTIONS: gateway(503, 'The gateway has too many connections'),
+  GW_DRAINING: gateway(503, 'The gateway is shutting down'),
+  GW_UPSTREAM_TIMEOUT: upstream(504, 'The service did not answer in time'),
+  GW_VERSION_UNSUPPORTED: client(505, 'This HTTP version is not supported'),
+} as const satisfies Record<string, FailureEntry>;
+
+export type FailureCode = keyof typeof FAILURES;
+
+export interface GatewayErrorOptions {
+  /** What the client may read beyond the title. Never says what is inside. */
+  readonly detail?: string;
+  /** Header fields that go with the answer, such as `Allow`. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The reason, for the log only. */
+  readonly cause?: unknown;
+}
+
+/** A failure of the catalogue on its way to the client. The client gets code and request id, the log the cause. */
+export class GatewayError extends Error {
+  readonly code: FailureCode;
+  readonly status: number;
+  readonly detail: string | undefined;
+  readonly headers: Readonly<Record<string, string>> | undefined;
+
+  constructor(code: FailureCode, options: GatewayErrorOptions = {}) {
+    super(
+      options.detail ?? FAILURES[code].title,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.name = 'GatewayError';
+    this.code = code;
+    this.status = FAILURES[code].status;
+    this.detail = options.detail;
+    this.headers = options.headers;
+  }
+}

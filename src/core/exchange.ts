@@ -1,0 +1,81 @@
+import type { GatewayError } from './errors.ts';
+import type { HeaderList } from './header-list.ts';
+import type { ClientRequest } from './message.ts';
+
+/** What policies may know of the route that an exchange matched. */
+export interface RouteInfo {
+  readonly id: string;
+}
+
+/** Who is calling, as a policy that identifies has found out. */
+export interface Identity {
+  readonly subject: string;
+  readonly roles: readonly string[];
+  readonly permissions: readonly string[];
+}
+
+/** One request and what becomes of it: made when its head is read, finished exactly once. */
+export class Exchange {
+  readonly request: ClientRequest;
+  /** Monotonic milliseconds at which the request head was read. */
+  readonly startedAt: number;
+  requestId = '';
+  /** The one spelling of the path, which is matched, rewritten and forwarded; no query. */
+  path = '';
+  /** The query string as received, without `?`. */
+  query = '';
+  /** The host name of `authority` in lower case, without port. */
+  host = '';
+  /** The client's address, with what trusted proxies say about it taken into account. */
+  clientAddress = '';
+  /** What the client used towards us or the first trusted proxy. */
+  scheme: 'http' | 'https' = 'http';
+  /** Host and port under which the client knows us, as the trusted proxies say it or as `Host` does. */
+  publicAuthority = '';
+  route: RouteInfo = NO_ROUTE;
+  params: Readonly<Record<string, string>> = NO_PARAMS;
+  identity: Identity | undefined = undefined;
+  /** The whole request body where a policy asked for it. */
+  bodyBytes: Buffer | undefined = undefined;
+  /** Why the gateway answered itself, if it did. */
+  failure: GatewayError | undefined = undefined;
+  /** Status sent to the client; 0 until there is one. */
+  status = 0;
+  bytesSent = 0;
+  /** The upstream and target that were asked, empty while none was. */
+  upstream = '';
+  target = '';
+  /** Monotonic milliseconds: request given to the target, response head received; 0 until then. */
+  sentAt = 0;
+  respondedAt = 0;
+  /** How many policies of the compiled list have run `onRequest`; the pipeline's own mark. */
+  policiesRun = 0;
+  private abortController: AbortController | undefined = undefined;
+  private isOver = false;
+
+  constructor(request: ClientRequest, startedAt: number) {
+    this.request = request;
+    this.startedAt = startedAt;
+  }
+
+  /** The request's header fields, which policies may change; what is left is forwarded. */
+  get headers(): HeaderList {
+    return this.request.headers;
+  }
+
+  /** Aborts when the client leaves or the exchange ends. Made only when asked for. */
+  get signal(): AbortSignal {
+    this.abortController ??= new AbortController();
+    if (this.isOver) this.abortController.abort();
+    return this.abortController.signal;
+  }
+
+  /** Marks the exchange as over. Called by the gateway. */
+  close(): void {
+    this.isOver = true;
+    this.abortController?.abort();
+  }
+}
+
+const NO_ROUTE: RouteInfo = { id: '' };
+const NO_PARAMS: Readonly<Record<string, string>> = {};

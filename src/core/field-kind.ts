@@ -1,0 +1,106 @@
+/**
+ * The header fields that the gateway itself reads or rewrites, as small integers, so that a received head is
+ * classified once and asked about by number afterwards.
+ */
+export const FieldKind = {
+  removed: -1,
+  other: 0,
+  host: 1,
+  connection: 2,
+  keepAlive: 3,
+  proxyConnection: 4,
+  te: 5,
+  trailer: 6,
+  transferEncoding: 7,
+  upgrade: 8,
+  contentLength: 9,
+  expect: 10,
+  xForwardedFor: 11,
+  xForwardedProto: 12,
+  xForwardedHost: 13,
+  xForwardedPort: 14,
+  forwarded: 15,
+  via: 16,
+  xRequestId: 17,
+  /** Any `x-auth-*`, with `_` counted as `-`: only the gateway may say who somebody is. */
+  xAuth: 18,
+  date: 19,
+  proxyAuthenticate: 20,
+  proxyAuthorization: 21,
+  origin: 22,
+  http2Settings: 23,
+  maxForwards: 24,
+  xRealIp: 25,
+} as const;
+
+const KNOWN: Readonly<Record<string, number>> = {
+  host: FieldKind.host,
+  connection: FieldKind.connection,
+  'keep-alive': FieldKind.keepAlive,
+  'proxy-connection': FieldKind.proxyConnection,
+  te: FieldKind.te,
+  trailer: FieldKind.trailer,
+  'transfer-encoding': FieldKind.transferEncoding,
+  upgrade: FieldKind.upgrade,
+  'content-length': FieldKind.contentLength,
+  expect: FieldKind.expect,
+  'x-forwarded-for': FieldKind.xForwardedFor,
+  'x-forwarded-proto': FieldKind.xForwardedProto,
+  'x-forwarded-host': FieldKind.xForwardedHost,
+  'x-forwarded-port': FieldKind.xForwardedPort,
+  forwarded: FieldKind.forwarded,
+  via: FieldKind.via,
+  'x-request-id': FieldKind.xRequestId,
+  date: FieldKind.date,
+  'proxy-authenticate': FieldKind.proxyAuthenticate,
+  'proxy-authorization': FieldKind.proxyAuthorization,
+  origin: FieldKind.origin,
+  'http2-settings': FieldKind.http2Settings,
+  'max-forwards': FieldKind.maxForwards,
+  'x-real-ip': FieldKind.xRealIp,
+};
+
+const SLOTS = 1024;
+
+/** A perfect hash over length, first and last letter is not needed: a slot holds every name that falls into it. */
+const TABLE: readonly (readonly [name: string, kind: number][])[] = buildTable();
+
+function buildTable(): [string, number][][] {
+  const table: [string, number][][] = Array.from({ length: SLOTS }, () => []);
+  for (const [name, kind] of Object.entries(KNOWN)) table[slotOf(name, 0, name.length)]?.push([name, kind]);
+  return table;
+}
+
+function slotOf(text: string, start: number, end: number): number {
+  const first = fold(text.charCodeAt(start));
+  const last = fold(text.charCodeAt(end - 1));
+  return ((end - start) * 7 + first * 31 + last * 131) & (SLOTS - 1);
+}
+
+/** Folds the case of a letter and, since backends read both alike, `_` (and DEL) to `-`-like codes. */
+function fold(code: number): number {
+  return code === 0x5f ? 0x2d : code | 0x20;
+}
+
+/** Returns the kind of the field name that stands at `start…end` of `text`, whatever its case, `_` read as `-`. */
+export function fieldKindAt(text: string, start: number, end: number): number {
+  const bucket = TABLE[slotOf(text, start, end)] as readonly (readonly [string, number])[];
+  for (let i = 0; i < bucket.length; i++) {
+    const entry = bucket[i] as readonly [string, number];
+    if (entry[0].length === end - start && equalsFolded(text, start, entry[0])) return entry[1];
+  }
+  return end - start > 7 && equalsFolded(text, start, 'x-auth-') ? FieldKind.xAuth : FieldKind.other;
+}
+
+/** Tells whether `text` at `start` spells `lowerName`, whatever its case, `_` read as `-`. */
+function equalsFolded(text: string, start: number, lowerName: string): boolean {
+  for (let i = 0; i < lowerName.length; i++) {
+    if (fold(text.charCodeAt(start + i)) !== lowerName.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+/** Returns the kind of a whole field name. */
+export function fieldKindOf(name: string): number {
+  return name.length === 0 ? FieldKind.other : fieldKindAt(name, 0, name.length);
+}

@@ -1,0 +1,222 @@
+import { FieldKind, fieldKindAt, fieldKindOf } from './field-kind.ts';
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+const STRIDE = 5;
+
+/**
+ * An ordered list of header fields that keeps duplicates and the spelling of names; names match whatever their case.
+ *
+ * A received head stays one string with offsets into it (`raw`, `marks`), so that what is only passed on is copied
+ * in whole runs of lines. What the gateway adds stands behind it in `added`.
+ */
+export class HeaderList {
+  /** The received lines, each closed by CRLF; empty for a list made by hand. */
+  private readonly raw: string;
+  /** Five numbers a received field: kind, name start, name end, value start, value end. */
+  private readonly marks: number[];
+  private readonly rawEnd: number;
+  /** Name and value by turns. */
+  private added: string[] = [];
+
+  private constructor(raw: string, rawEnd: number, marks: number[]) {
+    this.raw = raw;
+    this.rawEnd = rawEnd;
+    this.marks = marks;
+  }
+
+  /** Wraps received lines. `marks` holds five numbers a field as `HeaderList` documents; `rawEnd` is the end of the last line. */
+  static received(raw: string, rawEnd: number, marks: number[]): HeaderList {
+    return new HeaderList(raw, rawEnd, marks);
+  }
+
+  /** Builds a list from pairs or a record. Throws `TypeError` for a name or value that HTTP does not allow. */
+  static from(fields: Iterable<readonly [string, string]> | Record<string, string> = []): HeaderList {
+    const list = new HeaderList('', 0, []);
+    const pairs = Symbol.iterator in fields ? fields : Object.entries(fields);
+    for (const [name, value] of pairs as Iterable<readonly [string, string]>) list.append(name, value);
+    return list;
+  }
+
+  /** Returns the value of `name`, several joined by `, ` (RFC 9110 §5.3), or `undefined`. */
+  get(name: string): string | undefined {
+    const kind = fieldKindOf(name);
+    let found: string | undefined;
+    for (let i = 0; i < this.marks.length; i += STRIDE) {
+      if (this.matches(i, name, kind)) found = joined(found, this.valueAt(i));
+    }
+    for (let i = 0; i < this.added.length; i += 2) {
+      if (sameName(this.added[i] as string, name)) found = joined(found, this.added[i + 1] as string);
+    }
+    return found;
+  }
+
+  /** Returns every value of `name`, in order. */
+  getAll(name: string): string[] {
+    const kind = fieldKindOf(name);
+    const values: string[] = [];
+    for (let i = 0; i < this.marks.length; i += STRIDE) {
+      if (this.matches(i, name, kind)) values.push(this.valueAt(i));
+    }
+    for (let i = 0; i < this.added.length; i += 2) {
+      if (sameName(this.added[i] as string, name)) values.push(this.added[i + 1] as string);
+    }
+    return values;
+  }
+
+  has(name: string): boolean {
+    return this.get(name) !== undefined;
+  }
+
+  /** Returns the joined value of the fields of one `FieldKind`, or `undefined`. */
+  getKind(kind: number): string | undefined {
+    let found: string | undefined;
+    for (let i = 0; i < this.marks.length; i += STRIDE) {
+      if (this.marks[i] === kind) found = joined(found, this.valueAt(i));
+    }
+    for (let i = 0; i < this.added.length; i += 2) {
+      if (fieldKindOf(this.added[i] as string) === kind) found = joined(found, this.added[i + 1] as string);
+    }
+    return found;
+  }
+
+  /** Removes every field of one `FieldKind`. */
+  deleteKind(kind: number): void {
+    for (let i = 0; i < this.marks.length; i += STRIDE) {
+      if (this.marks[i] === kind) this.marks[i] = FieldKind.removed;
+    }
+    if (this.added.length > 0) this.dropAdded((name) => fieldKindOf(name) === kind);
+  }
+
+  /** Removes every received field whose kind has its bit set in `kinds`, in one pass; added fields stay. */
+  deleteReceivedKinds(kinds: number): void {
+    const marks = this.marks;
+    for (let i = 0; i < marks.length; i += STRIDE) {
+      const kind = marks[i] as number;
+      if (kind > 0 && (kinds & (1 << kind)) !== 0) marks[i] = FieldKind.removed;
+    }
+  }
+
+  /** Adds a field behind the others. Throws `TypeError` for a name or value that HTTP does not allow. */
+  append(name: string, value: string): void {
+    if (!TOKEN.test(name)) throw new TypeError(`'${name}' is not a header name`);
+    if (BAD_VALUE.test(value))
+      throw new TypeError(`the value for header '${name}' holds a forbidden character`);
+    this.added.push(name, value);
+  }
+
+  /** Adds a field that the gateway itself made of parts known to be safe, unchecked. */
+  appendTrusted(name: string, value: string): void {
+    this.added.push(name, value);
+  }
+
+  /** Replaces every field called `name` by one. Throws `TypeError` as `append` does. */
+  set(name: string, value: string): void {
+    this.delete(name);
+    this.append(name, value);
+  }
+
+  delete(name: string): void {
+    const kind = fieldKindOf(name);
+    for (let i = 0; i < this.marks.length; i += STRIDE) {
+      if (this.matches(i, name, kind)) this.marks[i] = FieldKind.removed;
+    }
+    if (this.added.length > 0) this.dropAdded((other) => sameName(other, name));
+  }
+
+  /** Yields name and value of each field, in order, the names as they were spelt. */
+  *entries(): Generator<[name: string, value: string]> {
+    for (let i = 0; i < this.marks.length; i += STRIDE) {
+      if (this.marks[i] === FieldKind.removed) continue;
+      yield [this.raw.slice(this.marks[i + 1], this.marks[i + 2]), this.valueAt(i)];
+    }
+    for (let i = 0; i < this.added.length; i += 2)
+      yield [this.added[i] as string, this.added[i + 1] as string];
+  }
+
+  [Symbol.iterator](): Generator<[name: string, value: string]> {
+    return this.entries();
+  }
+
+  /** Returns an independent copy. */
+  clone(): HeaderList {
+    const copy = new HeaderList(this.raw, this.rawEnd, this.marks.slice());
+    copy.added = this.added.slice();
+    return copy;
+  }
+
+  /** Writes the fields as lines, each closed by CRLF: received runs as they came, then what was added. */
+  toLines(): string {
+    const marks = this.marks;
+    let lines = '';
+    let runStart = -1;
+    for (let i = 0; i < marks.length; i += STRIDE) {
+      if (marks[i] !== FieldKind.removed) {
+        if (runStart < 0) runStart = marks[i + 1] as number;
+      } else if (runStart >= 0) {
+        lines += this.raw.slice(runStart, marks[i + 1]);
+        runStart = -1;
+      }
+    }
+    if (runStart >= 0) lines += this.raw.slice(runStart, this.rawEnd);
+    for (let i = 0; i < this.added.length; i += 2) lines += `${this.added[i]}: ${this.added[i + 1]}\r\n`;
+    return lines;
+  }
+
+  private matches(i: number, name: string, kind: number): boolean {
+    const mark = this.marks[i] as number;
+    if (mark === FieldKind.removed) return false;
+    if (kind !== FieldKind.other && kind !== FieldKind.xAuth && mark !== kind) return false;
+    const start = this.marks[i + 1] as number;
+    return (this.marks[i + 2] as number) - start === name.length && sameLetters(this.raw, start, name);
+  }
+
+  private valueAt(i: number): string {
+    return this.raw.slice(this.marks[i + 3], this.marks[i + 4]);
+  }
+
+  private dropAdded(isDropped: (name: string) => boolean): void {
+    const kept: string[] = [];
+    for (let i = 0; i < this.added.length; i += 2) {
+      if (!isDropped(this.added[i] as string))
+        kept.push(this.added[i] as string, this.added[i + 1] as string);
+    }
+    this.added = kept;
+  }
+}
+
+function joined(found: string | undefined, value: string): string {
+  return found === undefined ? value : `${found}, ${value}`;
+}
+
+function sameName(a: string, b: string): boolean {
+  return a.length === b.length && sameLetters(a, 0, b);
+}
+
+/** Compares letters whatever their case. Both sides are tokens, in which `@`-like neighbours of letters do not occur. */
+function sameLetters(text: string, start: number, name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    const a = text.charCodeAt(start + i);
+    const b = name.charCodeAt(i);
+    if (a !== b && lower(a) !== lower(b)) return false;
+  }
+  return true;
+}
+
+function lower(code: number): number {
+  return code >= 0x41 && code <= 0x5a ? code | 0x20 : code;
+}
+
+/** Appends the five marks of one field to `marks`. */
+export function markField(
+  marks: number[],
+  raw: string,
+  nameStart: number,
+  nameEnd: number,
+  valueStart: number,
+  valueEnd: number,
+): number {
+  const kind = fieldKindAt(raw, nameStart, nameEnd);
+  marks.push(kind, nameStart, nameEnd, valueStart, valueEnd);
+  return kind;
+}

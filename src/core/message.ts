@@ -1,0 +1,108 @@
+import type { BodySink, BodySource } from './body.ts';
+import type { HeaderList } from './header-list.ts';
+
+export type HttpVersion = '1.0' | '1.1' | '2';
+
+/** What is known of the connection that a request came on. One object a connection. */
+export interface ClientInfo {
+  /** The address of the peer, which may be a proxy in front of us. IPv4-mapped IPv6 addresses are written as IPv4. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+  readonly isSecure: boolean;
+  /** The host name that the client asked for in TLS (SNI). */
+  readonly serverName: string | undefined;
+}
+
+/** A request as it came from a client, well formed and framed, its target not yet normalised. */
+export interface ClientRequest {
+  readonly method: string;
+  /** The request target as received: origin form, absolute form, or `*`. */
+  readonly target: string;
+  readonly httpVersion: HttpVersion;
+  /** `Host`, or the authority of an absolute-form target (RFC 9112 §3.2.2), valid; empty on HTTP/1.0 without it. */
+  readonly authority: string;
+  readonly headers: HeaderList;
+  readonly body: BodySource;
+  /** The protocol asked for by `Connection: upgrade`, in lower case, such as `websocket`. */
+  readonly upgrade: string | undefined;
+  readonly client: ClientInfo;
+}
+
+export interface ResponseHead {
+  status: number;
+  /** The reason phrase, empty for the standard one. */
+  reason: string;
+  headers: HeaderList;
+  /** Length of the body in bytes, 0 for none, `undefined` where only its end will tell. For HEAD: what GET would have. */
+  length: number | undefined;
+}
+
+/** The two directions of a connection after 101: what comes from the other side, and the way to it. */
+export interface Tunnel extends BodySource, BodySink {
+  /** Called when a `write` that returned `false` has been worked off. */
+  onDrain: (() => void) | undefined;
+}
+
+/**
+ * Takes the answer to one request. The order is: any number of `informational`, then `head`, `write`…, `end`; or
+ * `switchProtocols`; `abort` at any moment.
+ */
+export interface ResponseSink extends BodySink {
+  /** Passes an interim response on (1xx other than 101). */
+  informational(status: number, headers: HeaderList): void;
+  head(head: ResponseHead): void;
+  /** Sends what `head` and `write` hold back to travel together. Producers call it when nothing more is at hand. */
+  flush(): void;
+  /** Answers 101 and joins the client's connection with `tunnel`. */
+  switchProtocols(head: ResponseHead, tunnel: Tunnel): void;
+  /** Set by the producer: called when a `write` that returned `false` has been worked off. */
+  onDrain: (() => void) | undefined;
+}
+
+/** The client's side of one exchange, as a listener gives it. */
+export interface ClientSink extends ResponseSink {
+  /** Set by the handler: called once when the client leaves before the answer is complete. */
+  onClose: (() => void) | undefined;
+  /** Set by the handler: called once when the last byte of the answer was handed over. */
+  onFinish: ((bytesSent: number) => void) | undefined;
+}
+
+/** Answers a request through `sink`. Must not throw. */
+export type RequestHandler = (request: ClientRequest, sink: ClientSink) => void;
+
+/** A request as a target gets it. */
+export interface TargetRequest {
+  readonly method: string;
+  /** Origin form, normalised. */
+  readonly path: string;
+  /** The value for `Host`. */
+  readonly host: string;
+  /** Without hop-by-hop and framing fields and without `Host`. */
+  readonly headers: HeaderList;
+  readonly body: BodySource;
+  /** The protocol to switch to, such as `websocket`. */
+  readonly upgrade: string | undefined;
+  /** Whether the client takes trailer fields (`TE: trailers`). */
+  readonly acceptsTrailers: boolean;
+  /** Milliseconds from the end of the request until the response head is due. */
+  readonly responseTimeoutMs: number;
+}
+
+/** Leaves an exchange under way; the sink hears nothing more. */
+export type CancelExchange = () => void;
+
+/** One place that answers requests: a server behind a connection pool, an in-process app, a test's stub. */
+export interface Target {
+  /** `host:port`, or a name for what has no address. */
+  readonly name: string;
+  /** Sends `request` and gives the answer to `sink`. Failures come by `sink.abort` with a `GatewayError`. */
+  exchange(request: TargetRequest, sink: ResponseSink): CancelExchange;
+}
+
+/** An answer made by the gateway or a policy. */
+export interface Reply {
+  readonly status: number;
+  readonly headers?: HeaderList | Readonly<Record<string, string>>;
+  readonly body?: BodySource | Uint8Array | string;
+}

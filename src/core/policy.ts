@@ -1,0 +1,55 @@
+import type { z } from 'zod';
+import type { BodySource } from './body.ts';
+import type { Exchange } from './exchange.ts';
+import type { Reply, ResponseHead } from './message.ts';
+import type { Services } from './services.ts';
+
+/** How a route's own entry meets a top-level one of the same name: it takes its place, or both run. */
+export type PolicyCombination = 'replace' | 'stack';
+
+/**
+ * Where a policy stands in the compiled list: where it was written, or before all that may refuse, so that what it
+ * puts on an answer is on every answer (`cors`, `security-headers`).
+ */
+export type PolicyPosition = 'as-written' | 'first';
+
+/**
+ * A kind of policy: its name, the schema of its options, and how one use of it is made.
+ * `Options` is the schema's output, defaults filled in.
+ */
+export interface Policy<Schema extends z.ZodType = z.ZodType> {
+  /** As written in the configuration: `rate-limit`, or `acme/audit` for one of your own. */
+  readonly name: string;
+  /** One sentence, for the reference. */
+  readonly summary: string;
+  readonly options: Schema;
+  readonly combination: PolicyCombination;
+  readonly position: PolicyPosition;
+  /** Whether the policy may refuse a request, and so may run with `observe: true`. */
+  readonly refuses: boolean;
+  create(options: z.output<Schema>, services: Services): PolicyInstance | Promise<PolicyInstance>;
+}
+
+export type RequestOutcome = Reply | undefined | void;
+export type ResponseOutcome = Reply | { mapBody(source: BodySource): BodySource } | undefined | void;
+
+/** One use of a policy in one Snapshot. Every method is synchronous when it can be. */
+export interface PolicyInstance {
+  /** Runs before the upstream is asked. A `Reply` ends the chain and is the answer; a throw answers 500. */
+  onRequest?(exchange: Exchange): RequestOutcome | Promise<RequestOutcome>;
+  /** Runs when the response head is there, in reverse order. May change the head, map the body, or answer instead. */
+  onResponse?(exchange: Exchange, response: ResponseHead): ResponseOutcome | Promise<ResponseOutcome>;
+  /** Runs exactly once for each exchange whose `onRequest` ran, whatever became of it. */
+  onFinish?(exchange: Exchange): void;
+  /** Runs when the Snapshot retires. */
+  close?(): void | Promise<void>;
+  /** The policy needs the whole request body, at most so many bytes of it, as `exchange.bodyBytes`. */
+  readonly requestBody?: { readonly maxBytes: number };
+}
+
+/** Declares a policy, with the types of its options taken from its schema. */
+export function definePolicy<Schema extends z.ZodType>(
+  policy: Pick<Policy<Schema>, 'name' | 'options' | 'create'> & Partial<Policy<Schema>>,
+): Policy<Schema> {
+  return { summary: '', combination: 'stack', position: 'as-written', refuses: false, ...policy };
+}

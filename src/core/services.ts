@@ -1,0 +1,32 @@
+import type { Clock } from './clock.ts';
+
+/** A structured log, in the manner of pino. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** A counter that only rises. Label values are given when it is made, so that counting costs an addition. */
+export interface Counter {
+  add(amount?: number): void;
+}
+
+export interface Metrics {
+  /** Finds or makes a counter. `labels` are fixed: names and values. */
+  counter(name: string, help: string, labels?: Readonly<Record<string, string>>): Counter;
+  /** Registers a value that is read when metrics are asked for. Returns a function that takes it away. */
+  gauge(name: string, help: string, labels: Readonly<Record<string, string>>, read: () => number): () => void;
+}
+
+/** What a policy may use. Given to `create`, never imported. */
+export interface Services {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  /** Returns a number in [0, 1). */
+  readonly random: () => number;
+  /** The folder of the configuration file, from which paths in it are found. */
+  readonly configFolder: string;
+}
