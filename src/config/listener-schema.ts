@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { duration, listenHost, listenPort, size, wholeNumber } from './scalars.ts';
+
+/** Makes the schema of one entry of `listeners`. `file` is the schema of a file's path. */
+export function listenerSchema(file: () => z.ZodType<string, string>) {
+  return z.strictObject({
+    host: listenHost().prefault('0.0.0.0').describe('Address to listen on.'),
+    port: listenPort().describe('Port to listen on; 0 lets the system choose.'),
+    redirectToHttps: z
+      .int()
+      .min(1)
+      .max(65535)
+      .optional()
+      .describe(
+        'Answers every request with 308 to `https` on this port, except `/.well-known/acme-challenge/`.',
+      ),
+    tls: tlsSchema(file)
+      .optional()
+      .describe('Makes this an HTTPS listener. Replaced certificate files are picked up.'),
+    limits: limitsSchema().prefault({}).describe('What a client may send and how long it may take.'),
+    allowEncoded: allowEncodedSchema()
+      .prefault({})
+      .describe('Characters in a path that are refused with 400 unless switched on here.'),
+  });
+}
+
+function tlsSchema(file: () => z.ZodType<string, string>) {
+  const certificate = z.strictObject({
+    certFile: file().describe('PEM file with the certificate and its chain.'),
+    keyFile: file().describe('PEM file with the private key.'),
+  });
+  return z.strictObject({
+    certificates: z
+      .array(certificate)
+      .min(1, { error: 'is empty — name at least one certFile and keyFile' })
+      .describe('Chosen by the name that the client asks for (SNI); the first one where none fits.'),
+    minVersion: z.enum(['1.2', '1.3']).prefault('1.2').describe('Lowest TLS version taken.'),
+  });
+}
+
+function limitsSchema() {
+  return z.strictObject({
+    headerBytes: size().prefault('16KiB').describe('Whole request head; more is answered 431.'),
+    urlBytes: size().prefault('8KiB').describe('Request target; more is answered 414.'),
+    headerCount: wholeNumber(1).prefault(100).describe('Header fields; more are answered 431.'),
+    connections: wholeNumber(1).prefault(20_000).describe('Open connections of this listener.'),
+    headerTimeout: duration()
+      .prefault('10s')
+      .describe('From the first byte of a request to the end of its head; later is answered 408.'),
+    bodyIdle: duration()
+      .prefault('30s')
+      .describe('Longest pause within a request body; longer is answered 408.'),
+    bodyMinRate: size()
+      .prefault('1KiB')
+      .describe('Slowest request body, per second; slower is answered 408. `0B` switches it off.'),
+    bodyMinRateAfter: duration().prefault('10s').describe('How long a body may be slower than that.'),
+    keepAlive: duration().prefault('72s').describe('How long an idle connection is kept open.'),
+    requestTimeout: duration()
+      .prefault('0s')
+      .describe('From the first byte of a request to its last; `0s` sets no limit.'),
+  });
+}
+
+function allowEncodedSchema() {
+  return z.strictObject({
+    slash: z.boolean().prefault(false).describe('Takes `%2F`, and forwards it as it is.'),
+    backslash: z.boolean().prefault(false).describe('Takes `\\` and `%5C`, and forwards `%5C`.'),
+    semicolon: z.boolean().prefault(false).describe('Takes `;` and `%3B`, and forwards them as they are.'),
+    nul: z.boolean().prefault(false).describe('Takes `%00`, and forwards it as it is.'),
+  });
+}

@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { findPatternFault } from './path-pattern.ts';
+import { duration, headerName, headerValue, text } from './scalars.ts';
+
+/** The methods that a route can name. */
+export const ROUTE_METHODS = [
+  ...['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'PROPPATCH'],
+  ...['MKCOL', 'COPY', 'MOVE', 'LOCK', 'UNLOCK', 'SEARCH', 'REPORT', 'MKACTIVITY', 'CHECKOUT', 'MERGE'],
+  ...['BIND', 'REBIND', 'UNBIND', 'ACL', 'MKCALENDAR', 'LINK', 'UNLINK', 'PURGE', 'SUBSCRIBE', 'UNSUBSCRIBE'],
+  ...['NOTIFY', 'M-SEARCH', 'SOURCE'],
+] as const;
+
+/** Makes the schema of one entry of `routes`. `policies` is the schema of a list of policies. */
+export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
+  return z.strictObject({
+    id: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, {
+        error: 'is not an id — use letters, digits, hyphens, dots and underscores',
+      })
+      .describe('Name of the route in logs and metrics; unique.'),
+    path: pathPattern().describe(
+      'What the path must be: `:name` stands for a segment, a last `*` for the rest.',
+    ),
+    methods: z
+      .array(z.enum(ROUTE_METHODS))
+      .min(1, { error: 'is empty — name a method, or leave `methods` out for all' })
+      .optional()
+      .describe('Methods that match; left out: all.'),
+    hosts: z
+      .array(hostPattern())
+      .min(1, { error: 'is empty — name a host, or leave `hosts` out for all' })
+      .optional()
+      .describe('Host names that match, such as `api.example.com` or `*.example.com`; left out: all.'),
+    headers: headerFields().optional().describe('Header fields that must be there with exactly this value.'),
+    query: z
+      .record(text(), z.string())
+      .optional()
+      .describe('Query parameters that must be there with exactly this value.'),
+    upstream: text().optional().describe('Name of the upstream that answers.'),
+    respond: respondSchema().optional().describe('Answers from the gateway itself, instead of an upstream.'),
+    redirect: redirectSchema().optional().describe('Sends the client elsewhere, instead of an upstream.'),
+    rewrite: absolutePath()
+      .optional()
+      .describe('Path that the upstream sees, such as `/v1/orders/{params.id}`; left out: as it came.'),
+    stripPrefix: absolutePath()
+      .optional()
+      .describe('Whole leading segments that are taken off the path before the upstream sees it.'),
+    hostHeader: z
+      .string()
+      .regex(/^[0-9A-Za-z.:[\]_-]+$/, { error: 'is not a host — write preserve, target or a host name' })
+      .prefault('preserve')
+      .describe(
+        "`Host` that the upstream sees: the client's (`preserve`), the target's (`target`) or a name.",
+      ),
+    timeout: duration()
+      .prefault('30s')
+      .describe('From the end of the request to the head of the response, over all attempts.'),
+    policies: policies.describe('Policies of this route, which run after the top-level ones, in this order.'),
+  });
+}
+
+function respondSchema() {
+  return z.strictObject({
+    status: z.int().min(200).max(599).prefault(200).describe('Status of the answer.'),
+    headers: headerFields().prefault({}).describe('Header fields of the answer.'),
+    body: z.json().optional().describe('Body: text as it is, anything else as JSON.'),
+  });
+}
+
+function redirectSchema() {
+  return z.strictObject({
+    scheme: z.enum(['http', 'https']).optional().describe('Scheme to go to; left out: as it was.'),
+    host: text().optional().describe('Host to go to; left out: as it was.'),
+    port: z.int().min(1).max(65535).optional().describe('Port to go to; left out: as it was.'),
+    path: absolutePath()
+      .optional()
+      .describe('Path to go to, such as `/orders/{params.*}`; left out: as it was.'),
+    status: z
+      .union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)], {
+        error: 'is not a redirect status — write 301, 302, 303, 307 or 308',
+      })
+      .prefault(302)
+      .describe('Status of the answer.'),
+  });
+}
+
+function headerFields() {
+  return z
+    .record(headerName(), headerValue())
+    .transform((fields) =>
+      Object.fromEntries(Object.entries(fields).map(([name, value]) => [name.toLowerCase(), value])),
+    );
+}
+
+function pathPattern() {
+  return z.string().check((context) => {
+    const fault = findPatternFault(context.value);
+    if (fault !== undefined) context.issues.push({ code: 'custom', message: fault, input: context.value });
+  });
+}
+
+function absolutePath() {
+  return z.string().regex(/^\/[\x21-\x7e]*$/, {
+    error: 'is not a path — begin it with / and percent-encode what is not plain ASCII',
+  });
+}
+
+function hostPattern() {
+  return z
+    .string()
+    .regex(/^(\*\.)?([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])$/, {
+      error: 'is not a host — write it like api.example.com or *.example.com, without scheme and port',
+    })
+    .transform((host) => host.toLowerCase());
+}

@@ -1,0 +1,101 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import type { Policy } from '../core/policy.ts';
+import { listenerSchema } from './listener-schema.ts';
+import { policyEntrySchema } from './policy-entry.ts';
+import { routeSchema } from './route-schema.ts';
+import { addressRange, duration, listenHost, listenPort, text } from './scalars.ts';
+import { upstreamSchema } from './upstream-schema.ts';
+
+export type { PolicyEntry, PolicyInput } from './policy-entry.ts';
+
+/** The configuration as it is used: defaults filled in, durations in milliseconds, sizes in bytes, paths absolute. */
+export type GatewayConfig = z.output<ReturnType<typeof gatewaySchema>>;
+
+/** The configuration as it is written. */
+export type GatewayInput = z.input<ReturnType<typeof gatewaySchema>>;
+
+export type ListenerConfig = GatewayConfig['listeners'][number];
+export type UpstreamConfig = GatewayConfig['upstreams'][string];
+export type RouteConfig = GatewayConfig['routes'][number];
+
+/** Declares a configuration in TypeScript: `export default defineGateway({ … })`. */
+export function defineGateway(input: GatewayInput): GatewayInput {
+  return input;
+}
+
+/**
+ * Makes the one schema that gives types, defaults, JSON Schema and reference.
+ * Files are found from `folder`, the folder of the configuration file.
+ */
+export function gatewaySchema(policies: readonly Policy[], folder = '.') {
+  const file = () =>
+    text()
+      .transform((path) => resolve(folder, path))
+      .meta({ title: 'file' });
+  const policyList = z.array(policyEntrySchema(policies)).prefault([]);
+  return z.strictObject({
+    listeners: z
+      .array(listenerSchema(file))
+      .min(1, { error: 'is empty — add one, such as `- port: 8080`' })
+      .describe('Where clients connect.'),
+    admin: adminSchema().prefault({}).describe('The port for operators.'),
+    status: statusSchema()
+      .optional()
+      .describe('A port with nothing but `/healthz`, `/readyz` and `/metrics`, for probes and scrapers.'),
+    dataDir: file().prefault('./sallyport-data').describe('Folder for what must outlive the process.'),
+    trustedProxies: z
+      .array(addressRange())
+      .prefault([])
+      .describe("Proxies in front whose `X-Forwarded-*` is believed; nobody's by default."),
+    forwarded: z.boolean().prefault(false).describe('Also tells upstreams in `Forwarded` (RFC 7239).'),
+    upstreams: z.record(upstreamName(), upstreamSchema(file)).prefault({}).describe('Services, by name.'),
+    policies: policyList.describe('Policies that every route runs first, in this order.'),
+    routes: z.array(routeSchema(policyList)).prefault([]).describe('Which requests go where.'),
+    customPolicies: z
+      .record(customPolicyName(), file())
+      .prefault({})
+      .describe('Policies of your own: from the name, which holds a slash, to the file.'),
+    accessLog: z.boolean().prefault(true).describe('Writes a line for each request to standard output.'),
+    metrics: z.boolean().prefault(true).describe('Counts and times requests for `/metrics`.'),
+    drain: drainSchema().prefault({}).describe('How the gateway stops.'),
+  });
+}
+
+function adminSchema() {
+  return z.strictObject({
+    host: listenHost().prefault('127.0.0.1').describe('Address to listen on.'),
+    port: listenPort().prefault(9901).describe('Port to listen on; 0 lets the system choose.'),
+    token: text()
+      .optional()
+      .describe('Bearer token that opens it; left out: made once and kept in `dataDir`.'),
+  });
+}
+
+function statusSchema() {
+  return z.strictObject({
+    host: listenHost().prefault('0.0.0.0').describe('Address to listen on.'),
+    port: listenPort().prefault(9902).describe('Port to listen on; 0 lets the system choose.'),
+  });
+}
+
+function drainSchema() {
+  return z.strictObject({
+    delay: duration()
+      .prefault('5s')
+      .describe('How long `/readyz` says no before the gateway stops to accept connections.'),
+    timeout: duration().prefault('20s').describe('How long requests under way then have.'),
+  });
+}
+
+function upstreamName() {
+  return z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, {
+    error: 'is not a name for an upstream — use letters, digits, hyphens, dots and underscores',
+  });
+}
+
+function customPolicyName() {
+  return z.string().regex(/^[a-z0-9-]+(\/[a-z0-9-]+)+$/, {
+    error: 'is not a name for a custom policy — put a slash in it, such as acme/audit',
+  });
+}
