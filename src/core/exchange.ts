@@ -1,3 +1,4 @@
+import type { BodySource } from './body.ts';
 import type { GatewayError } from './errors.ts';
 import type { HeaderList } from './header-list.ts';
 import type { ClientRequest } from './message.ts';
@@ -35,8 +36,14 @@ export class Exchange {
   route: RouteInfo = NO_ROUTE;
   params: Readonly<Record<string, string>> = NO_PARAMS;
   identity: Identity | undefined = undefined;
-  /** The whole request body where a policy asked for it. */
+  /** Whether the peer that sent this request is one of `trustedProxies`, so that its word about the client counts. */
+  isTrustedPeer = false;
+  /** The request body as it is forwarded: the client's, or what a policy put around or in place of it. */
+  body: BodySource;
+  /** The whole request body where a policy asked for it. `body` then gives exactly these bytes. */
   bodyBytes: Buffer | undefined = undefined;
+  /** Bytes taken from the shared buffer budget; the pipeline's own mark. */
+  bufferedBytes = 0;
   /** Why the gateway answered itself, if it did. */
   failure: GatewayError | undefined = undefined;
   /** Status sent to the client; 0 until there is one. */
@@ -48,13 +55,14 @@ export class Exchange {
   /** Monotonic milliseconds: request given to the target, response head received; 0 until then. */
   sentAt = 0;
   respondedAt = 0;
-  /** How many policies of the compiled list have run `onRequest`; the pipeline's own mark. */
+  /** How many policies of the compiled list have begun `onRequest`, -1 once finished; the pipeline's own mark. */
   policiesRun = 0;
   private abortController: AbortController | undefined = undefined;
   private isOver = false;
 
   constructor(request: ClientRequest, startedAt: number) {
     this.request = request;
+    this.body = request.body;
     this.startedAt = startedAt;
   }
 

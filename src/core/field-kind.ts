@@ -31,6 +31,8 @@ export const FieldKind = {
   http2Settings: 23,
   maxForwards: 24,
   xRealIp: 25,
+  /** Any `access-control-*`: on an answer, the gateway's `cors` owns them. */
+  accessControl: 26,
 } as const;
 
 const KNOWN: Readonly<Record<string, number>> = {
@@ -89,7 +91,10 @@ export function fieldKindAt(text: string, start: number, end: number): number {
     const entry = bucket[i] as readonly [string, number];
     if (entry[0].length === end - start && equalsFolded(text, start, entry[0])) return entry[1];
   }
-  return end - start > 7 && equalsFolded(text, start, 'x-auth-') ? FieldKind.xAuth : FieldKind.other;
+  if (end - start > 7 && equalsFolded(text, start, 'x-auth-')) return FieldKind.xAuth;
+  return end - start > 15 && equalsFolded(text, start, 'access-control-')
+    ? FieldKind.accessControl
+    : FieldKind.other;
 }
 
 /** Tells whether `text` at `start` spells `lowerName`, whatever its case, `_` read as `-`. */

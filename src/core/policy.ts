@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { BodySource } from './body.ts';
+import type { GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { Reply, ResponseHead } from './message.ts';
 import type { Services } from './services.ts';
@@ -9,7 +10,8 @@ export type PolicyCombination = 'replace' | 'stack';
 
 /**
  * Where a policy stands in the compiled list: where it was written, or before all that may refuse, so that what it
- * puts on an answer is on every answer (`cors`, `security-headers`).
+ * puts on an answer is on every answer (`cors`, `security-headers`, `request-id`). The `onResponse` and `onFinish` of
+ * a `first` policy run even when another `first` one ended the chain before it.
  */
 export type PolicyPosition = 'as-written' | 'first';
 
@@ -30,16 +32,21 @@ export interface Policy<Schema extends z.ZodType = z.ZodType> {
   create(options: z.output<Schema>, services: Services): PolicyInstance | Promise<PolicyInstance>;
 }
 
-export type RequestOutcome = Reply | undefined | void;
-export type ResponseOutcome = Reply | { mapBody(source: BodySource): BodySource } | undefined | void;
+/** What `onRequest` decides: nothing, so the chain goes on; an answer; or a failure of the catalogue as the answer. */
+export type RequestOutcome = Reply | GatewayError | undefined | void;
+/** What `onResponse` decides: as `onRequest`, or to put something around the body. */
+export type ResponseOutcome = RequestOutcome | { mapBody(source: BodySource): BodySource };
 
 /** One use of a policy in one Snapshot. Every method is synchronous when it can be. */
 export interface PolicyInstance {
-  /** Runs before the upstream is asked. A `Reply` ends the chain and is the answer; a throw answers 500. */
+  /**
+   * Runs before the upstream is asked. A `Reply` or `GatewayError` ends the chain and is the answer, thrown or
+   * returned; any other throw answers 500.
+   */
   onRequest?(exchange: Exchange): RequestOutcome | Promise<RequestOutcome>;
   /** Runs when the response head is there, in reverse order. May change the head, map the body, or answer instead. */
   onResponse?(exchange: Exchange, response: ResponseHead): ResponseOutcome | Promise<ResponseOutcome>;
-  /** Runs exactly once for each exchange whose `onRequest` ran, whatever became of it. */
+  /** Runs exactly once for each exchange whose `onRequest` began, whatever became of it: also while it is pending, when the client leaves. */
   onFinish?(exchange: Exchange): void;
   /** Runs when the Snapshot retires. */
   close?(): void | Promise<void>;
