@@ -1,0 +1,109 @@
+import path from 'node:path';
+
+/** One file of src, its name relative to src. */
+export interface SourceFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** The layers from the top down. A part may import parts of lower layers; parts of one layer are strangers. */
+const LAYERS: readonly (readonly string[])[] = [
+  ['cli', 'index'],
+  ['gateway'],
+  ['snapshot'],
+  ['server', 'router', 'policies', 'proxy', 'upstream', 'stores', 'observability', 'admin'],
+  ['http1', 'config'],
+  ['core'],
+];
+
+/** The arrows that are an exception: sideways ones. */
+const ALLOWED: readonly (readonly [from: RegExp, to: RegExp])[] = [[/^proxy\//, /^upstream\//]];
+
+/** The arrows that are forbidden though they point down. */
+const FORBIDDEN: readonly (readonly [from: RegExp, to: RegExp])[] = [
+  [/^policies\//, /^config\/(?!units\.ts$)/],
+];
+
+const EMPTY_NAME = /(?:^|-)(?:utils?|helpers?|common|types|manager)$/;
+const DEFAULT_EXPORT = /^export\s+default\b|^export\s*\{[^}]*\bas\s+default\b/m;
+// By whichever way it is loaded: the parser takes its WebAssembly through `require`.
+const UNDICI = /['"](undici(?:\/[^'"]*)?)['"]/g;
+const KNOWS_UNDICI = /^http1\/(?:llhttp|parser[\w-]*)\.ts$/;
+const IMPORT =
+  /(?:^|[\s;])(?:import|export)\b[^'";()]*?(?:from\s*)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/g;
+
+/** Finds what breaks the layering and the naming rules, a sentence each. */
+export function findViolations(files: readonly SourceFile[]): string[] {
+  const graph = new Map(files.map((file) => [file.name, importsOf(file)]));
+  return [
+    ...files.flatMap(violationsOfFile),
+    ...[...graph].flatMap(([from, targets]) =>
+      targets.flatMap((to) => violationsOfImport(from, to, (name) => graph.has(name))),
+    ),
+    ...findCycles(graph),
+  ];
+}
+
+function violationsOfFile({ name, text }: SourceFile): string[] {
+  const violations: string[] = [];
+  if (layerOf(name) < 0) violations.push(`${name}: ${partOf(name)} has no place in the layering`);
+  if (EMPTY_NAME.test(path.basename(name, '.ts')))
+    violations.push(`${name}: a file is named after what it exports`);
+  const code = withoutComments(text);
+  if (DEFAULT_EXPORT.test(code)) violations.push(`${name} has a default export`);
+  if (!KNOWS_UNDICI.test(name)) {
+    for (const [, module] of code.matchAll(UNDICI))
+      violations.push(`${name} loads ${module}: only http1/llhttp.ts and http1/parser*.ts may know undici`);
+  }
+  return violations;
+}
+
+function violationsOfImport(from: string, to: string, exists: (name: string) => boolean): string[] {
+  if (!to.endsWith('.ts')) return [];
+  if (!exists(to)) return [`${from} imports ${to}, which does not exist`];
+  return pointsDown(from, to) ? [] : [`${from} imports ${to}: this arrow points the wrong way`];
+}
+
+function pointsDown(from: string, to: string): boolean {
+  if (matches(FORBIDDEN, from, to)) return false;
+  return partOf(from) === partOf(to) || layerOf(from) < layerOf(to) || matches(ALLOWED, from, to);
+}
+
+function matches(arrows: readonly (readonly [RegExp, RegExp])[], from: string, to: string): boolean {
+  return arrows.some(([isFrom, isTo]) => isFrom.test(from) && isTo.test(to));
+}
+
+/** The folder at the top, or the file itself where it lies in none: `router/router.ts` is part of `router`. */
+function partOf(name: string): string {
+  return name.includes('/') ? (name.split('/')[0] as string) : path.basename(name, '.ts');
+}
+
+function layerOf(name: string): number {
+  return LAYERS.findIndex((layer) => layer.includes(partOf(name)));
+}
+
+function importsOf({ name, text }: SourceFile): string[] {
+  return [...withoutComments(text).matchAll(IMPORT)]
+    .map((match) => (match[1] ?? match[2]) as string)
+    .map((specifier) =>
+      specifier.startsWith('.') ? path.posix.join(path.posix.dirname(name), specifier) : specifier,
+    );
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/^\s*\/\*[\s\S]*?\*\//gm, '').replace(/^\s*\/\/.*$/gm, '');
+}
+
+function findCycles(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const cycles: string[] = [];
+  const done = new Set<string>();
+  const visit = (name: string, trail: readonly string[]): void => {
+    const start = trail.indexOf(name);
+    if (start >= 0) cycles.push(`cycle: ${[...trail.slice(start), name].join(' -> ')}`);
+    if (start >= 0 || done.has(name)) return;
+    for (const next of graph.get(name) ?? []) visit(next, [...trail, name]);
+    done.add(name);
+  };
+  for (const name of graph.keys()) visit(name, []);
+  return cycles;
+}
