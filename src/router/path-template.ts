@@ -1,0 +1,68 @@
+import { hasDotSegment, spellCharacters } from './path-spelling.ts';
+import { encodePlainText, spellLiteral } from './route-path.ts';
+
+/** Gives a path from a route's raw parameters, or `undefined` where a value would make it another path: answer 400. */
+export type PathTemplate = (rawParams: readonly string[]) => string | undefined;
+
+const PLACEHOLDER = /\{params\.([^{}]*)\}/;
+
+/**
+ * Compiles `/v1/orders/{params.id}` for a route whose parameters are `paramNames`. Values are put in as they are
+ * spelt in the path, encoding included. Throws `TypeError` for an unknown parameter or what is no path.
+ */
+export function compileRewrite(template: string, paramNames: readonly string[]): PathTemplate {
+  // Literals and names by turns, since `split` keeps what the group holds.
+  const pieces = template.split(PLACEHOLDER);
+  const literals = pieces.filter((_, i) => i % 2 === 0).map((text) => compileLiteral(text, template));
+  const slots = pieces.filter((_, i) => i % 2 === 1).map((name) => findSlot(name, paramNames, template));
+  checkShape(literals, template);
+  const [first = ''] = literals;
+  if (slots.length === 0) return () => first;
+  return (rawParams) => {
+    let path = first;
+    for (let i = 0; i < slots.length; i++) {
+      const value = rawParams[slots[i] as number];
+      if (value === undefined || value === '.' || value === '..') return undefined;
+      path += value + (literals[i + 1] as string);
+    }
+    return finishPath(path);
+  };
+}
+
+/** Compiles the removal of `prefix`, by whole segments; a path outside of it stays. */
+export function compileStripPrefix(prefix: string): (path: string) => string {
+  const spelled = spellLiteral(prefix);
+  const start = spelled.endsWith('/') ? spelled.slice(0, -1) : spelled;
+  return (path) => {
+    if (path === start) return '/';
+    return path.startsWith(`${start}/`) ? path.slice(start.length) : path;
+  };
+}
+
+/** Merges slashes around an empty `*`, and refuses what values and literals make together. */
+function finishPath(path: string): string | undefined {
+  const merged = path.includes('//') ? path.replace(/\/{2,}/g, '/') : path;
+  return merged.includes('.') && hasDotSegment(merged) ? undefined : merged;
+}
+
+function compileLiteral(text: string, template: string): string {
+  if (/[{}]/.test(text)) {
+    throw new TypeError(`template '${template}': write '{params.name}' for a parameter, '%7B' for a brace`);
+  }
+  return spellCharacters(encodePlainText(text));
+}
+
+function findSlot(name: string, paramNames: readonly string[], template: string): number {
+  const slot = paramNames.indexOf(name);
+  if (slot >= 0) return slot;
+  const known = paramNames.map((known) => `{params.${known}}`).join(', ') || 'no parameters';
+  throw new TypeError(`template '${template}': the route has no parameter '${name}', it has ${known}`);
+}
+
+/** A template must be a path in its one spelling whatever its values are. */
+function checkShape(literals: readonly string[], template: string): void {
+  const sample = literals.join('x');
+  if (spellLiteral(sample) !== sample) {
+    throw new TypeError(`template '${template}': remove dot segments and repeated slashes`);
+  }
+}
