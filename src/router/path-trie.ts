@@ -1,8 +1,6 @@
 import { insertByPrecedence, type Precedence } from './precedence.ts';
 import type { RoutePath } from './route-path.ts';
 
-const SLASH = 0x2f;
-
 /** One walk over a path: what is looked for, and where the walk stands. */
 export interface Walk<C> {
   readonly path: string;
