@@ -176,6 +176,7 @@ export class HeaderList {
   }
 
   private dropAdded(isDropped: (name: string) => boolean): void {
+    if (!this.added.some((name, i) => i % 2 === 0 && isDropped(name))) return;
     const kept: string[] = [];
     for (let i = 0; i < this.added.length; i += 2) {
       if (!isDropped(this.added[i] as string))

@@ -1,0 +1,103 @@
+import { GatewayError } from './errors.ts';
+import type { Exchange } from './exchange.ts';
+import type { PolicyUse } from './merge-policies.ts';
+import type { Reply } from './message.ts';
+import type { Policy, PolicyInstance } from './policy.ts';
+import { PolicyDecisions } from './policy-decisions.ts';
+import { isReply } from './reply.ts';
+import type { Log, Metrics } from './services.ts';
+
+/** One use of a policy on one route, made and ready. The instance may serve several routes. */
+export interface PipelineEntry extends PolicyUse {
+  readonly policy: Pick<Policy, 'name' | 'combination' | 'position' | 'refuses'>;
+  /** The entry's `id`, or the policy's name. */
+  readonly id: string;
+  /** Decide, log and count, but let pass. */
+  readonly observe: boolean;
+  readonly instance: PolicyInstance;
+}
+
+/** An entry at its place in a pipeline, with what judges its outcomes. */
+export class PolicyStep {
+  readonly instance: PolicyInstance;
+  /** `exchange.policiesRun` once this step has begun. */
+  readonly rank: number;
+  readonly isObserved: boolean;
+  readonly refuses: boolean;
+  readonly decisions: PolicyDecisions;
+  private readonly id: string;
+  private readonly log: Log;
+
+  constructor(entry: PipelineEntry, rank: number, route: string, log: Log, metrics: Metrics) {
+    this.instance = entry.instance;
+    this.rank = rank;
+    this.isObserved = entry.observe;
+    this.refuses = entry.policy.refuses;
+    this.id = entry.id;
+    this.log = log;
+    const mode = entry.observe ? 'observe' : 'enforce';
+    this.decisions = new PolicyDecisions(metrics, { route, policy: entry.id, mode });
+  }
+
+  /** Counts what the policy decided and returns the answer that comes of it. Whatever is no outcome is a failure. */
+  judge(exchange: Exchange, outcome: unknown): Reply | GatewayError | undefined {
+    if (outcome === undefined) {
+      if (this.refuses) this.decisions.allow();
+      return undefined;
+    }
+    if (!(outcome instanceof GatewayError)) {
+      if (!isReply(outcome)) return this.fail(exchange, notAnOutcome(outcome));
+      if (this.refuses) this.decisions.refuse();
+      return this.pass(exchange, outcome);
+    }
+    if (outcome.status >= 500) return this.fail(exchange, outcome);
+    this.decisions.refuse();
+    return this.pass(exchange, outcome);
+  }
+
+  /** Counts and logs that the policy failed, and returns the answer to that. */
+  fail(exchange: Exchange, error: GatewayError): GatewayError | undefined {
+    this.decisions.error();
+    if (error.code === 'GW_POLICY_FAILED') {
+      this.log.error({ ...this.place(exchange), err: error.cause }, 'policy failed');
+    }
+    return this.pass(exchange, error) as GatewayError | undefined;
+  }
+
+  /** Runs `onFinish`. A throw is logged, since there is nobody left to tell. */
+  finish(exchange: Exchange): void {
+    try {
+      this.instance.onFinish?.(exchange);
+    } catch (err) {
+      this.log.error({ ...this.place(exchange), err }, 'policy failed to finish');
+    }
+  }
+
+  /** Returns what is to be answered: the decision, or nothing where the policy only observes. */
+  private pass(exchange: Exchange, decision: Reply | GatewayError): Reply | GatewayError | undefined {
+    const isError = decision instanceof GatewayError;
+    if (!this.isObserved) {
+      if (isError) exchange.failure = decision;
+      return decision;
+    }
+    const fields = { ...this.place(exchange), status: decision.status };
+    this.log.info(isError ? { ...fields, code: decision.code } : fields, 'policy would have refused');
+    return undefined;
+  }
+
+  private place(exchange: Exchange): object {
+    return { policy: this.id, route: exchange.route.id, requestId: exchange.requestId };
+  }
+}
+
+/** Turns what a policy threw into a failure of the catalogue. */
+export function failureOf(thrown: unknown): GatewayError {
+  return thrown instanceof GatewayError ? thrown : new GatewayError('GW_POLICY_FAILED', { cause: thrown });
+}
+
+function notAnOutcome(outcome: unknown): GatewayError {
+  const what = outcome === null ? 'null' : typeof outcome;
+  const message = `a policy returned ${what}, which is no Reply — return { status, headers, body } or nothing`;
+  const cause = outcome instanceof Error ? outcome : new TypeError(message);
+  return new GatewayError('GW_POLICY_FAILED', { cause });
+}

@@ -1,0 +1,40 @@
+import { type BodySource, bodyFrom, EMPTY_BODY } from './body.ts';
+import { FieldKind } from './field-kind.ts';
+import { HeaderList } from './header-list.ts';
+import type { Reply, ResponseHead } from './message.ts';
+
+/** A head and its body, ready to be sent. */
+export interface Answer {
+  readonly head: ResponseHead;
+  readonly body: BodySource;
+}
+
+/**
+ * Makes head and body of a reply. Framing is ours: `Content-Length`, `Transfer-Encoding` and `Connection` are dropped.
+ * Throws `TypeError` for a header that HTTP does not allow or a body that is none.
+ */
+export function answerFrom(reply: Reply): Answer {
+  const headers =
+    reply.headers instanceof HeaderList ? reply.headers.clone() : HeaderList.from(reply.headers ?? {});
+  headers.deleteKind(FieldKind.contentLength);
+  headers.deleteKind(FieldKind.transferEncoding);
+  headers.deleteKind(FieldKind.connection);
+  const body = bodyOf(reply);
+  return { head: { status: reply.status, reason: '', headers, length: body.length }, body };
+}
+
+/** Tells whether a policy's outcome is a final reply. An interim status is none. */
+export function isReply(outcome: unknown): outcome is Reply {
+  if (typeof outcome !== 'object' || outcome === null || outcome instanceof Error) return false;
+  const { status } = outcome as { status?: unknown };
+  return typeof status === 'number' && Number.isInteger(status) && status >= 200 && status <= 599;
+}
+
+function bodyOf({ body }: Reply): BodySource {
+  if (body === undefined) return EMPTY_BODY;
+  if (typeof body === 'string' || body instanceof Uint8Array) return bodyFrom(body);
+  // Custom policies may be JavaScript, which no compiler has seen.
+  if (typeof body.pipe !== 'function')
+    throw new TypeError("a reply's body is no text, bytes or BodySource — use JSON.stringify for objects");
+  return body;
+}
