@@ -1,0 +1,19 @@
+import type { Policy } from '../core/policy.ts';
+import { bodyLimit } from './body-limit.ts';
+import { cors } from './cors.ts';
+import { headers } from './headers.ts';
+import { ipFilter } from './ip-filter.ts';
+import { requestId } from './request-id.ts';
+import { securityHeaders } from './security-headers.ts';
+
+/** The policies that come with the gateway, which a configuration uses by name. */
+export const builtInPolicies: readonly Policy[] = [
+  requestId,
+  cors,
+  securityHeaders,
+  headers,
+  ipFilter,
+  bodyLimit,
+];
+
+export { bodyLimit, cors, headers, ipFilter, requestId, securityHeaders };

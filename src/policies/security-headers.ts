@@ -1,0 +1,115 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { duration, headerValue } from '../config/scalars.ts';
+import type { Exchange } from '../core/exchange.ts';
+import { definePolicy } from '../core/policy.ts';
+
+/**
+ * Writes the header fields that tell browsers what not to do with an answer: helmet's set, with values fit for an API,
+ * whose answers are data and never pages. What it writes takes the place of what the upstream sent; a field that is
+ * switched off passes as the upstream sent it.
+ */
+export const securityHeaders = definePolicy({
+  name: 'security-headers',
+  summary: 'Tells browsers to take answers as data only, and to use HTTPS.',
+  options: z.strictObject({
+    contentSecurityPolicy: field("default-src 'none'; frame-ancestors 'none'", 'What a page may load.'),
+    crossOriginOpenerPolicy: field('same-origin', 'Keeps pages of other origins out of the process.'),
+    crossOriginResourcePolicy: field(
+      'same-origin',
+      'Who may embed the answer; requests with CORS are not affected.',
+    ),
+    originAgentCluster: field('?1', 'Keeps other origins of the same site out of the process.'),
+    referrerPolicy: field('no-referrer', 'What the next site learns about where somebody came from.'),
+    strictTransportSecurity: strictTransport(),
+    xContentTypeOptions: field('nosniff', 'Forbids guessing the type of an answer.'),
+    xDnsPrefetchControl: field('off', 'Whether names in a page are looked up beforehand.'),
+    xDownloadOptions: field('noopen', 'Forbids old Internet Explorer to open downloads in place.'),
+    xFrameOptions: field('DENY', 'Who may frame the answer, for browsers without CSP.'),
+    xPermittedCrossDomainPolicies: field('none', 'Whether Adobe products may load data across domains.'),
+    xXssProtection: field('0', 'Switches off a filter of old browsers that did harm.'),
+    hideSoftware: z
+      .boolean()
+      .prefault(true)
+      .describe('Takes away `Server` and `X-Powered-By`, which tell what software the upstream runs.'),
+  }),
+  combination: 'replace',
+  position: 'first',
+  create(options) {
+    const fields = writtenFields(options);
+    const hsts = options.strictTransportSecurity && hstsValue(options.strictTransportSecurity);
+    return {
+      onResponse(exchange, { headers }) {
+        for (const { name, value } of fields) {
+          headers.delete(name);
+          if (value !== '') headers.appendTrusted(name, value);
+        }
+        if (hsts === false) return;
+        headers.delete('strict-transport-security');
+        if (isHstsHost(exchange)) headers.appendTrusted('strict-transport-security', hsts);
+      },
+    };
+  },
+});
+
+type Options = z.output<typeof securityHeaders.options>;
+
+function field(value: string, meaning: string) {
+  return z
+    .union([headerValue().min(1, { error: 'is empty — write a value, or false' }), z.literal(false)])
+    .prefault(value)
+    .describe(`${meaning} \`false\` leaves the field as the upstream sent it.`);
+}
+
+function strictTransport() {
+  const settings = z
+    .strictObject({
+      maxAge: duration().prefault('365d').describe('How long browsers use only HTTPS.'),
+      includeSubDomains: z.boolean().prefault(false).describe('Whether for all names below this one, too.'),
+      preload: z.boolean().prefault(false).describe('Whether browsers may ship this name as HTTPS only.'),
+    })
+    .refine(({ preload, includeSubDomains }) => includeSubDomains || !preload, {
+      error: 'has preload without includeSubDomains, which no preload list takes — set both',
+    });
+  return z
+    .union([settings, z.literal(false)])
+    .prefault({})
+    .describe(
+      'Makes browsers use HTTPS (HSTS). Sent over HTTPS only, and never for localhost or addresses. `false` leaves the field as the upstream sent it.',
+    );
+}
+
+/** Name and value of each field that is always written; those without a value are only taken away. */
+function writtenFields(options: Options): { name: string; value: string }[] {
+  const { strictTransportSecurity: _, hideSoftware, ...rest } = options;
+  const written = Object.entries(rest).flatMap(([key, value]) =>
+    value === false ? [] : [{ name: headerNameOf(key), value }],
+  );
+  if (!hideSoftware) return written;
+  return [...written, { name: 'server', value: '' }, { name: 'x-powered-by', value: '' }];
+}
+
+/** `xDnsPrefetchControl` → `x-dns-prefetch-control` */
+function headerNameOf(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function hstsValue({
+  maxAge,
+  includeSubDomains,
+  preload,
+}: Exclude<Options['strictTransportSecurity'], false>) {
+  const subDomains = includeSubDomains ? '; includeSubDomains' : '';
+  return `max-age=${Math.floor(maxAge / 1000)}${subDomains}${preload ? '; preload' : ''}`;
+}
+
+/** RFC 6797 §7.2 and §8.1.1: over HTTPS only, and for names only; localhost is shared by all that one develops. */
+function isHstsHost({ scheme, publicAuthority, host }: Exchange): boolean {
+  if (scheme !== 'https') return false;
+  const name = (publicAuthority === '' ? host : publicAuthority)
+    .replace(/:\d*$/, '')
+    .replace(/\.$/, '')
+    .toLowerCase();
+  if (name === '' || name.includes(':') || isIP(name) !== 0) return false;
+  return name !== 'localhost' && !name.endsWith('.localhost');
+}
