@@ -4,9 +4,8 @@ export type PatternSegment =
   | { readonly kind: 'param'; readonly name: string }
   | { readonly kind: 'rest' };
 
-const PARAM_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-// RFC 3986 §3.3: pchar, apart from '%', which is judged on its own, and ';', which no path holds by default.
-const PATH_CHARS = /^[A-Za-z0-9\-._~!$&'()+,;=:@%]*$/;
+const PARAM_NAME = /^[A-Za-z_][A-Za-z0-9_-]*$/;
+const NEVER_IN_PATHS = /[\x00-\x1f\x7f"<>]/;
 
 /** Reads a route's path, which `findPatternFault` has found good, into its segments. */
 export function parsePathPattern(path: string): PatternSegment[] {
@@ -15,7 +14,9 @@ export function parsePathPattern(path: string): PatternSegment[] {
     .split('/')
     .map((text) => {
       if (text === '*') return { kind: 'rest' };
-      return text.startsWith(':') ? { kind: 'param', name: text.slice(1) } : { kind: 'static', text };
+      return text.startsWith(':')
+        ? { kind: 'param', name: text.slice(1) }
+        : { kind: 'static', text: spellSegment(text) };
     });
 }
 
@@ -60,18 +61,18 @@ function findSegmentFault(segment: string, isLast: boolean): string | undefined 
   }
   if (/[?#]/.test(segment)) return "holds '?' or '#' — match the query with `query: { name: value }`";
   if (/[{}]/.test(segment)) return 'holds braces — write parameters as :name';
-  if (!PATH_CHARS.test(segment))
-    return `holds a character that no path has — write it as ${encodeURI(segment)}`;
-  return findEncodingFault(segment);
+  if (NEVER_IN_PATHS.test(segment)) return 'holds a character that no path has — percent-encode it';
+  if (/%(?![0-9A-Fa-f]{2})/.test(segment)) return "holds a broken percent-encoding — write '%' as %25";
+  return undefined;
 }
 
-/** Requests are matched in one normalised spelling, so a pattern in another spelling would never match. */
-function findEncodingFault(segment: string): string | undefined {
-  for (const [, pair = ''] of segment.matchAll(/%(.{0,2})/g)) {
-    if (!/^[0-9A-Fa-f]{2}$/.test(pair)) return "holds a broken percent-encoding — write '%' as %25";
-    const decoded = String.fromCharCode(Number.parseInt(pair, 16));
-    if (/[A-Za-z0-9\-._~]/.test(decoded)) return `holds '%${pair}' — write it as ${decoded}`;
-    if (pair !== pair.toUpperCase()) return `holds '%${pair}' — write it in capitals: %${pair.toUpperCase()}`;
-  }
-  return undefined;
+/** Gives plain text and every percent-encoding of it one spelling, so that equal segments are equal texts. */
+function spellSegment(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(/[^\x21-\x7e]+/g, encodeURIComponent)
+    .replace(/%[0-9A-Fa-f]{2}/g, (pair) => {
+      const character = String.fromCharCode(Number.parseInt(pair.slice(1), 16));
+      return /[A-Za-z0-9\-._~]/.test(character) ? character : pair.toUpperCase();
+    });
 }

@@ -15,17 +15,26 @@ export interface PolicyEntry {
   readonly options: unknown;
 }
 
+const writtenEntries = new WeakSet<object>();
+
+/** Tells the schema of an entry as written, which JSON Schema has to spell out, from all others. */
+export function isPolicyEntrySchema(schema: object): boolean {
+  return writtenEntries.has(schema);
+}
+
 /** Makes the schema of one entry of a `policies` list, out of the policies that exist. */
 export function policyEntrySchema(policies: readonly Policy[]) {
   const byName = new Map(policies.map((policy) => [policy.name, policy]));
-  return z.custom<PolicyInput>().transform((entry: unknown, context): PolicyEntry => {
+  const written = z.custom<PolicyInput>();
+  writtenEntries.add(written);
+  return written.transform((entry: unknown, context): PolicyEntry => {
     const fail = (message: string, path: PropertyKey[] = []) => {
       context.issues.push({ code: 'custom', message, path, input: entry });
       return z.NEVER;
     };
-    const written = readEntry(entry);
-    if (typeof written === 'string') return fail(written);
-    const { name, options, at } = written;
+    const use = readEntry(entry);
+    if (typeof use === 'string') return fail(use);
+    const { name, options, at } = use;
     const policy = byName.get(name);
     if (policy === undefined) return fail(unknownPolicy(name, [...byName.keys()]), at);
     const { id, observe, own } = takeReserved(options);

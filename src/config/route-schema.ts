@@ -101,8 +101,8 @@ function pathPattern() {
 }
 
 function absolutePath() {
-  return z.string().regex(/^\/[\x21-\x7e]*$/, {
-    error: 'is not a path — begin it with / and percent-encode what is not plain ASCII',
+  return z.string().regex(/^\/[^\x00-\x1f\x7f"<>?#]*$/, {
+    error: "is not a path — begin it with / and leave out '?' and '#'; the query stays as it came",
   });
 }
 

@@ -1,0 +1,161 @@
+#!/usr/bin/env node
+// Imports nothing but types at the top: on a Node too old for the rest, this file alone must load and say so.
+import type { Command } from 'commander';
+import type { LoadResult } from './config/load.ts';
+import type { Problem } from './config/problem.ts';
+
+const REQUIRED_NODE = [22, 19];
+const DEFAULT_FILES = ['./sallyport.yaml', './sallyport.json', './sallyport.ts'];
+
+interface ConfigOption {
+  readonly config?: string;
+}
+
+if (isNodeTooOld(process.versions.node)) {
+  const required = REQUIRED_NODE.join('.');
+  console.error(
+    `Sallyport needs Node.js ${required} or later, but this is ${process.versions.node}. Install a newer one.`,
+  );
+  process.exitCode = 1;
+} else {
+  await run(process.argv);
+}
+
+async function run(argv: readonly string[]): Promise<void> {
+  const { Command } = await import('commander');
+  const program = new Command('sallyport').description('An API gateway.').showHelpAfterError();
+  addConfigOption(program.command('start').description('Runs the gateway.')).action(start);
+  addConfigOption(program.command('check').description('Names every mistake in a configuration.')).action(
+    check,
+  );
+  program
+    .command('init')
+    .description('Writes a configuration to begin with.')
+    .argument('[file]', 'the file to write', 'sallyport.yaml')
+    .action(init);
+  await program.parseAsync(argv);
+}
+
+function addConfigOption(command: Command): Command {
+  return command.option(
+    '-c, --config <file>',
+    `the configuration (default: the first of ${DEFAULT_FILES.join(', ')})`,
+  );
+}
+
+async function start({ config }: ConfigOption): Promise<void> {
+  const configFile = await findConfig(config);
+  if (configFile === undefined) return;
+  try {
+    const { createGateway } = await import('./gateway.ts');
+    const gateway = await createGateway({ configFile, env: process.env });
+    wireSignals(gateway);
+    await gateway.start();
+  } catch (error) {
+    await reportFailure(error);
+    // Listeners or timers of a gateway that started halfway would keep the process alive.
+    process.exit(1);
+  }
+}
+
+function wireSignals(gateway: { reload(): Promise<unknown>; close(): Promise<void> }): void {
+  let isClosing = false;
+  const stop = () => {
+    if (isClosing) process.exit(1);
+    isClosing = true;
+    gateway.close().then(
+      () => process.exit(0),
+      async (error: unknown) => {
+        await reportFailure(error);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  // What came of a reload is logged by the gateway, whoever asked for it.
+  process.on('SIGHUP', () => void gateway.reload().catch(reportFailure));
+}
+
+async function reportFailure(error: unknown): Promise<void> {
+  const { ConfigError } = await import('./config/problem.ts');
+  if (error instanceof ConfigError) return reportProblems(error.problems);
+  console.error(error instanceof Error ? error.message : String(error));
+}
+
+async function check({ config }: ConfigOption): Promise<void> {
+  const file = await findConfig(config);
+  if (file === undefined) return;
+  const [{ loadConfig }, { builtInPolicies }] = await Promise.all([
+    import('./config/load.ts'),
+    import('./policies/index.ts'),
+  ]);
+  const result = await loadConfig(file, { policies: builtInPolicies, env: process.env });
+  await reportProblems(result.ok ? result.warnings : result.problems, result.ok ? 'warning: ' : '');
+  if (result.ok) console.log(summarise(file, result));
+  else process.exitCode = 1;
+}
+
+async function reportProblems(problems: readonly Problem[], prefix = ''): Promise<void> {
+  const { formatProblem } = await import('./config/problem.ts');
+  for (const problem of problems) console.error(prefix + formatProblem(problem));
+}
+
+function summarise(file: string, { config }: LoadResult & { ok: true }): string {
+  const parts = [
+    count(config.listeners.length, 'listener'),
+    count(config.routes.length, 'route'),
+    count(Object.keys(config.upstreams).length, 'upstream'),
+  ];
+  return `${file} is good: ${parts.join(', ')}.`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+async function init(file: string): Promise<void> {
+  const [{ writeFile }, { dirname, relative, resolve }, { fileURLToPath }, { starterConfig }] =
+    await Promise.all([
+      import('node:fs/promises'),
+      import('node:path'),
+      import('node:url'),
+      import('./config/starter.ts'),
+    ]);
+  if (!/\.ya?ml$/.test(file)) return fail(`${file}: the starter configuration is YAML, so name it .yaml`);
+  const schema = fileURLToPath(new URL('../schema/sallyport.schema.json', import.meta.url));
+  const schemaPath = relative(dirname(resolve(file)), schema).replaceAll('\\', '/');
+  try {
+    await writeFile(file, starterConfig(schemaPath.startsWith('.') ? schemaPath : `./${schemaPath}`), {
+      flag: 'wx',
+    });
+  } catch (error) {
+    const isThere = (error as { code?: string }).code === 'EEXIST';
+    return fail(
+      isThere
+        ? `${file} is there already; it was left as it is`
+        : `${file} cannot be written: ${String(error)}`,
+    );
+  }
+  console.log(`Wrote ${file}. Next: sallyport start --config ${file}`);
+}
+
+async function findConfig(named: string | undefined): Promise<string | undefined> {
+  if (named !== undefined) return named;
+  const { existsSync } = await import('node:fs');
+  const found = DEFAULT_FILES.find((file) => existsSync(file));
+  if (found === undefined)
+    fail(`There is no ${DEFAULT_FILES.join(', ')} here. Name one with --config, or run: sallyport init`);
+  return found;
+}
+
+function fail(message: string): void {
+  console.error(message);
+  process.exitCode = 1;
+}
+
+function isNodeTooOld(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [requiredMajor = 0, requiredMinor = 0] = REQUIRED_NODE;
+  return major < requiredMajor || (major === requiredMajor && minor < requiredMinor);
+}

@@ -1,0 +1,59 @@
+import { asFields, asList, type Fields, type Findings } from './findings.ts';
+import type { ConfigPath } from './problem.ts';
+
+/** Checks that each upstream has one way to answer, and that its settings have an effect. */
+export function checkUpstreams(gateway: Fields, findings: Findings): void {
+  const used = new Set(asList(gateway.routes).map((route) => asFields(route).upstream));
+  for (const [name, value] of Object.entries(asFields(gateway.upstreams))) {
+    const path = ['upstreams', name];
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) continue;
+    checkKind(value as Fields, path, findings);
+    checkTargets(value as Fields, path, findings);
+    checkTls(value as Fields, path, findings);
+    if (!used.has(name)) findings.warn(path, 'is used by no route — take it out, or name it in a route');
+  }
+}
+
+function checkKind({ targets, app, tls }: Fields, path: ConfigPath, findings: Findings): void {
+  if (targets === undefined && app === undefined) {
+    findings.refuse(path, 'has nowhere to send requests — add targets: ["http://127.0.0.1:9001"]');
+  }
+  if (targets !== undefined && app !== undefined) {
+    findings.refuse([...path, 'app'], 'stands beside targets — keep one of the two');
+  }
+  if (app !== undefined && tls !== undefined) {
+    findings.refuse([...path, 'tls'], 'has no effect on an app in this process — take it out');
+  }
+}
+
+function checkTargets({ targets }: Fields, path: ConfigPath, findings: Findings): void {
+  const seen = new Map<string, number>();
+  for (const [i, target] of asList(targets).entries()) {
+    const url = typeof target === 'string' ? target : asFields(target).url;
+    if (typeof url !== 'string' || !URL.canParse(url)) continue;
+    const { host, protocol } = new URL(url);
+    const first = seen.get(`${protocol}//${host}`);
+    if (first === undefined) seen.set(`${protocol}//${host}`, i);
+    else findings.refuse([...path, 'targets', i], `is the same as targets[${first}] — keep one of them`);
+  }
+}
+
+function checkTls({ targets, tls }: Fields, path: ConfigPath, findings: Findings): void {
+  if (tls === undefined) return;
+  const at = [...path, 'tls'];
+  const { certFile, keyFile, dangerouslySkipTlsVerification } = asFields(tls);
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    const [present, absent] = certFile === undefined ? ['keyFile', 'certFile'] : ['certFile', 'keyFile'];
+    findings.refuse([...at, present], `stands alone — add ${absent}, or take it out`);
+  }
+  const urls = asList(targets).map((target) => (typeof target === 'string' ? target : asFields(target).url));
+  if (urls.length > 0 && urls.every((url) => typeof url === 'string' && /^http:/i.test(url))) {
+    findings.refuse(at, 'has no effect, since no target has an https URL — take it out, or correct the URLs');
+  }
+  if (dangerouslySkipTlsVerification === true) {
+    findings.warn(
+      [...at, 'dangerouslySkipTlsVerification'],
+      'lets anyone on the way read and change what is sent — set caFile instead',
+    );
+  }
+}

@@ -1,0 +1,30 @@
+import { checkListeners } from './check-listeners.ts';
+import { checkRoutes } from './check-routes.ts';
+import { checkUpstreams } from './check-upstreams.ts';
+import { asFields, type Findings } from './findings.ts';
+import type { Finding } from './issue-problems.ts';
+import { type ConfigPath, splitRemedy } from './problem.ts';
+
+/** Checks what a schema cannot: whether the parts of a configuration fit together. */
+export function checkGateway(
+  data: unknown,
+  isFromReference: (path: ConfigPath) => boolean,
+): { problems: Finding[]; warnings: Finding[] } {
+  const problems: Finding[] = [];
+  const warnings: Finding[] = [];
+  const findings: Findings = {
+    refuse: (path, text) => problems.push(toFinding(path, text)),
+    warn: (path, text) => warnings.push(toFinding(path, text)),
+    quote: (path, value) => (isFromReference(path) ? '(from a reference)' : `'${value}'`),
+  };
+  const gateway = asFields(data);
+  checkListeners(gateway, findings);
+  checkUpstreams(gateway, findings);
+  checkRoutes(gateway, findings);
+  return { problems, warnings };
+}
+
+function toFinding(path: ConfigPath, text: string): Finding {
+  const { message, remedy = '' } = splitRemedy(text);
+  return { path, message, remedy };
+}

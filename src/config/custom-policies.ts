@@ -1,0 +1,63 @@
+import { access } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { z } from 'zod';
+import { definePolicy, type Policy } from '../core/policy.ts';
+import { asFields } from './findings.ts';
+import type { Finding } from './issue-problems.ts';
+
+/**
+ * Imports the policies named in `customPolicies`, once per process. A policy that cannot be had is reported and stands
+ * in the list as one that takes any options, so that its uses are not reported once more.
+ */
+export async function importCustomPolicies(
+  named: unknown,
+  folder: string,
+): Promise<{ policies: Policy[]; problems: Finding[] }> {
+  const problems: Finding[] = [];
+  const policies: Policy[] = [];
+  for (const [name, file] of Object.entries(asFields(named))) {
+    const isDue = typeof file === 'string' && name.includes('/');
+    const found = isDue ? await importPolicy(name, resolve(folder, file)) : undefined;
+    if (typeof found === 'string') {
+      problems.push({
+        path: ['customPolicies', name],
+        message: found,
+        remedy: 'correct the code, or the name here',
+      });
+    }
+    policies.push(typeof found === 'object' ? found : standIn(name));
+  }
+  return { policies, problems };
+}
+
+/** A missing file is reported with the other files, so it is nothing here. */
+async function importPolicy(name: string, file: string): Promise<Policy | string | undefined> {
+  try {
+    await access(file);
+  } catch {
+    return undefined;
+  }
+  let exported: Readonly<Record<string, unknown>>;
+  try {
+    exported = (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>;
+  } catch (error) {
+    return `names a file that cannot be imported: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  const policies = Object.values(exported).filter(isPolicy);
+  const policy = policies.find((candidate) => candidate.name === name);
+  if (policy !== undefined) return policy;
+  const names = [...new Set(policies.map((candidate) => `'${candidate.name}'`))].join(', ');
+  return names === ''
+    ? 'names a file that exports no policy'
+    : `names a file that exports ${names}, not this policy`;
+}
+
+function isPolicy(value: unknown): value is Policy {
+  const { name, options, create } = asFields(value);
+  return typeof name === 'string' && options instanceof z.ZodType && typeof create === 'function';
+}
+
+function standIn(name: string): Policy {
+  return definePolicy({ name, options: z.unknown(), refuses: true, create: () => ({}) });
+}

@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import type { Policy } from '../core/policy.ts';
+import type { KnownKeys } from './issue-problems.ts';
+import { isPolicyEntrySchema } from './policy-entry.ts';
+import type { ConfigPath } from './problem.ts';
+import { gatewaySchema } from './schema.ts';
+
+/** A JSON Schema, as far as it is read here. */
+export interface JsonSchema {
+  readonly [keyword: string]: unknown;
+  readonly title?: string;
+  readonly description?: string;
+  readonly type?: string;
+  readonly default?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: JsonSchema | boolean;
+  readonly required?: readonly string[];
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+}
+
+/** Makes the JSON Schema of the configuration as it is written, for editors and for the reference. */
+export function gatewayJsonSchema(policies: readonly Policy[]): JsonSchema {
+  const entry = policyEntryJsonSchema(policies);
+  return z.toJSONSchema(gatewaySchema(policies), {
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema }) => {
+      if (isPolicyEntrySchema(zodSchema)) Object.assign(jsonSchema, entry);
+    },
+  }) as JsonSchema;
+}
+
+/** Makes the JSON Schema of one policy's options. */
+export function policyJsonSchema(policy: Policy): JsonSchema {
+  const { $schema: _, ...schema } = z.toJSONSchema(policy.options, {
+    io: 'input',
+    unrepresentable: 'any',
+    reused: 'inline',
+  }) as JsonSchema;
+  return schema as JsonSchema;
+}
+
+/** Finds the keys that may stand at a place. The schema is made at the first question. */
+export function knownKeysOf(policies: readonly Policy[]): KnownKeys {
+  let schema: JsonSchema | undefined;
+  return (path) => {
+    schema ??= gatewayJsonSchema(policies);
+    return [...new Set(schemasAt(schema, path).flatMap(({ properties }) => Object.keys(properties ?? {})))];
+  };
+}
+
+function schemasAt(root: JsonSchema, path: ConfigPath): JsonSchema[] {
+  let found = membersOf(root);
+  for (const key of path) {
+    found = found.flatMap((schema) => {
+      const next =
+        typeof key === 'number'
+          ? schema.items
+          : (schema.properties?.[String(key)] ?? schema.additionalProperties);
+      return typeof next === 'object' ? membersOf(next) : [];
+    });
+  }
+  return found;
+}
+
+function membersOf(schema: JsonSchema): JsonSchema[] {
+  return schema.anyOf === undefined ? [schema] : schema.anyOf.flatMap(membersOf);
+}
+
+function policyEntryJsonSchema(policies: readonly Policy[]): JsonSchema {
+  const ofOwn = { type: 'object', additionalProperties: true };
+  return {
+    anyOf: [
+      { enum: policies.map(({ name }) => name) },
+      {
+        type: 'object',
+        properties: Object.fromEntries(policies.map((policy) => [policy.name, withReservedKeys(policy)])),
+        patternProperties: { '/': ofOwn },
+        additionalProperties: false,
+        minProperties: 1,
+        maxProperties: 1,
+      },
+      { type: 'string', pattern: '/' },
+    ],
+  };
+}
+
+function withReservedKeys(policy: Policy): JsonSchema {
+  const schema = policyJsonSchema(policy);
+  const observe = {
+    type: 'boolean',
+    default: false,
+    description: 'Decides, logs and counts, but lets pass.',
+  };
+  return {
+    description: policy.summary,
+    ...schema,
+    properties: {
+      ...schema.properties,
+      id: { type: 'string', description: 'Name of this use, in logs and metrics.' },
+      ...(policy.refuses ? { observe } : {}),
+    },
+  };
+}

@@ -1,0 +1,177 @@
+import { readFile as readFileFromDisk } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { Policy } from '../core/policy.ts';
+import { checkGateway } from './check.ts';
+import { coerceReferences } from './coerce.ts';
+import { importCustomPolicies } from './custom-policies.ts';
+import { type ConfigDocument, readDocument } from './document.ts';
+import { asFields } from './findings.ts';
+import { type Interpolated, interpolate, pathKey } from './interpolate.ts';
+import { describeIssue, type Finding } from './issue-problems.ts';
+import { knownKeysOf } from './json-schema.ts';
+import { type ConfigPath, formatPath, type Problem, splitRemedy } from './problem.ts';
+import { checkFiles } from './referenced-files.ts';
+import { type GatewayConfig, gatewaySchema } from './schema.ts';
+import { hideSecrets } from './secrets.ts';
+
+export interface LoadOptions {
+  /** The policies that are built in. */
+  readonly policies: readonly Policy[];
+  /** Where `${NAME}` finds its value. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Reads a text file; the one of the file system unless given. */
+  readonly readFile?: (path: string) => Promise<string>;
+}
+
+/** What came of loading: a configuration to use, or everything that is wrong with it. */
+export type LoadResult =
+  | {
+      readonly ok: true;
+      readonly config: GatewayConfig;
+      readonly warnings: readonly Problem[];
+      readonly customPolicies: readonly Policy[];
+      /** The values that came out of references, for `redactConfig`. */
+      readonly secrets: readonly string[];
+    }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/**
+ * Loads a configuration and reports all of its mistakes at once.
+ *
+ * 1. The text becomes plain data. What cannot be read ends here.
+ * 2. References are replaced.
+ * 3. Custom policies are imported, since their options belong to the schema.
+ * 4. The schema judges each part, the checks how they fit together, malformed ones included.
+ * 5. What was found gets its place in the file, and loses what must not be shown.
+ */
+export async function loadConfig(file: string, options: LoadOptions): Promise<LoadResult> {
+  const { env, readFile = readText } = options;
+  const folder = dirname(resolve(file));
+  // 1.
+  const document = await readDocument(resolve(file), readFile);
+  if (!document.isUsable) return { ok: false, problems: documentProblems(document, file) };
+  // 2.
+  const interpolated = await interpolate(document.data, { env, folder, readFile });
+  // 3.
+  const custom = await importCustomPolicies(asFields(interpolated.data).customPolicies, folder);
+  const policies = [...options.policies, ...custom.policies];
+  // 4.
+  const judged = judge(interpolated, policies, folder);
+  const missing = await checkFiles(interpolated.data, folder, readFile);
+  // 5.
+  const place = placer(document, file, interpolated);
+  const problems = [
+    ...documentProblems(document, file),
+    ...interpolated.faults.map(({ path, text }) => place.exactly({ path, ...worded(text) })),
+    ...place.all([...judged.problems, ...custom.problems, ...missing]),
+  ].sort(byPlace);
+  if (problems.length > 0 || judged.config === undefined) return { ok: false, problems };
+  return {
+    ok: true,
+    config: judged.config,
+    warnings: place.all(judged.warnings).sort(byPlace),
+    customPolicies: custom.policies,
+    secrets: [...interpolated.secrets],
+  };
+}
+
+function readText(path: string): Promise<string> {
+  return readFileFromDisk(path, 'utf8');
+}
+
+interface Judged {
+  readonly config: GatewayConfig | undefined;
+  readonly problems: readonly Finding[];
+  readonly warnings: readonly Finding[];
+}
+
+function judge(interpolated: Interpolated, policies: readonly Policy[], folder: string): Judged {
+  const { data, references } = interpolated;
+  const schema = gatewaySchema(policies, folder);
+  let parsed = schema.safeParse(data);
+  if (!parsed.success && coerceReferences(parsed.error.issues, interpolated)) parsed = schema.safeParse(data);
+  const knownKeys = knownKeysOf(policies);
+  const { problems, warnings } = checkGateway(data, (path) => references.has(pathKey(path)));
+  return {
+    config: parsed.data,
+    problems: [
+      ...(parsed.error?.issues ?? []).flatMap((issue) => describeIssue(issue, data, knownKeys)),
+      ...findUncloneable(parsed.data),
+      ...problems,
+    ],
+    warnings,
+  };
+}
+
+/** A configuration crosses threads, so what a policy's schema makes of its options must be data as well. */
+function findUncloneable(config: GatewayConfig | undefined): Finding[] {
+  if (config === undefined || isCloneable(config)) return [];
+  const lists: [ConfigPath, GatewayConfig['policies']][] = [
+    [[], config.policies],
+    ...config.routes.map(({ policies }, i): [ConfigPath, GatewayConfig['policies']] => [
+      ['routes', i],
+      policies,
+    ]),
+  ];
+  return lists.flatMap(([path, entries]) =>
+    entries.flatMap((entry, i) => {
+      if (isCloneable(entry.options)) return [];
+      const message = `the schema of ${entry.name} makes more than data of its options`;
+      return [
+        {
+          path: [...path, 'policies', i],
+          message,
+          remedy: 'let its schema give plain data, and build the rest in create',
+        },
+      ];
+    }),
+  );
+}
+
+function isCloneable(value: unknown): boolean {
+  try {
+    structuredClone(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function documentProblems(document: ConfigDocument, file: string): Problem[] {
+  return document.faults.map(({ path, position, text }) => ({
+    path: formatPath(path),
+    file,
+    ...position,
+    ...worded(text),
+  }));
+}
+
+function worded(text: string): { message: string; remedy: string } {
+  const { message, remedy = '' } = splitRemedy(text);
+  return { message, remedy };
+}
+
+/** Turns findings into problems; leaves out those at places whose reference is reported as broken already. */
+function placer(document: ConfigDocument, file: string, { references, secrets }: Interpolated) {
+  const broken = [...references.values()].filter(({ isBroken }) => isBroken).map(({ path }) => pathKey(path));
+  const isBroken = new Set(broken);
+  const exactly = ({ path, message, remedy, isAtKey }: Finding): Problem => ({
+    path: formatPath(path),
+    file,
+    ...document.locate(path, isAtKey === true ? 'key' : 'value'),
+    message,
+    remedy,
+  });
+  const all = (findings: readonly Finding[]): Problem[] =>
+    findings
+      .filter(
+        ({ path }) =>
+          isBroken.size === 0 || !path.some((_, i) => isBroken.has(pathKey(path.slice(0, i + 1)))),
+      )
+      .map((finding) => hideSecrets(exactly(finding), secrets));
+  return { exactly, all };
+}
+
+function byPlace(a: Problem, b: Problem): number {
+  return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
+}
