@@ -4,8 +4,8 @@ import type { HeaderList } from './header-list.ts';
 /** Takes a body piece by piece. */
 export interface BodySink {
   /**
-   * Takes a chunk, which is lent: its bytes are valid only until `write` returns, so who keeps them copies them.
-   * Returns `false` when the source should pause until its `resume` is called.
+   * Takes a chunk, which is lent: who keeps its bytes copies them. Returns `false` when the source should pause until
+   * its `resume` is called, and leave the chunk's bytes as they are until then.
    */
   write(chunk: Uint8Array): boolean;
   /** Ends the body as whole, with trailer fields if there are any. */
@@ -18,6 +18,8 @@ export interface BodySink {
 export interface BodySource {
   /** Length in bytes where it is known beforehand, 0 for none, `undefined` where only the end will tell. */
   readonly length: number | undefined;
+  /** Whether `pipe` may be called again, for another attempt. */
+  readonly isReplayable?: boolean;
   /** Starts the flow into `sink`. Call once. `write` may be called before this returns. */
   pipe(sink: BodySink): void;
   /** Goes on after a `write` that returned `false`. */
@@ -29,6 +31,7 @@ export interface BodySource {
 /** The body of a message that has none. */
 export const EMPTY_BODY: BodySource = {
   length: 0,
+  isReplayable: true,
   pipe: (sink) => sink.end(),
   resume() {},
   cancel() {},
@@ -41,6 +44,7 @@ export function bodyFrom(content: Uint8Array | string): BodySource {
   let rest: BodySink | undefined;
   return {
     length: bytes.length,
+    isReplayable: true,
     pipe(sink) {
       if (sink.write(bytes)) sink.end();
       else rest = sink;

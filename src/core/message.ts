@@ -26,6 +26,8 @@ export interface ClientRequest {
   readonly body: BodySource;
   /** The protocol asked for by `Connection: upgrade`, in lower case, such as `websocket`. */
   readonly upgrade: string | undefined;
+  /** Whether the client takes trailer fields (`TE: trailers`). */
+  readonly acceptsTrailers: boolean;
   readonly client: ClientInfo;
 }
 
@@ -89,15 +91,18 @@ export interface TargetRequest {
   readonly responseTimeoutMs: number;
 }
 
-/** Leaves an exchange under way; the sink hears nothing more. */
-export type CancelExchange = () => void;
+/** An exchange under way at a target. */
+export interface OngoingExchange {
+  /** Leaves it; the sink hears nothing more. */
+  cancel(): void;
+}
 
 /** One place that answers requests: a server behind a connection pool, an in-process app, a test's stub. */
 export interface Target {
   /** `host:port`, or a name for what has no address. */
   readonly name: string;
   /** Sends `request` and gives the answer to `sink`. Failures come by `sink.abort` with a `GatewayError`. */
-  exchange(request: TargetRequest, sink: ResponseSink): CancelExchange;
+  exchange(request: TargetRequest, sink: ResponseSink): OngoingExchange;
 }
 
 /** An answer made by the gateway or a policy. */

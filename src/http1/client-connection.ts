@@ -1,0 +1,474 @@
+import type { Socket } from 'node:net';
+import type { Clock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { ClientInfo, Reply, RequestHandler, Tunnel } from '../core/message.ts';
+import { ClientExchange } from './client-exchange.ts';
+import type { Deadlined, Deadlines } from './deadlines.ts';
+import { type Framing, type HeadFault, type RequestHead, readRequestHead } from './head.ts';
+import { REQUEST } from './llhttp.ts';
+import { type HeadLimits, MessageParser } from './message-parser.ts';
+import { replyText } from './reply-text.ts';
+import { Transport, type TransportOwner } from './transport.ts';
+
+/** Bounds and times of client connections; times in milliseconds. */
+export interface ClientLimits extends HeadLimits {
+  /** For a whole head, from its first byte, and for the first request of a connection. */
+  readonly headerTimeoutMs: number;
+  /** Between two pieces of a body. */
+  readonly bodyIdleMs: number;
+  /** Bytes a second that a body must reach once `bodyMinRateAfterMs` have passed. */
+  readonly bodyMinRate: number;
+  readonly bodyMinRateAfterMs: number;
+  readonly keepAliveMs: number;
+  /** For reading a whole request, head and body; 0 for no bound. */
+  readonly requestTimeoutMs: number;
+  /** Without any progress in sending an answer that waits for the client. */
+  readonly sendIdleMs: number;
+}
+
+export interface ServeOptions {
+  readonly handler: RequestHandler;
+  readonly limits: ClientLimits;
+  readonly deadlines: Deadlines;
+  readonly clock: Clock;
+  /** Makes the answer to what is not a request, and logs it. */
+  readonly refuse: (error: GatewayError, client: ClientInfo) => Reply;
+}
+
+/** After the last answer, how long and how much of what still comes is dropped so that the answer is not lost. */
+const LINGER_MS = 2000;
+const RATE_CHECK_MS = 1000;
+const EMPTY = Buffer.alloc(0);
+
+/** Serves one client connection: requests one after the other, each answered before the next is looked at. */
+export class ClientConnection implements TransportOwner, Deadlined {
+  readonly client: ClientInfo;
+  deadline: number;
+  /** Whether the connection ends after the answer under way. */
+  isClosing = false;
+  private readonly options: ServeOptions;
+  private readonly onClosed: () => void;
+  private readonly transport: Transport;
+  private readonly parser: MessageParser;
+  private exchange: ClientExchange | undefined = undefined;
+  private tunnel: Tunnel | undefined = undefined;
+  private framing: Framing = 'none';
+  /** What was received and not yet worked off: `at…end` of `bytes`. */
+  private bytes: Buffer = EMPTY;
+  private at = 0;
+  private end = 0;
+  /** `bytes` as a copy, where they had to wait. */
+  private kept: Buffer | undefined = undefined;
+  private isWorking = false;
+  private isLingering = false;
+  private isTunnelPaused = false;
+  private hasPeerEnded = false;
+  private requestStartedAt = 0;
+  private bodyStartedAt = 0;
+  private bodyPausedMs = 0;
+  private lastReadAt = 0;
+  private lastSentAt = 0;
+  private tunnelBytes = 0;
+
+  constructor(socket: Socket, client: ClientInfo, options: ServeOptions, onClosed: () => void) {
+    this.options = options;
+    this.client = client;
+    this.onClosed = onClosed;
+    this.parser = new MessageParser(REQUEST, options.limits);
+    this.deadline = options.deadlines.after(options.limits.headerTimeoutMs);
+    this.transport = Transport.accept(socket, this);
+    options.deadlines.watch(this);
+  }
+
+  get isWritePending(): boolean {
+    return this.transport.isWritePending;
+  }
+
+  /** Lets the answer under way be the last; closes at once when there is none. */
+  drain(): void {
+    this.isClosing = true;
+    if (this.exchange === undefined && !this.parser.isInHead) this.closeGracefully();
+  }
+
+  destroy(): void {
+    this.transport.destroy();
+  }
+
+  wallClock(): number {
+    return this.options.clock.now();
+  }
+
+  send(data: string | Uint8Array): void {
+    if (!this.transport.write(data)) this.watchSending();
+  }
+
+  /** Breaks the connection so that the client cannot take a part for the whole. */
+  break(): void {
+    this.transport.reset();
+  }
+
+  /** Goes on with the request body, which has got a sink or room again. */
+  readBody(): void {
+    this.work();
+    if (this.exchange?.isRequestComplete === false && !this.exchange.isBodyPaused) this.watchBody();
+  }
+
+  /** Called by the exchange when its answer is complete. */
+  finishExchange(exchange: ClientExchange): void {
+    if (this.exchange !== exchange) return;
+    if (!exchange.isPersistent || this.hasPeerEnded) return this.closeGracefully();
+    if (exchange.isRequestComplete) this.nextRequest();
+    else this.dropBody(exchange);
+    this.work();
+  }
+
+  /** Called by the exchange: from now on bytes travel as they are. */
+  joinTunnel(exchange: ClientExchange, tunnel: Tunnel): void {
+    this.tunnel = tunnel;
+    this.deadline = Number.POSITIVE_INFINITY;
+    tunnel.onDrain = () => {
+      this.isTunnelPaused = false;
+      this.work();
+    };
+    tunnel.pipe({
+      write: (chunk) => {
+        this.tunnelBytes += chunk.length;
+        this.send(chunk);
+        return !this.transport.isWritePending;
+      },
+      end: () => {
+        this.transport.end();
+        exchange.finishTunnel(this.tunnelBytes);
+      },
+      abort: () => this.transport.reset(),
+    });
+    this.work();
+  }
+
+  onBytes(bytes: Buffer, length: number): void {
+    this.lastReadAt = this.options.deadlines.now;
+    if (this.isLingering) return;
+    if (this.at < this.end) {
+      this.bytes = Buffer.concat([this.bytes.subarray(this.at, this.end), bytes.subarray(0, length)]);
+      this.end = this.bytes.length;
+    } else {
+      this.bytes = bytes;
+      this.end = length;
+    }
+    this.at = 0;
+    this.work();
+  }
+
+  onEnd(): void {
+    this.hasPeerEnded = true;
+    if (this.tunnel !== undefined) return this.tunnel.end();
+    const exchange = this.exchange;
+    if (exchange === undefined) {
+      if (this.parser.isInHead)
+        return this.refuse({ code: 'GW_BAD_REQUEST', detail: 'the request is not complete' });
+      return this.transport.end();
+    }
+    if (!exchange.isRequestComplete) return this.transport.destroy();
+    exchange.isPersistent = false;
+    this.probeClient();
+  }
+
+  onDrain(): void {
+    this.lastSentAt = this.options.deadlines.now;
+    if (this.tunnel !== undefined) return this.tunnel.resume();
+    if (this.isLingering) this.deadline = this.options.deadlines.after(LINGER_MS);
+    else if (this.exchange === undefined) this.watchIdle();
+    else if (this.exchange.isRequestComplete) this.deadline = Number.POSITIVE_INFINITY;
+    this.exchange?.onDrain?.();
+  }
+
+  onClose(error: Error | undefined): void {
+    this.options.deadlines.forget(this);
+    this.parser.finish();
+    this.bytes = EMPTY;
+    this.at = 0;
+    this.end = 0;
+    if (this.tunnel !== undefined) this.tunnel.abort(error ?? new GatewayError('GW_CLIENT_CLOSED'));
+    this.exchange?.leave();
+    this.onClosed();
+  }
+
+  onDeadline(): void {
+    const exchange = this.exchange;
+    if (this.transport.isWritePending) return this.checkSending();
+    if (this.isLingering) return this.transport.destroy();
+    if (exchange === undefined) return this.endIdle();
+    if (this.hasPeerEnded) return this.probeClient();
+    if (!exchange.isRequestComplete) return this.checkBody(exchange);
+    this.deadline = Number.POSITIVE_INFINITY;
+  }
+
+  // Working off what was received
+
+  private work(): void {
+    if (this.isWorking) return;
+    this.isWorking = true;
+    while (this.at < this.end && this.step()) {}
+    this.isWorking = false;
+    if (this.at < this.end) this.keepRest();
+    else this.release();
+  }
+
+  /** Takes a part of what was received. Answers `false` when the rest has to wait. */
+  private step(): boolean {
+    if (this.tunnel !== undefined) return this.passOn(this.tunnel);
+    if (this.isLingering || this.transport.isClosed) {
+      this.at = this.end;
+      return true;
+    }
+    if (this.exchange === undefined) return this.readHead();
+    return this.exchange.isRequestComplete ? false : this.takeBody(this.exchange);
+  }
+
+  private keepRest(): void {
+    if (this.bytes !== this.kept) {
+      this.kept = Buffer.from(this.bytes.subarray(this.at, this.end));
+      this.bytes = this.kept;
+      this.end = this.kept.length;
+      this.at = 0;
+    }
+    this.transport.pause();
+  }
+
+  private release(): void {
+    this.bytes = EMPTY;
+    this.kept = undefined;
+    this.at = 0;
+    this.end = 0;
+    if (this.exchange?.isBodyPaused !== true && !this.isTunnelPaused) this.transport.resume();
+  }
+
+  private passOn(tunnel: Tunnel): boolean {
+    const goesOn = tunnel.write(this.bytes.subarray(this.at, this.end));
+    this.at = this.end;
+    if (!goesOn) {
+      this.isTunnelPaused = true;
+      this.transport.pause();
+    }
+    return goesOn;
+  }
+
+  private readHead(): boolean {
+    const { limits, deadlines } = this.options;
+    if (!this.parser.isInHead) {
+      this.requestStartedAt = deadlines.now;
+      this.deadline = deadlines.after(limits.headerTimeoutMs);
+    }
+    const outcome = this.parser.parseHead(this.bytes, this.at, this.end);
+    this.at = outcome === 'more' ? this.end : this.parser.position;
+    if (outcome === 'more') return true;
+    const head = outcome === 'head' ? readRequestHead(this.parser) : this.explain(outcome);
+    if ('code' in head) this.refuse(head);
+    else this.startExchange(head);
+    return true;
+  }
+
+  private startExchange(head: RequestHead): void {
+    this.framing = head.framing;
+    if (head.framing === 'chunked') this.parser.beginChunked();
+    else this.parser.finish();
+    const exchange = new ClientExchange(this, head);
+    this.exchange = exchange;
+    this.bodyStartedAt = this.options.deadlines.now;
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.options.handler(exchange, exchange);
+  }
+
+  /** Gives body bytes to the exchange's sink. Answers `false` when they have to wait. */
+  private takeBody(exchange: ClientExchange): boolean {
+    const sink = exchange.bodySink;
+    if (sink === undefined || exchange.isBodyPaused) return exchange.isDone && this.dropBody(exchange);
+    return this.framing === 'chunked' ? this.takeChunked(exchange) : this.takeCounted(exchange);
+  }
+
+  private dropBody(exchange: ClientExchange): boolean {
+    exchange.bodySink = DISCARD;
+    exchange.isBodyPaused = false;
+    this.watchBody();
+    return true;
+  }
+
+  private takeCounted(exchange: ClientExchange): boolean {
+    const due = (exchange.length as number) - exchange.bodyBytes;
+    const start = this.at;
+    const taken = Math.min(due, this.end - start);
+    this.at += taken;
+    exchange.bodyBytes += taken;
+    if (due > taken && due > MERGE_READS_BYTES) this.transport.useOwnBuffer();
+    return this.giveBody(exchange, this.bytes.subarray(start, start + taken), taken === due);
+  }
+
+  private takeChunked(exchange: ClientExchange): boolean {
+    const outcome = this.parser.parseChunked(this.bytes, this.at, this.end);
+    this.at = this.parser.position;
+    if (outcome === 'error' || outcome === 'overhead') {
+      this.at = this.end;
+      this.isClosing = true;
+      exchange.breakBody(new GatewayError('GW_BAD_REQUEST', { detail: 'the chunked body is malformed' }));
+      return false;
+    }
+    const chunk = this.parser.chunk;
+    exchange.bodyBytes += chunk?.length ?? 0;
+    this.transport.useOwnBuffer();
+    return this.giveBody(exchange, chunk, outcome === 'end');
+  }
+
+  private giveBody(exchange: ClientExchange, chunk: Uint8Array | undefined, isLast: boolean): boolean {
+    const sink = exchange.bodySink as NonNullable<ClientExchange['bodySink']>;
+    const trailers = isLast ? this.parser.trailers : undefined;
+    if (isLast) this.endRequest(exchange);
+    const goesOn = chunk === undefined || sink.write(chunk);
+    // A chunk that waits in the system, or in a sink that is gone, must not be overwritten by the next read.
+    if (!goesOn && (isLast || exchange.bodySink !== sink)) this.transport.forgetOwnBuffer();
+    if (isLast) {
+      sink.end(trailers);
+      if (exchange.isDone && this.exchange === exchange) this.nextRequest();
+      return true;
+    }
+    if (!goesOn && exchange.bodySink === sink) {
+      exchange.isBodyPaused = true;
+      this.transport.pause();
+    }
+    return goesOn;
+  }
+
+  private endRequest(exchange: ClientExchange): void {
+    exchange.isRequestComplete = true;
+    this.transport.useSharedBuffer();
+    this.parser.finish();
+    if (!this.transport.isWritePending) this.deadline = Number.POSITIVE_INFINITY;
+  }
+
+  private nextRequest(): void {
+    this.exchange = undefined;
+    if (this.isClosing) return this.closeGracefully();
+    this.watchIdle();
+  }
+
+  // Refusing and closing
+
+  private explain(outcome: 'error' | 'head-too-large' | 'url-too-long'): HeadFault {
+    if (outcome === 'url-too-long')
+      return { code: 'GW_URI_TOO_LONG', detail: 'the request target is too long' };
+    if (outcome === 'head-too-large')
+      return { code: 'GW_HEADERS_TOO_LARGE', detail: 'the request header is too large' };
+    return explainError(this.parser.errorReason, this.parser.text);
+  }
+
+  private refuse(fault: HeadFault): void {
+    const error = new GatewayError(fault.code, { detail: fault.detail });
+    const reply = this.options.refuse(error, this.client);
+    this.at = this.end;
+    this.send(replyText(reply, this.wallClock()));
+    this.parser.finish();
+    this.closeGracefully();
+  }
+
+  /** Sends FIN and drops what still comes for a while: a reset would take the answer from the client. */
+  private closeGracefully(): void {
+    this.isClosing = true;
+    this.exchange = undefined;
+    this.transport.end();
+    if (this.hasPeerEnded && !this.transport.isWritePending) return;
+    this.isLingering = true;
+    this.transport.useSharedBuffer();
+    this.deadline = this.options.deadlines.after(LINGER_MS);
+    this.transport.resume();
+  }
+
+  private endIdle(): void {
+    if (!this.parser.isInHead) return this.closeGracefully();
+    this.refuse({ code: 'GW_REQUEST_TIMEOUT', detail: 'the request header did not arrive in time' });
+  }
+
+  // Times
+
+  private watchIdle(): void {
+    if (this.transport.isWritePending) return;
+    const { limits, deadlines } = this.options;
+    this.deadline = deadlines.after(this.parser.isInHead ? limits.headerTimeoutMs : limits.keepAliveMs);
+  }
+
+  private watchBody(): void {
+    this.lastReadAt = this.options.deadlines.now;
+    this.deadline = this.options.deadlines.after(RATE_CHECK_MS);
+  }
+
+  private watchSending(): void {
+    if (this.tunnel !== undefined) return;
+    this.lastSentAt = this.options.deadlines.now;
+    this.deadline = this.options.deadlines.after(RATE_CHECK_MS);
+  }
+
+  private checkSending(): void {
+    const now = this.options.deadlines.now;
+    if (this.transport.hasWriteProgressed()) this.lastSentAt = now;
+    if (now - this.lastSentAt > this.options.limits.sendIdleMs) return this.transport.reset();
+    this.deadline = this.options.deadlines.after(RATE_CHECK_MS);
+  }
+
+  private checkBody(exchange: ClientExchange): void {
+    const { limits, deadlines } = this.options;
+    this.deadline = deadlines.after(RATE_CHECK_MS);
+    if (exchange.isBodyPaused) {
+      this.bodyPausedMs += RATE_CHECK_MS;
+      this.lastReadAt = deadlines.now;
+      return;
+    }
+    const readingMs = deadlines.now - this.bodyStartedAt - this.bodyPausedMs;
+    const isIdle = deadlines.now - this.lastReadAt > limits.bodyIdleMs;
+    const isSlow =
+      readingMs > limits.bodyMinRateAfterMs && exchange.bodyBytes < (limits.bodyMinRate * readingMs) / 1000;
+    const isLate =
+      limits.requestTimeoutMs > 0 && deadlines.now - this.requestStartedAt > limits.requestTimeoutMs;
+    if (!isIdle && !isSlow && !isLate) return;
+    this.deadline = Number.POSITIVE_INFINITY;
+    exchange.breakBody(
+      new GatewayError('GW_REQUEST_TIMEOUT', { detail: 'the request body did not arrive in time' }),
+    );
+    if (exchange.isDone) this.closeGracefully();
+  }
+
+  /**
+   * A client that sent FIN may have left, or may only have said all. An interim response (RFC 9110 §15.2) tells: who
+   * has left answers with a reset. HTTP/1.0 knows none, and is believed to be waiting.
+   */
+  private probeClient(): void {
+    const exchange = this.exchange;
+    if (exchange === undefined || !exchange.isAwaitingHead || exchange.httpVersion === '1.0') {
+      this.deadline = Number.POSITIVE_INFINITY;
+      return;
+    }
+    this.send('HTTP/1.1 102 Processing\r\n\r\n');
+    this.deadline = this.options.deadlines.after(0);
+  }
+}
+
+/** Bodies of which more than this is still to come are read into the connection's own buffer. */
+const MERGE_READS_BYTES = 16 * 1024;
+
+const DISCARD = {
+  write: () => true,
+  end() {},
+  abort() {},
+};
+
+/** Puts llhttp's reason into an answer. */
+function explainError(reason: string, text: string): HeadFault {
+  const line = text.trimStart();
+  if (/^PRI \* HTTP\/2|^[^\r\n]* HTTP\/(?!1\.[01]\r)\d/.test(line)) {
+    return { code: 'GW_VERSION_UNSUPPORTED', detail: 'only HTTP/1.0 and HTTP/1.1 are spoken here' };
+  }
+  if (
+    reason.startsWith('Invalid method') &&
+    /^[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]* \S+ HTTP\/1\.[01]\r\n/.test(line)
+  ) {
+    return { code: 'GW_METHOD_UNKNOWN', detail: 'this method is not supported' };
+  }
+  return { code: 'GW_BAD_REQUEST', detail: reason.toLowerCase() };
+}

@@ -1,0 +1,227 @@
+import type { BodySink, BodySource } from '../core/body.ts';
+import { GatewayError } from '../core/errors.ts';
+import { FieldKind } from '../core/field-kind.ts';
+import { HeaderList } from '../core/header-list.ts';
+import type {
+  ClientInfo,
+  ClientRequest,
+  ClientSink,
+  HttpVersion,
+  ResponseHead,
+  Tunnel,
+} from '../core/message.ts';
+import type { ClientConnection } from './client-connection.ts';
+import type { RequestHead } from './head.ts';
+import { dateLineAt, latin1, MERGED_BYTES, setContentLength, statusLine } from './head-writer.ts';
+
+/** How the end of the answer is told to the client. */
+type Delimiter = 'none' | 'length' | 'chunked' | 'close';
+
+/** The largest rest of a request body that is read and dropped so that the connection can be used again. */
+const DISCARDED_BYTES = 64 * 1024;
+
+/** One request on a client's connection: it is the request, the source of its body, and the sink for its answer. */
+export class ClientExchange implements ClientRequest, BodySource, ClientSink {
+  readonly method: string;
+  readonly target: string;
+  readonly httpVersion: HttpVersion;
+  readonly authority: string;
+  readonly headers: HeaderList;
+  readonly upgrade: string | undefined;
+  readonly acceptsTrailers: boolean;
+  readonly client: ClientInfo;
+  /** Length of the request body. */
+  readonly length: number | undefined;
+  onDrain: (() => void) | undefined = undefined;
+  onClose: (() => void) | undefined = undefined;
+  onFinish: ((bytesSent: number) => void) | undefined = undefined;
+  /** Whether the whole request has been read. */
+  isRequestComplete: boolean;
+  /** Whether the answer is complete. */
+  isDone = false;
+  /** Bytes of the request body read so far. */
+  bodyBytes = 0;
+  isPersistent: boolean;
+  bodySink: BodySink | undefined = undefined;
+  isBodyPaused = false;
+  private bodyError: GatewayError | undefined = undefined;
+  private readonly connection: ClientConnection;
+  private owesContinue: boolean;
+  private isHeadSent = false;
+  private delimiter: Delimiter = 'none';
+  /** Bytes of the answer's body that are still due where the delimiter is `length`. */
+  private due = 0;
+  /** Text that waits to travel with what comes next. */
+  private pending = '';
+  private bytesSent = 0;
+
+  constructor(connection: ClientConnection, head: RequestHead) {
+    this.connection = connection;
+    this.method = head.method;
+    this.target = head.target;
+    this.httpVersion = head.minor === 1 ? '1.1' : '1.0';
+    this.authority = head.authority;
+    this.headers = head.headers;
+    this.upgrade = head.upgrade;
+    this.acceptsTrailers = head.acceptsTrailers;
+    this.client = connection.client;
+    this.length = head.framing === 'chunked' ? undefined : head.length;
+    this.isRequestComplete = head.framing === 'none';
+    this.owesContinue = head.expectsContinue;
+    this.isPersistent = head.isPersistent;
+  }
+
+  get body(): BodySource {
+    return this;
+  }
+
+  // The request body
+
+  pipe(sink: BodySink): void {
+    if (this.bodyError !== undefined) return sink.abort(this.bodyError);
+    if (this.isRequestComplete) return sink.end();
+    this.bodySink = sink;
+    if (this.owesContinue && !this.isHeadSent) this.informational(100, NO_FIELDS);
+    this.connection.readBody();
+  }
+
+  resume(): void {
+    if (!this.isBodyPaused) return;
+    this.isBodyPaused = false;
+    this.connection.readBody();
+  }
+
+  cancel(): void {
+    this.bodySink = undefined;
+    this.isBodyPaused = false;
+  }
+
+  /** Ends the request body as broken. */
+  breakBody(error: GatewayError): void {
+    this.isPersistent = false;
+    this.bodyError = error;
+    const sink = this.bodySink;
+    this.bodySink = undefined;
+    sink?.abort(error);
+  }
+
+  // The answer
+
+  informational(status: number, headers: HeaderList): void {
+    if (this.isHeadSent || this.isDone || this.httpVersion === '1.0') return;
+    if (status === 100) {
+      if (!this.owesContinue) return;
+      this.owesContinue = false;
+    }
+    this.connection.send(`${statusLine(status, '')}${headers.toLines()}\r\n`);
+  }
+
+  head(head: ResponseHead): void {
+    if (this.isHeadSent || this.isDone) return;
+    this.isHeadSent = true;
+    const headers = head.headers;
+    this.delimiter = this.chooseDelimiter(head);
+    if (!this.canReuseConnection()) this.isPersistent = false;
+    setContentLength(headers, head.status === 204 ? undefined : head.length);
+    this.due = head.length ?? 0;
+    let framing = this.delimiter === 'chunked' ? 'transfer-encoding: chunked\r\n' : '';
+    if (!this.isPersistent) framing += 'connection: close\r\n';
+    else if (this.httpVersion === '1.0') framing += 'connection: keep-alive\r\n';
+    const date = headers.getKind(FieldKind.date) === undefined ? dateLineAt(this.connection.wallClock()) : '';
+    this.pending = `${statusLine(head.status, head.reason)}${headers.toLines()}${date}${framing}\r\n`;
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.isDone || this.delimiter === 'none' || chunk.length === 0) return true;
+    if (this.delimiter === 'length' && chunk.length > this.due) {
+      this.abort(new GatewayError('GW_INTERNAL', { cause: 'the answer is longer than its Content-Length' }));
+      return true;
+    }
+    this.due -= chunk.length;
+    this.bytesSent += chunk.length;
+    const isChunked = this.delimiter === 'chunked';
+    if (isChunked) this.pending += `${chunk.length.toString(16)}\r\n`;
+    if (chunk.length <= MERGED_BYTES) {
+      this.pending += isChunked ? `${latin1(chunk)}\r\n` : latin1(chunk);
+      if (this.pending.length > MERGED_BYTES) this.flush();
+    } else {
+      this.flush();
+      this.connection.send(chunk);
+      if (isChunked) this.pending = '\r\n';
+    }
+    return !this.connection.isWritePending;
+  }
+
+  flush(): void {
+    if (this.pending === '' || this.isDone) return;
+    const text = this.pending;
+    this.pending = '';
+    this.connection.send(text);
+  }
+
+  end(trailers?: HeaderList): void {
+    if (this.isDone) return;
+    if (this.delimiter === 'length' && this.due > 0) {
+      this.abort(new GatewayError('GW_INTERNAL', { cause: 'the answer is shorter than its Content-Length' }));
+      return;
+    }
+    if (this.delimiter === 'chunked') this.pending += `0\r\n${trailers?.toLines() ?? ''}\r\n`;
+    this.flush();
+    this.isDone = true;
+    this.connection.finishExchange(this);
+    this.onFinish?.(this.bytesSent);
+  }
+
+  /** Breaks the connection: there is no other way to say that the answer is not whole. */
+  abort(_error: Error): void {
+    if (this.isDone) return;
+    this.isDone = true;
+    this.pending = '';
+    this.connection.break();
+    this.onFinish?.(this.bytesSent);
+  }
+
+  switchProtocols(head: ResponseHead, tunnel: Tunnel): void {
+    if (this.isHeadSent || this.isDone) return;
+    this.isHeadSent = true;
+    const lines = `connection: Upgrade\r\nupgrade: ${this.upgrade ?? ''}\r\n`;
+    this.connection.send(`${statusLine(101, head.reason)}${head.headers.toLines()}${lines}\r\n`);
+    this.connection.joinTunnel(this, tunnel);
+  }
+
+  /** Ends the exchange because its connection, or the tunnel that it became, is gone. */
+  leave(): void {
+    if (this.isDone) return;
+    this.isDone = true;
+    this.breakBody(new GatewayError('GW_CLIENT_CLOSED'));
+    this.onClose?.();
+  }
+
+  /** Ends the exchange as a tunnel that both sides have closed. */
+  finishTunnel(bytesSent: number): void {
+    if (this.isDone) return;
+    this.isDone = true;
+    this.onFinish?.(bytesSent);
+  }
+
+  /** Whether the final head has not been handed over, so that the client can still be asked whether it is there. */
+  get isAwaitingHead(): boolean {
+    return !this.isHeadSent && !this.isDone;
+  }
+
+  private chooseDelimiter(head: ResponseHead): Delimiter {
+    if (this.method === 'HEAD' || head.status === 204 || head.status === 304) return 'none';
+    if (head.length !== undefined) return 'length';
+    return this.httpVersion === '1.1' ? 'chunked' : 'close';
+  }
+
+  /** Whether another request can follow: not if its start cannot be told, or too much would have to be dropped. */
+  private canReuseConnection(): boolean {
+    if (this.delimiter === 'close' || this.connection.isClosing) return false;
+    if (this.isRequestComplete) return true;
+    if (this.owesContinue || this.length === undefined) return false;
+    return this.length - this.bodyBytes <= DISCARDED_BYTES;
+  }
+}
+
+const NO_FIELDS = HeaderList.from();

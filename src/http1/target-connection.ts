@@ -1,0 +1,510 @@
+import type { BodySink, BodySource } from '../core/body.ts';
+import { GatewayError } from '../core/errors.ts';
+import { FieldKind } from '../core/field-kind.ts';
+import type { HeaderList } from '../core/header-list.ts';
+import type { ResponseHead, ResponseSink, TargetRequest, Tunnel } from '../core/message.ts';
+import type { Deadlined, Deadlines } from './deadlines.ts';
+import { type Framing, readResponseHead, type TargetResponseHead } from './head.ts';
+import { latin1, MERGED_BYTES } from './head-writer.ts';
+import { RESPONSE } from './llhttp.ts';
+import { type HeadLimits, MessageParser } from './message-parser.ts';
+import type { Transport, TransportOwner } from './transport.ts';
+
+/** What a connection tells the pool that it belongs to. */
+export interface ConnectionOwner {
+  /** The connection can be used: it is connected, or has finished an exchange and may take another. */
+  onIdle(connection: TargetConnection): void;
+  /** The connection is gone. `request` was under way and no byte of its answer had come. */
+  onGone(connection: TargetConnection, error: Error | undefined): void;
+}
+
+export interface TargetTimes {
+  readonly connectMs: number;
+  /** Between two pieces of a body, either way. */
+  readonly idleMs: number;
+  /** How long an unused connection is kept when the target gives no hint. */
+  readonly keepAliveMs: number;
+}
+
+/** One request on a connection, as the pool hands it out. */
+export interface Attempt {
+  readonly request: TargetRequest;
+  readonly sink: ResponseSink;
+  /** Whether any of the request's bytes were handed to the socket, or any of the answer's came. */
+  hasSent: boolean;
+  hasReceived: boolean;
+}
+
+/** What heads of responses may be; larger than for requests, since targets are ours. */
+export const RESPONSE_LIMITS: HeadLimits = { headerBytes: 64 * 1024, urlBytes: 0, headerCount: 500 };
+
+/** How long `Expect: 100-continue` keeps the body back when the target says nothing (RFC 9110 §10.1.1). */
+const CONTINUE_MS = 1000;
+const MAX_INFORMATIONAL = 20;
+const OWN_BUFFER_BYTES = 16 * 1024;
+
+type State = 'connecting' | 'idle' | 'awaiting-head' | 'body' | 'tunnel' | 'gone';
+
+/** One connection to a target: requests one after the other, each with its answer. */
+export class TargetConnection implements TransportOwner, Deadlined, BodySink {
+  deadline: number;
+  /** How many exchanges it has carried. */
+  uses = 0;
+  private readonly owner: ConnectionOwner;
+  private readonly times: TargetTimes;
+  private readonly deadlines: Deadlines;
+  private readonly transport: Transport;
+  private readonly parser = new MessageParser(RESPONSE, RESPONSE_LIMITS);
+  private state: State = 'connecting';
+  private attempt: Attempt | undefined = undefined;
+  private tunnel: TargetTunnel | undefined = undefined;
+  // The request under way
+  private body: BodySource | undefined = undefined;
+  private isRequestComplete = false;
+  private isRequestChunked = false;
+  private isAwaitingContinue = false;
+  private pending = '';
+  private needsResume = false;
+  // The answer under way
+  private framing: Framing = 'none';
+  private due = 0;
+  private isPersistent = false;
+  private idleLimitMs: number;
+  private informationals = 0;
+  private isSinkFull = false;
+  private failure: GatewayError | undefined = undefined;
+
+  constructor(
+    connect: (owner: TransportOwner, onReady: () => void) => Transport,
+    owner: ConnectionOwner,
+    times: TargetTimes,
+    deadlines: Deadlines,
+  ) {
+    this.owner = owner;
+    this.times = times;
+    this.deadlines = deadlines;
+    this.idleLimitMs = times.keepAliveMs;
+    this.deadline = deadlines.after(times.connectMs);
+    this.transport = connect(this, () => {
+      if (this.state !== 'connecting') return;
+      this.state = 'idle';
+      this.owner.onIdle(this);
+    });
+    deadlines.watch(this);
+  }
+
+  get isConnecting(): boolean {
+    return this.state === 'connecting';
+  }
+
+  /** Sends a request. Only on an idle connection. */
+  send(attempt: Attempt): void {
+    const { request, sink } = attempt;
+    this.attempt = attempt;
+    this.state = 'awaiting-head';
+    this.uses++;
+    this.informationals = 0;
+    this.isPersistent = false;
+    this.isRequestComplete = false;
+    this.isRequestChunked = request.body.length === undefined;
+    this.isAwaitingContinue =
+      request.body.length !== 0 && request.headers.getKind(FieldKind.expect) !== undefined;
+    this.pending = requestHeadText(request);
+    attempt.hasSent = true;
+    sink.onDrain = () => this.resumeReading();
+    if (this.isAwaitingContinue) {
+      this.deadline = this.deadlines.after(CONTINUE_MS);
+      this.flush();
+    } else this.sendBody(request.body);
+  }
+
+  /** Leaves `attempt` if it is under way. What was begun cannot be taken back, so the connection ends. */
+  cancel(attempt: Attempt): void {
+    if (this.attempt !== attempt) return;
+    this.attempt = undefined;
+    this.dropRequestBody();
+    this.transport.destroy();
+  }
+
+  /** Closes an idle connection. */
+  close(): void {
+    this.state = 'gone';
+    this.transport.destroy();
+  }
+
+  // The request's body, as its sink
+
+  write(chunk: Uint8Array): boolean {
+    if (this.attempt === undefined || this.isRequestComplete) return true;
+    const isChunked = this.isRequestChunked;
+    if (isChunked) this.pending += `${chunk.length.toString(16)}\r\n`;
+    if (chunk.length <= MERGED_BYTES && this.pending !== '') {
+      this.pending += isChunked ? `${latin1(chunk)}\r\n` : latin1(chunk);
+      this.flush();
+    } else {
+      this.flush();
+      this.transport.write(chunk);
+      if (isChunked) this.pending = '\r\n';
+    }
+    if (!this.transport.isWritePending) return true;
+    this.needsResume = true;
+    return false;
+  }
+
+  end(trailers?: HeaderList): void {
+    if (this.attempt === undefined || this.isRequestComplete) return;
+    if (this.isRequestChunked) this.pending += `0\r\n${trailers?.toLines() ?? ''}\r\n`;
+    this.flush();
+    this.isRequestComplete = true;
+    this.body = undefined;
+    if (this.state === 'awaiting-head') this.awaitHead();
+  }
+
+  /** The client's body broke: the target must not take it as whole. */
+  abort(error: Error): void {
+    const failure =
+      error instanceof GatewayError ? error : new GatewayError('GW_BAD_REQUEST', { cause: error });
+    this.body = undefined;
+    this.fail(failure);
+  }
+
+  // What the socket says
+
+  onBytes(bytes: Buffer, length: number): void {
+    if (this.attempt === undefined) {
+      // Bytes that answer nothing, or come behind the end: never to be taken for the next answer.
+      if (this.tunnel === undefined) return this.transport.destroy();
+      this.tunnel.receive(bytes.subarray(0, length));
+      return;
+    }
+    this.attempt.hasReceived = true;
+    const sink = this.attempt.sink;
+    let at = 0;
+    while (at < length && this.attempt !== undefined) at = this.take(bytes, at, length);
+    if (at < length && this.tunnel !== undefined) this.tunnel.receive(bytes.subarray(at, length));
+    sink.flush();
+  }
+
+  onEnd(): void {
+    if (this.tunnel !== undefined) return this.tunnel.receiveEnd();
+    if (this.attempt !== undefined && this.state === 'body' && this.framing === 'until-close')
+      this.complete(undefined, true);
+    this.transport.destroy();
+  }
+
+  onDrain(): void {
+    if (this.tunnel !== undefined) return this.tunnel.drained();
+    if (!this.needsResume) return;
+    this.needsResume = false;
+    this.watchIdleBody();
+    this.body?.resume();
+  }
+
+  onClose(error: Error | undefined): void {
+    this.deadlines.forget(this);
+    this.parser.finish();
+    this.tunnel?.receiveAbort(error);
+    const attempt = this.attempt;
+    const isConnecting = this.state === 'connecting';
+    this.state = 'gone';
+    this.attempt = undefined;
+    const body = this.body;
+    this.body = undefined;
+    if (attempt !== undefined && this.failure === undefined && !attempt.hasReceived) {
+      this.lost = { attempt, body };
+    } else if (attempt !== undefined) {
+      body?.cancel();
+      attempt.sink.abort(this.failure ?? brokenAnswer(error ?? 'the connection ended before the answer did'));
+    }
+    this.owner.onGone(this, isConnecting ? (this.failure ?? error) : error);
+  }
+
+  /** The attempt that a closed connection leaves without a byte of an answer, for the pool to judge. */
+  lost: { attempt: Attempt; body: BodySource | undefined } | undefined = undefined;
+
+  onDeadline(): void {
+    switch (this.state) {
+      case 'connecting':
+        return this.fail(new GatewayError('GW_UPSTREAM_UNREACHABLE', { cause: 'connecting took too long' }));
+      case 'idle':
+        return this.close();
+      case 'awaiting-head':
+        if (this.isAwaitingContinue) return this.stopAwaitingContinue();
+        return this.fail(new GatewayError('GW_UPSTREAM_TIMEOUT', { cause: 'no response head in time' }));
+      case 'body':
+        if (this.isSinkFull) return this.watchIdleBody();
+        return this.fail(new GatewayError('GW_UPSTREAM_TIMEOUT', { cause: 'the response body stalled' }));
+    }
+  }
+
+  // Sending
+
+  private sendBody(body: BodySource): void {
+    if (body.length === 0) return this.end();
+    this.body = body;
+    this.deadline = this.deadlines.after(this.times.idleMs);
+    body.pipe(this);
+    if (!this.isRequestComplete) this.flush();
+  }
+
+  private stopAwaitingContinue(): void {
+    this.isAwaitingContinue = false;
+    if (this.attempt !== undefined) this.sendBody(this.attempt.request.body);
+  }
+
+  private flush(): void {
+    if (this.pending === '') return;
+    const text = this.pending;
+    this.pending = '';
+    this.transport.write(text);
+  }
+
+  private awaitHead(): void {
+    const attempt = this.attempt as Attempt;
+    this.deadline = this.deadlines.after(attempt.request.responseTimeoutMs);
+  }
+
+  private dropRequestBody(): void {
+    const body = this.body;
+    this.body = undefined;
+    this.isRequestComplete = true;
+    body?.cancel();
+  }
+
+  // Receiving
+
+  private take(bytes: Buffer, at: number, length: number): number {
+    if (this.state === 'awaiting-head') return this.takeHead(bytes, at, length);
+    switch (this.framing) {
+      case 'chunked':
+        return this.takeChunked(bytes, at, length);
+      case 'length':
+        return this.takeCounted(bytes, at, length);
+      default:
+        this.transport.useOwnBuffer();
+        this.give(bytes.subarray(at, length), false);
+        return length;
+    }
+  }
+
+  private takeHead(bytes: Buffer, at: number, length: number): number {
+    const outcome = this.parser.parseHead(bytes, at, length);
+    if (outcome === 'more') return length;
+    if (outcome !== 'head') {
+      this.fail(brokenAnswer(outcome === 'error' ? this.parser.errorReason : outcome));
+      return length;
+    }
+    const next = this.parser.position;
+    const head = readResponseHead(this.parser, (this.attempt as Attempt).request.method);
+    if ('code' in head) this.fail(brokenAnswer(head.detail));
+    else if (head.status >= 200) this.startAnswer(head, next < length);
+    else this.takeInterim(head);
+    return this.attempt === undefined && this.tunnel === undefined ? length : next;
+  }
+
+  private takeInterim(head: TargetResponseHead): void {
+    this.parser.finish();
+    if (head.status === 101) return this.switchProtocols(head);
+    if (++this.informationals > MAX_INFORMATIONAL)
+      return this.fail(brokenAnswer('too many interim responses'));
+    if (head.status !== 100) (this.attempt as Attempt).sink.informational(head.status, head.headers);
+    else if (this.isAwaitingContinue) this.stopAwaitingContinue();
+  }
+
+  private switchProtocols(head: TargetResponseHead): void {
+    const { sink, request } = this.attempt as Attempt;
+    if (request.upgrade === undefined || head.upgrade !== request.upgrade) {
+      return this.fail(brokenAnswer('the target switched protocols unasked'));
+    }
+    this.attempt = undefined;
+    this.state = 'tunnel';
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.tunnel = new TargetTunnel(this.transport);
+    sink.switchProtocols(
+      { status: 101, reason: head.reason, headers: head.headers, length: undefined },
+      this.tunnel,
+    );
+  }
+
+  private startAnswer(head: TargetResponseHead, hasMore: boolean): void {
+    const { sink, request } = this.attempt as Attempt;
+    this.state = 'body';
+    this.framing = head.framing;
+    this.due = head.length;
+    this.isPersistent = head.isPersistent;
+    this.isAwaitingContinue = false;
+    if (head.keepAliveSeconds !== undefined) this.idleLimitMs = keepAliveLimit(head.keepAliveSeconds);
+    if (head.framing === 'chunked') this.parser.beginChunked();
+    else this.parser.finish();
+    this.watchIdleBody();
+    sink.head(toResponseHead(head, request.method));
+    if (head.framing === 'none' && this.attempt !== undefined) this.complete(undefined, hasMore);
+  }
+
+  private takeCounted(bytes: Buffer, at: number, length: number): number {
+    const taken = Math.min(this.due, length - at);
+    this.due -= taken;
+    if (this.due > OWN_BUFFER_BYTES) this.transport.useOwnBuffer();
+    this.give(bytes.subarray(at, at + taken), this.due === 0);
+    if (this.due === 0 && this.attempt !== undefined) this.complete(undefined, at + taken < length);
+    return at + taken;
+  }
+
+  private takeChunked(bytes: Buffer, at: number, length: number): number {
+    const outcome = this.parser.parseChunked(bytes, at, length);
+    const next = this.parser.position;
+    if (outcome === 'error' || outcome === 'overhead') {
+      this.fail(
+        brokenAnswer(outcome === 'error' ? this.parser.errorReason : 'chunk framing takes too much room'),
+      );
+      return length;
+    }
+    if (length - at > OWN_BUFFER_BYTES) this.transport.useOwnBuffer();
+    const trailers = this.parser.trailers;
+    if (this.parser.chunk !== undefined) this.give(this.parser.chunk, outcome === 'end');
+    if (outcome === 'end' && this.attempt !== undefined) this.complete(trailers, next < length);
+    return next;
+  }
+
+  private give(chunk: Uint8Array, isLast: boolean): void {
+    this.watchIdleBody();
+    const attempt = this.attempt as Attempt;
+    if (attempt.sink.write(chunk)) return;
+    if (isLast || this.attempt !== attempt) return this.transport.forgetOwnBuffer();
+    this.isSinkFull = true;
+    this.transport.pause();
+  }
+
+  private resumeReading(): void {
+    if (!this.isSinkFull) return;
+    this.isSinkFull = false;
+    this.watchIdleBody();
+    this.transport.resume();
+  }
+
+  private watchIdleBody(): void {
+    this.deadline = this.deadlines.after(this.times.idleMs);
+  }
+
+  /**
+   * Ends the answer as whole and gives the connection back, if it can be used again: not when bytes came behind the
+   * end, which could be taken for the answer to somebody else's request.
+   */
+  private complete(trailers: HeaderList | undefined, hasMore: boolean): void {
+    const { sink } = this.attempt as Attempt;
+    const isReusable =
+      this.isPersistent && this.isRequestComplete && !hasMore && !this.transport.isWritePending;
+    this.attempt = undefined;
+    sink.onDrain = undefined;
+    this.parser.finish();
+    this.transport.useSharedBuffer();
+    if (!this.isRequestComplete) this.dropRequestBody();
+    if (!isReusable) this.transport.destroy();
+    else this.becomeIdle();
+    sink.end(trailers);
+  }
+
+  private becomeIdle(): void {
+    this.state = 'idle';
+    this.isSinkFull = false;
+    this.deadline = this.deadlines.after(this.idleLimitMs);
+    this.transport.resume();
+    this.owner.onIdle(this);
+  }
+
+  private fail(failure: GatewayError): void {
+    this.failure = failure;
+    const attempt = this.attempt;
+    this.attempt = undefined;
+    this.dropRequestBody();
+    this.transport.destroy();
+    attempt?.sink.abort(failure);
+  }
+}
+
+/** The target's side of a tunnel. */
+class TargetTunnel implements Tunnel {
+  readonly length = undefined;
+  onDrain: (() => void) | undefined = undefined;
+  private readonly transport: Transport;
+  private sink: BodySink | undefined = undefined;
+  private early: Buffer[] = [];
+
+  constructor(transport: Transport) {
+    this.transport = transport;
+  }
+
+  pipe(sink: BodySink): void {
+    this.sink = sink;
+    for (const chunk of this.early.splice(0)) this.receive(chunk);
+  }
+
+  resume(): void {
+    this.transport.resume();
+  }
+
+  cancel(): void {
+    this.transport.destroy();
+  }
+
+  write(chunk: Uint8Array): boolean {
+    return this.transport.write(chunk);
+  }
+
+  end(): void {
+    this.transport.end();
+  }
+
+  abort(): void {
+    this.transport.destroy();
+  }
+
+  receive(chunk: Buffer): void {
+    if (this.sink === undefined) this.early.push(Buffer.from(chunk));
+    else if (!this.sink.write(chunk)) this.transport.pause();
+  }
+
+  receiveEnd(): void {
+    this.sink?.end();
+  }
+
+  receiveAbort(error: Error | undefined): void {
+    this.sink?.abort(error ?? new GatewayError('GW_UPSTREAM_BROKEN'));
+  }
+
+  drained(): void {
+    this.onDrain?.();
+  }
+}
+
+function requestHeadText(request: TargetRequest): string {
+  const { method, path, host, headers, body, upgrade } = request;
+  let framing = '';
+  if (body.length === undefined) framing = 'transfer-encoding: chunked\r\n';
+  else if (body.length > 0 || EXPECTS_BODY.has(method)) framing = `content-length: ${body.length}\r\n`;
+  if (upgrade !== undefined) framing += `connection: Upgrade\r\nupgrade: ${upgrade}\r\n`;
+  else if (request.acceptsTrailers) framing += 'te: trailers\r\nconnection: te\r\n';
+  return `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${headers.toLines()}${framing}\r\n`;
+}
+
+/** Methods for which "no body" is said by `Content-Length: 0` (RFC 9110 §8.6). */
+const EXPECTS_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+
+function toResponseHead(head: TargetResponseHead, method: string): ResponseHead {
+  const { status, reason, headers, framing } = head;
+  if (framing === 'chunked' || framing === 'until-close')
+    return { status, reason, headers, length: undefined };
+  const isSilent = method === 'HEAD' || status === 304;
+  const length = isSilent && headers.getKind(FieldKind.contentLength) === undefined ? undefined : head.length;
+  return { status, reason, headers, length };
+}
+
+/** A connection is dropped a second before the target would (or after half of a short hint), so that they do not cross. */
+function keepAliveLimit(seconds: number): number {
+  const ms = Math.min(seconds, 3600) * 1000;
+  return ms > 2000 ? ms - 1000 : ms / 2;
+}
+
+function brokenAnswer(cause: unknown): GatewayError {
+  return new GatewayError('GW_UPSTREAM_BROKEN', { cause });
+}

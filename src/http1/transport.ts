@@ -1,0 +1,277 @@
+import { Socket, type TcpNetConnectOpts } from 'node:net';
+import tls, { type ConnectionOptions, TLSSocket } from 'node:tls';
+import { INPUT_BYTES, llhttp } from './llhttp.ts';
+
+/** Hears what happens on a connection. */
+export interface TransportOwner {
+  /**
+   * Takes received bytes, which lie in `bytes` up to `length`. They are valid until this returns, and in the
+   * transport's own buffer (`useOwnBuffer`) after a `pause` until `resume`.
+   */
+  onBytes(bytes: Buffer, length: number): void;
+  /** The peer will send no more. */
+  onEnd(): void;
+  /** All that was written has been handed to the system, after a `write` that returned `false`. */
+  onDrain(): void;
+  /** The connection is gone. */
+  onClose(error: Error | undefined): void;
+}
+
+/** The parts of Node that have no public name, used only where they are found (`findSymbols`). */
+interface SocketInternals {
+  _handle?: { useUserBuffer?: (buffer: Uint8Array) => void; writeQueueSize?: number } | null;
+  _write(data: string | Uint8Array, encoding: string, done: (error?: Error | null) => void): void;
+  [symbol: symbol]: unknown;
+}
+
+const POOLED_BUFFERS = 64;
+const pooledBuffers: Buffer[] = [];
+
+/**
+ * The bytes of one socket, both ways, with as few copies and wake-ups as Node allows.
+ *
+ * Reads land in llhttp's input region, which all connections share, since a read is worked off before the next one
+ * begins. While a large body flows, the connection reads into a buffer of its own, so that a chunk that the other side
+ * could not take at once needs no copy.
+ */
+export class Transport {
+  readonly socket: Socket;
+  /** Whether written bytes still wait for the system to take them. */
+  isWritePending = false;
+  isPaused = false;
+  isClosed = false;
+  private readonly owner: TransportOwner;
+  private readonly writesDirectly: boolean;
+  private readonly onWritten: (error?: Error | null) => void;
+  private pendingWrites = 0;
+  private needsDrain = false;
+  /** What is being delivered right now. */
+  private delivering: Buffer | undefined = undefined;
+  private usesOwnBuffer = false;
+  private own: Buffer | undefined = undefined;
+  private lent: Buffer | undefined = undefined;
+  private held: Buffer[] = [];
+  private error: Error | undefined = undefined;
+  private lastQueued = 0;
+
+  /** Takes over a socket that a server accepted. */
+  static accept(socket: Socket, owner: TransportOwner): Transport {
+    const transport = new Transport(socket, owner);
+    transport.readAccepted();
+    return transport;
+  }
+
+  /** Connects to a target. `onReady` is called when bytes can be sent, after the TLS handshake if there is one. */
+  static connect(
+    options: TcpNetConnectOpts & { tls?: ConnectionOptions },
+    owner: TransportOwner,
+    onReady: () => void,
+  ): Transport {
+    const reader: { transport?: Transport } = {};
+    const onread = {
+      buffer: () => (reader.transport === undefined ? llhttp().input : reader.transport.nextBuffer()),
+      callback: (length: number, bytes: Uint8Array) =>
+        (reader.transport as Transport).receive(length, bytes as Buffer),
+    };
+    const { tls: tlsOptions, ...tcp } = options;
+    const socket =
+      tlsOptions === undefined
+        ? new Socket({ allowHalfOpen: true, onread } as ConstructorParameters<typeof Socket>[0])
+        : tls.connect({ ...tcp, ...tlsOptions, allowHalfOpen: true, onread } as ConnectionOptions);
+    const transport = new Transport(socket, owner);
+    reader.transport = transport;
+    socket.once(tlsOptions === undefined ? 'connect' : 'secureConnect', onReady);
+    if (tlsOptions === undefined) socket.connect(tcp);
+    socket.setNoDelay(true);
+    return transport;
+  }
+
+  private constructor(socket: Socket, owner: TransportOwner) {
+    this.socket = socket;
+    this.owner = owner;
+    this.writesDirectly = onreadSymbols() !== undefined && !(socket instanceof TLSSocket);
+    this.onWritten = (error) => this.finishWrite(error);
+    socket.on('error', (error) => {
+      this.error ??= error;
+    });
+    socket.on('end', () => this.owner.onEnd());
+    socket.on('close', () => this.close());
+  }
+
+  /**
+   * Sends bytes, a string as latin1. Returns `true` when the system took them all, else `false`: then the bytes must
+   * not change until `onDrain`. What lies in the shared input region is copied.
+   */
+  write(data: string | Uint8Array): boolean {
+    if (this.isClosed) return true;
+    const isText = typeof data === 'string';
+    const bytes = !isText && data.buffer === llhttp().input.buffer ? Buffer.from(data) : data;
+    this.pendingWrites++;
+    this.isWritePending = true;
+    if (this.writesDirectly) {
+      (this.socket as unknown as SocketInternals)._write(bytes, isText ? 'latin1' : 'buffer', this.onWritten);
+    } else {
+      this.socket.write(bytes as string, isText ? 'latin1' : undefined, this.onWritten);
+    }
+    if (this.isWritePending) this.needsDrain = true;
+    return !this.isWritePending;
+  }
+
+  /** Tells whether the system took any of the waiting bytes since the last time it was asked. */
+  hasWriteProgressed(): boolean {
+    const queued = (this.socket as unknown as SocketInternals)._handle?.writeQueueSize ?? 0;
+    const hasProgressed = queued === 0 || queued !== this.lastQueued;
+    this.lastQueued = queued;
+    return hasProgressed;
+  }
+
+  /** Stops reading until `resume`. */
+  pause(): void {
+    if (this.isPaused) return;
+    this.isPaused = true;
+    if (this.delivering === undefined) this.socket.pause();
+    else if (this.delivering === this.own) {
+      this.lent = this.own;
+      this.own = takeBuffer();
+    }
+  }
+
+  resume(): void {
+    if (!this.isPaused || this.isClosed) return;
+    this.isPaused = false;
+    if (this.lent !== undefined) giveBuffer(this.lent);
+    this.lent = undefined;
+    if (this.delivering !== undefined) return;
+    while (this.held.length > 0 && !this.isPaused) {
+      const chunk = this.held.shift() as Buffer;
+      this.deliver(chunk.length, chunk);
+    }
+    if (!this.isPaused && !this.isClosed) this.socket.resume();
+  }
+
+  /** Reads into a buffer of this connection from the next read on: for large bodies. */
+  useOwnBuffer(): void {
+    this.usesOwnBuffer = true;
+  }
+
+  /** Goes back to the shared input region. */
+  useSharedBuffer(): void {
+    this.usesOwnBuffer = false;
+  }
+
+  /** Goes on without the own buffer and does not use it again: what it holds still waits to be sent. */
+  forgetOwnBuffer(): void {
+    this.own = undefined;
+  }
+
+  /** Sends FIN behind what was written. */
+  end(): void {
+    if (!this.isClosed) this.socket.end();
+  }
+
+  /** Closes at once, dropping what waits. */
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** Breaks the connection so that the peer cannot take what it got as whole. */
+  reset(): void {
+    if (this.isClosed) return;
+    if (this.socket instanceof TLSSocket) this.socket.destroy();
+    else this.socket.resetAndDestroy();
+  }
+
+  private readAccepted(): void {
+    const symbols = onreadSymbols();
+    const internals = this.socket as unknown as SocketInternals;
+    const handle = internals._handle;
+    if (symbols === undefined || typeof handle?.useUserBuffer !== 'function') {
+      this.socket.on('data', (chunk: Buffer) => this.receive(chunk.length, chunk) || this.socket.pause());
+      return;
+    }
+    const early = this.socket.read() as Buffer | null;
+    internals[symbols.buffer] = llhttp().input;
+    internals[symbols.callback] = (length: number, bytes: Buffer) => this.receive(length, bytes);
+    internals[symbols.generator] = () => this.nextBuffer();
+    handle.useUserBuffer(llhttp().input);
+    if (early !== null) setImmediate(() => this.receive(early.length, early));
+  }
+
+  private receive(length: number, bytes: Buffer): boolean {
+    if (this.isClosed) return true;
+    if (this.isPaused) this.held.push(Buffer.from(bytes.subarray(0, length)));
+    else this.deliver(length, bytes);
+    return !this.isPaused;
+  }
+
+  private deliver(length: number, bytes: Buffer): void {
+    this.delivering = bytes;
+    this.owner.onBytes(bytes, length);
+    this.delivering = undefined;
+  }
+
+  /** The buffer for the next read. Node asks right after each read, so what was read before has been worked off. */
+  private nextBuffer(): Buffer {
+    if (this.usesOwnBuffer) {
+      this.own ??= takeBuffer();
+      return this.own;
+    }
+    if (this.own !== undefined) giveBuffer(this.own);
+    this.own = undefined;
+    return llhttp().input;
+  }
+
+  private finishWrite(error: Error | null | undefined): void {
+    this.pendingWrites--;
+    if (error) {
+      this.error ??= error;
+      this.socket.destroy();
+      return;
+    }
+    if (this.pendingWrites > 0) return;
+    this.isWritePending = false;
+    if (!this.needsDrain) return;
+    this.needsDrain = false;
+    if (!this.isClosed) this.owner.onDrain();
+  }
+
+  private close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.held.length = 0;
+    this.owner.onClose(this.error);
+  }
+}
+
+function takeBuffer(): Buffer {
+  return pooledBuffers.pop() ?? Buffer.allocUnsafeSlow(INPUT_BYTES);
+}
+
+function giveBuffer(buffer: Buffer): void {
+  if (pooledBuffers.length < POOLED_BUFFERS) pooledBuffers.push(buffer);
+}
+
+interface Symbols {
+  readonly buffer: symbol;
+  readonly callback: symbol;
+  readonly generator: symbol;
+}
+
+let foundSymbols: Symbols | undefined | null = null;
+
+function onreadSymbols(): Symbols | undefined {
+  if (foundSymbols === null) foundSymbols = findSymbols();
+  return foundSymbols;
+}
+
+/** Finds the symbols under which a socket keeps its `onread` option, or answers `undefined` on a Node without them. */
+function findSymbols(): Symbols | undefined {
+  if (process.env.SALLYPORT_PUBLIC_SOCKETS === '1') return undefined;
+  const found = new Map(
+    Object.getOwnPropertySymbols(new Socket()).map((symbol) => [symbol.description, symbol]),
+  );
+  const buffer = found.get('kBuffer');
+  const callback = found.get('kBufferCb');
+  const generator = found.get('kBufferGen');
+  return buffer && callback && generator ? { buffer, callback, generator } : undefined;
+}
