@@ -1,4 +1,5 @@
 import { FieldKind, fieldKindAt, fieldKindOf } from './field-kind.ts';
+import type { NameSet } from './name-set.ts';
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
@@ -122,6 +123,20 @@ export class HeaderList {
       if (this.matches(i, name, kind)) this.marks[i] = FieldKind.removed;
     }
     if (this.added.length > 0) this.dropAdded((other) => sameName(other, name));
+  }
+
+  /** Removes every field whose name is in `names`, in one pass. */
+  deleteAll(names: NameSet): void {
+    const marks = this.marks;
+    for (let i = 0; i < marks.length; i += STRIDE) {
+      if (names.hasAt(this.raw, marks[i + 1] as number, marks[i + 2] as number)) marks[i] = FieldKind.removed;
+    }
+    if (this.added.length > 0) this.dropAdded((name) => names.hasAt(name, 0, name.length));
+  }
+
+  /** Adds `fields`, names and values by turns, as `appendTrusted` does. */
+  appendAllTrusted(fields: readonly string[]): void {
+    for (let i = 0; i < fields.length; i++) this.added.push(fields[i] as string);
   }
 
   /** Yields name and value of each field, in order, the names as they were spelt. */

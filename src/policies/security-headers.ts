@@ -2,7 +2,10 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { duration, headerValue } from '../config/scalars.ts';
 import type { Exchange } from '../core/exchange.ts';
+import { NameSet } from '../core/name-set.ts';
 import { definePolicy } from '../core/policy.ts';
+
+const HSTS = 'strict-transport-security';
 
 /**
  * Writes the header fields that tell browsers what not to do with an answer: helmet's set, with values fit for an API,
@@ -37,16 +40,13 @@ export const securityHeaders = definePolicy({
   position: 'first',
   create(options) {
     const fields = writtenFields(options);
-    const hsts = options.strictTransportSecurity && hstsValue(options.strictTransportSecurity);
+    const owned = new NameSet(ownedNames(options));
+    const transport = options.strictTransportSecurity;
+    const withHsts = transport ? [...fields, HSTS, hstsValue(transport)] : fields;
     return {
       onResponse(exchange, { headers }) {
-        for (const { name, value } of fields) {
-          headers.delete(name);
-          if (value !== '') headers.appendTrusted(name, value);
-        }
-        if (hsts === false) return;
-        headers.delete('strict-transport-security');
-        if (isHstsHost(exchange)) headers.appendTrusted('strict-transport-security', hsts);
+        headers.deleteAll(owned);
+        headers.appendAllTrusted(withHsts !== fields && isHstsHost(exchange) ? withHsts : fields);
       },
     };
   },
@@ -79,14 +79,19 @@ function strictTransport() {
     );
 }
 
-/** Name and value of each field that is always written; those without a value are only taken away. */
-function writtenFields(options: Options): { name: string; value: string }[] {
-  const { strictTransportSecurity: _, hideSoftware, ...rest } = options;
-  const written = Object.entries(rest).flatMap(([key, value]) =>
-    value === false ? [] : [{ name: headerNameOf(key), value }],
+/** The fields that are on every answer, names and values by turns. */
+function writtenFields({ strictTransportSecurity: _, hideSoftware: __, ...fields }: Options): string[] {
+  return Object.entries(fields).flatMap(([key, value]) =>
+    value === false ? [] : [headerNameOf(key), value],
   );
-  if (!hideSoftware) return written;
-  return [...written, { name: 'server', value: '' }, { name: 'x-powered-by', value: '' }];
+}
+
+/** The names that are the gateway's: what the upstream says under them does not pass. */
+function ownedNames({ hideSoftware, ...fields }: Options): string[] {
+  const owned = Object.entries(fields).flatMap(([key, value]) =>
+    value === false ? [] : [headerNameOf(key)],
+  );
+  return hideSoftware ? [...owned, 'server', 'x-powered-by'] : owned;
 }
 
 /** `xDnsPrefetchControl` → `x-dns-prefetch-control` */

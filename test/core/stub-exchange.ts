@@ -135,7 +135,10 @@ export function policyPipeline(...uses: readonly (readonly [policy: Policy, opti
 /** Messages of what is wrong with `options`, empty for none. */
 export function problemsOf(policy: Policy, options: unknown): string[] {
   const { error } = policy.options.safeParse(options);
-  return (error?.issues ?? []).map(({ path, message }) => `${path.join('.')}: ${message}`);
+  return (error?.issues ?? []).map((issue) => {
+    const own = issue.code === 'invalid_key' ? issue.issues[0] : issue;
+    return `${issue.path.join('.')}: ${own?.message}`;
+  });
 }
 
 /** Takes an exchange through a whole pipeline whose upstream answers `upstream`, and returns what the client gets. */

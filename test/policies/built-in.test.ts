@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { EMPTY_BODY } from '../../src/core/body.ts';
+import type { Exchange } from '../../src/core/exchange.ts';
+import type { Policy, PolicyInstance } from '../../src/core/policy.ts';
+import { builtInPolicies } from '../../src/policies/index.ts';
+import {
+  entry,
+  runThrough,
+  stubExchange,
+  stubPipeline,
+  stubServices,
+  upstreamHead,
+} from '../core/stub-exchange.ts';
+
+/** Options with which each policy does something to every request. */
+const OPTIONS: Readonly<Record<string, unknown>> = {
+  'request-id': {},
+  cors: { origins: ['https://app.example.com'] },
+  'security-headers': {},
+  headers: { request: { set: { a: '1' } }, response: { set: { a: '1' } } },
+  'ip-filter': { deny: ['203.0.113.1'] },
+  'body-limit': {},
+};
+
+function instanceOf(policy: Policy): PolicyInstance {
+  const { services } = stubServices();
+  return policy.create(policy.options.parse(OPTIONS[policy.name]), services) as PolicyInstance;
+}
+
+/** An exchange in which whatever a policy reads throws, as a mistake in its code would. */
+function brokenExchange(): Exchange {
+  const exchange = stubExchange();
+  for (const key of ['request', 'headers', 'body', 'clientAddress', 'scheme', 'publicAuthority']) {
+    Object.defineProperty(exchange, key, {
+      get() {
+        throw new Error('a mistake');
+      },
+    });
+  }
+  return exchange;
+}
+
+describe.each(builtInPolicies.map((policy) => [policy.name, policy] as const))('%s', (name, policy) => {
+  test('has options for this suite, a summary, and says what each option means', () => {
+    expect(Object.keys(OPTIONS)).toContain(name);
+    expect(policy.summary).toMatch(/^[A-Z].*\.$/);
+    const schema = z.toJSONSchema(policy.options, { io: 'input' });
+    for (const property of Object.values(schema.properties ?? {})) {
+      expect(property).toHaveProperty('description');
+    }
+  });
+
+  test('refuses an option that it does not know', () => {
+    const options = { ...(OPTIONS[name] as object), misspelt: true };
+    expect(policy.options.safeParse(options).success).toBe(false);
+  });
+
+  test('denies when its own code throws', async () => {
+    const { pipeline } = stubPipeline([entry(instanceOf(policy), policy)]);
+    const upstream = { head: upstreamHead(), body: EMPTY_BODY };
+    const { head } = await runThrough(pipeline, brokenExchange(), upstream);
+    expect(head.status).toBe(500);
+  });
+
+  test.each(['onRequest', 'onResponse'] as const)('denies when its %s throws or rejects', async (moment) => {
+    const instance = instanceOf(policy);
+    if (instance[moment] === undefined) return;
+    const throwing = () => {
+      throw new Error('broken');
+    };
+    for (const broken of [throwing, () => Promise.reject(new Error('broken'))]) {
+      const { pipeline } = stubPipeline([entry({ ...instance, [moment]: broken }, policy)]);
+      const { head } = await runThrough(pipeline, stubExchange());
+      expect(head.status).toBe(500);
+    }
+  });
+
+  test('passes an ordinary request without a promise', () => {
+    const { pipeline } = stubPipeline([entry(instanceOf(policy), policy)]);
+    const exchange = stubExchange();
+    expect(pipeline.runRequest(exchange)).toBeUndefined();
+    expect(pipeline.runResponse(exchange, upstreamHead(), { openBody: () => EMPTY_BODY })).toBeUndefined();
+  });
+});
+
+test('names are unique and hold no slash, which marks custom ones', () => {
+  const names = builtInPolicies.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  expect(names.filter((name) => name.includes('/'))).toEqual([]);
+});
