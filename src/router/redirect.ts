@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { compileRewrite } from './path-template.ts';
 
 /** Where a route redirects to; whatever is left out stays as the client asked. */
@@ -47,8 +48,8 @@ export function compileRedirect(rule: RedirectRule, paramNames: readonly string[
 }
 
 function compileHost(host: string): string {
-  const name = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
-  const parsed = AUTHORITY.exec(name);
-  if (parsed?.[1] !== name) throw new TypeError(`redirect host '${host}': write a name without port`);
-  return name;
+  const bare = host.replace(/^\[(.*)\]$/, '$1');
+  if (isIPv6(bare)) return `[${bare}]`;
+  if (AUTHORITY.exec(host)?.[1] === host && !host.startsWith('[')) return host;
+  throw new TypeError(`redirect host '${host}': write a name or address without port`);
 }

@@ -232,22 +232,12 @@ function modelOf(target: string): string | undefined {
     return `%${(bytes[i] as number).toString(16).toUpperCase().padStart(2, '0')}`;
   });
   if (spelled.includes('REFUSED')) return undefined;
-  let rest = spelled.join('');
-  while (rest.includes('//')) rest = rest.replace('//', '/');
-  for (let before = ''; before !== rest; ) {
-    before = rest;
-    rest = rest.replace(/\/\.(?=\/|$)/, '').replace(/^(?=$)/, '/');
-  }
-  return resolveParents(path, rest);
-}
-
-function resolveParents(original: string, path: string): string {
-  const out: string[] = [];
-  for (const segment of path.slice(1).split('/')) segment === '..' ? out.pop() : out.push(segment);
-  const last = original.replace(/%2e/gi, '.').split('/').at(-1) as string;
-  const isOpen = last === '' || last === '.' || last === '..';
-  const joined = out.filter((segment) => segment !== '').join('/');
-  return joined === '' ? '/' : `/${joined}${isOpen ? '/' : ''}`;
+  const text = spelled.join('');
+  const kept = text.split('/').reduce<string[]>((stack, segment) => {
+    if (segment === '..') return stack.slice(0, -1);
+    return segment === '' || segment === '.' ? stack : stack.concat(segment);
+  }, []);
+  return `/${kept.join('/')}${kept.length > 0 && /\/\.{0,2}$/.test(text) ? '/' : ''}`;
 }
 
 function isValidUtf8(bytes: number[]): boolean {
