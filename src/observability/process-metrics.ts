@@ -1,0 +1,76 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Counter, Gauge, type Registry } from '@prometheus-io/client';
+
+const RESOLUTION_MS = 20;
+const NANOSECONDS = 1e9;
+
+/** Registers memory, CPU and event-loop delay of this process. Returns a function that stops measuring. */
+export function registerProcessMetrics(registry: Registry): () => void {
+  const registers = [registry];
+  registerCpu(registers);
+  registerMemory(registers);
+  new Gauge({
+    name: 'process_start_time_seconds',
+    help: 'When the process started, in seconds since 1970.',
+    registers,
+  }).set(performance.timeOrigin / 1000);
+  return registerEventLoopDelay(registers);
+}
+
+function registerCpu(registers: Registry[]): void {
+  new Counter({
+    name: 'process_cpu_seconds_total',
+    help: 'CPU time of the process, user and system.',
+    registers,
+    collect() {
+      const { user, system } = process.cpuUsage();
+      this.reset();
+      this.inc((user + system) / 1e6);
+    },
+  });
+}
+
+function registerMemory(registers: Registry[]): void {
+  new Gauge({
+    name: 'process_resident_memory_bytes',
+    help: 'Memory of the process that is in RAM.',
+    registers,
+    collect() {
+      this.set(process.memoryUsage.rss());
+    },
+  });
+  new Gauge({
+    name: 'nodejs_memory_bytes',
+    help: 'Memory of the process by use: heap_used and heap_total of JavaScript, external with array_buffers.',
+    labelNames: ['use'],
+    registers,
+    collect() {
+      const { heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
+      this.set({ use: 'heap_used' }, heapUsed);
+      this.set({ use: 'heap_total' }, heapTotal);
+      this.set({ use: 'external' }, external);
+      this.set({ use: 'array_buffers' }, arrayBuffers);
+    },
+  });
+}
+
+function registerEventLoopDelay(registers: Registry[]): () => void {
+  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  histogram.enable();
+  // What is measured is the time between two firings of a timer, which is the resolution where nothing is late.
+  const seconds = (nanoseconds: number) => Math.max(0, nanoseconds / NANOSECONDS - RESOLUTION_MS / 1000);
+  new Gauge({
+    name: 'gateway_event_loop_delay_seconds',
+    help: 'How late the event loop ran since the last scrape.',
+    labelNames: ['stat'],
+    registers,
+    collect() {
+      this.set({ stat: 'mean' }, histogram.count === 0 ? 0 : seconds(histogram.mean));
+      this.set({ stat: 'p50' }, seconds(histogram.percentile(50)));
+      this.set({ stat: 'p99' }, seconds(histogram.percentile(99)));
+      this.set({ stat: 'max' }, seconds(histogram.max));
+      histogram.reset();
+    },
+  });
+  return () => void histogram.disable();
+}
