@@ -82,7 +82,7 @@ function createCheck(
       }
       current = buildCertificateStore(contents, { minVersion: current.minVersion, now: clock.now() });
       lastProblem = '';
-      log.info({ files: current.files }, 'certificates replaced');
+      log.info({ files: current.files, warnings: current.warnings }, 'certificates replaced');
       onChange(current);
     } catch (error) {
       if (!isStopped) report(error);

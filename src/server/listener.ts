@@ -1,0 +1,267 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import type { ClientInfo } from '../core/message.ts';
+import type { Counter, Services } from '../core/services.ts';
+import type { CertificateStore } from './certificates.ts';
+import { MAX_LINGERING, refuseConnection } from './connection-refusal.ts';
+import { explainListenError } from './listen-error.ts';
+
+/** What a listener must be able to do with a connection that it gave away. */
+export interface Connection {
+  /** Finishes what is in flight, then closes; closes at once if idle. */
+  drain(): void;
+  destroy(): void;
+}
+
+/** Takes a connection over, its TLS handshake done. Handles the socket's errors. */
+export type AcceptConnection = (socket: Socket | TLSSocket, info: ClientInfo) => Connection;
+
+export interface ListenerOptions {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** Makes this an HTTPS listener. */
+  readonly certificates?: CertificateStore | undefined;
+  /** Open connections; more are refused. */
+  readonly maxConnections: number;
+  /** Milliseconds that a client may take for the TLS handshake. Default: 10,000. */
+  readonly handshakeTimeoutMs?: number | undefined;
+}
+
+export type ListenerServices = Pick<Services, 'clock' | 'log' | 'metrics'>;
+
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const BACKLOG = 511;
+/** Accepting fails at every attempt while the system has no file left, thousands of times a second. */
+const ACCEPT_ERROR_LOG_INTERVAL_MS = 10_000;
+
+/** Opens a port and gives its connections to `accept`. Rejects with a message that names address and remedy. */
+export async function openListener(
+  options: ListenerOptions,
+  accept: AcceptConnection,
+  services: ListenerServices,
+): Promise<Listener> {
+  const tls: TlsState | undefined = options.certificates && { certificates: options.certificates };
+  const server = tls ? createSecureServer(options, tls) : createPlainServer();
+  await new Promise<void>((resolve, reject) => {
+    const fail = (error: Error): void => reject(explainListenError(error, options.host, options.port));
+    server.once('error', fail);
+    server.listen({ host: options.host, port: options.port, backlog: BACKLOG }, () => {
+      server.off('error', fail);
+      resolve();
+    });
+  });
+  return new Listener(server, tls, options, accept, services);
+}
+
+/** What of TLS changes while the port is open. */
+interface TlsState {
+  certificates: CertificateStore;
+}
+
+/** Half-open connections stay open: a client may close its side and still wait for the answer. */
+function createPlainServer(): Server {
+  return createServer({ noDelay: true, allowHalfOpen: true });
+}
+
+function createSecureServer(options: ListenerOptions, tls: TlsState): TlsServer {
+  return createTlsServer({
+    noDelay: true,
+    allowHalfOpen: true,
+    ...tls.certificates.defaultOptions,
+    SNICallback: (name, done) => done(null, tls.certificates.contextFor(name)),
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
+    // The server keeps them when certificates are replaced, so that clients still resume their sessions.
+    ticketKeys: randomBytes(48),
+  });
+}
+
+/** An open port and its connections. */
+export class Listener {
+  readonly host: string;
+  /** The port that is really open. */
+  readonly port: number;
+  readonly isSecure: boolean;
+  private readonly server: Server | TlsServer;
+  private readonly accept: AcceptConnection;
+  private readonly services: ListenerServices;
+  private readonly maxConnections: number;
+  private readonly open = new Set<Connection>();
+  /** Every accepted socket, also those that are being refused or still shake hands. */
+  private readonly sockets = new Set<Socket>();
+  private readonly refused: Counter;
+  private readonly handshakesFailed: Counter;
+  private readonly closed: Promise<void>;
+  private readonly tls: TlsState | undefined;
+  private isDraining = false;
+  private acceptErrorLoggedAt = Number.NEGATIVE_INFINITY;
+
+  /** Takes a server that listens. */
+  constructor(
+    server: Server | TlsServer,
+    tls: TlsState | undefined,
+    options: ListenerOptions,
+    accept: AcceptConnection,
+    services: ListenerServices,
+  ) {
+    const address = server.address();
+    this.server = server;
+    this.host = options.host;
+    this.port = typeof address === 'object' && address ? address.port : options.port;
+    this.tls = tls;
+    this.isSecure = tls !== undefined;
+    this.accept = accept;
+    this.services = services;
+    this.maxConnections = options.maxConnections;
+    const labels = { listener: `${this.host}:${this.port}` };
+    const { metrics } = services;
+    this.refused = metrics.counter(
+      'gateway_connections_refused_total',
+      'Connections above the limit.',
+      labels,
+    );
+    this.handshakesFailed = metrics.counter(
+      'gateway_tls_handshakes_failed_total',
+      'TLS handshakes that clients did not complete.',
+      labels,
+    );
+    const removeGauge = metrics.gauge(
+      'gateway_open_connections',
+      'Open client connections.',
+      labels,
+      () => this.open.size,
+    );
+    this.closed = new Promise((resolve) => {
+      server.once('close', () => {
+        removeGauge();
+        resolve();
+      });
+    });
+    this.listen();
+  }
+
+  /** The connections that were given to `accept` and are open. */
+  get connections(): ReadonlySet<Connection> {
+    return this.open;
+  }
+
+  /** Replaces the certificates for new connections. Sessions of the former ones can still be resumed. */
+  setCertificates(certificates: CertificateStore): void {
+    if (!this.tls) throw new TypeError(`listener ${this.host}:${this.port} has no TLS`);
+    this.tls.certificates = certificates;
+    (this.server as TlsServer).setSecureContext(certificates.defaultOptions);
+  }
+
+  /** Closes the port. Open connections go on. */
+  stopAccepting(): void {
+    if (this.server.listening) this.server.close();
+  }
+
+  /**
+   * Closes the port, lets connections finish what they do, and destroys what is left after `timeoutMs`.
+   * Resolves when all are closed, with the number of those that were cut.
+   */
+  async drain(timeoutMs: number): Promise<number> {
+    this.isDraining = true;
+    this.stopAccepting();
+    for (const connection of this.open) connection.drain();
+    let cut = 0;
+    const cancelTimeout = this.services.clock.after(timeoutMs, () => {
+      cut = this.open.size;
+      this.destroyAll();
+    });
+    await this.closed;
+    cancelTimeout();
+    return cut;
+  }
+
+  /** Closes the port and all connections at once. */
+  async close(): Promise<void> {
+    this.isDraining = true;
+    this.stopAccepting();
+    this.destroyAll();
+    await this.closed;
+  }
+
+  private listen(): void {
+    const { server } = this;
+    server.on('error', (error) => this.noteAcceptError(error));
+    server.on('connection', (socket: Socket) => this.track(socket));
+    server.on('drop', () => this.refused.add());
+    if (this.isSecure) {
+      server.maxConnections = this.maxConnections;
+      server.on('secureConnection', (socket: TLSSocket) => this.give(socket, socket.servername || undefined));
+      server.on('tlsClientError', (error: Error, socket: TLSSocket) =>
+        this.noteHandshakeError(error, socket),
+      );
+    } else {
+      // The others above the limit get an answer, which needs a socket for a moment.
+      server.maxConnections = this.maxConnections + MAX_LINGERING;
+      server.on('connection', (socket: Socket) => this.takePlain(socket));
+    }
+  }
+
+  private track(socket: Socket): void {
+    this.sockets.add(socket);
+    socket.once('close', () => this.sockets.delete(socket));
+  }
+
+  private takePlain(socket: Socket): void {
+    if (this.open.size < this.maxConnections) {
+      this.give(socket, undefined);
+    } else {
+      this.refused.add();
+      refuseConnection(socket, this.services.clock);
+    }
+  }
+
+  private give(socket: Socket | TLSSocket, serverName: string | undefined): void {
+    const { remoteAddress, remotePort } = socket;
+    if (remoteAddress === undefined || remotePort === undefined) {
+      // The client left before we came to ask.
+      socket.destroy();
+      return;
+    }
+    const connection = this.accept(socket, {
+      remoteAddress: plainAddress(remoteAddress),
+      remotePort,
+      localPort: this.port,
+      isSecure: this.isSecure,
+      serverName,
+    });
+    this.open.add(connection);
+    socket.once('close', () => this.open.delete(connection));
+    if (this.isDraining) connection.drain();
+  }
+
+  private destroyAll(): void {
+    for (const connection of this.open) connection.destroy();
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  private noteHandshakeError(error: Error, socket: TLSSocket): void {
+    this.handshakesFailed.add();
+    this.services.log.debug({ err: error, remoteAddress: socket.remoteAddress }, 'the TLS handshake failed');
+    socket.destroy();
+  }
+
+  private noteAcceptError(error: Error): void {
+    const now = this.services.clock.monotonic();
+    if (now - this.acceptErrorLoggedAt < ACCEPT_ERROR_LOG_INTERVAL_MS) return;
+    this.acceptErrorLoggedAt = now;
+    this.services.log.error(
+      { err: error, listener: `${this.host}:${this.port}` },
+      'cannot accept connections; raise the limit of open files (ulimit -n), or lower limits.connections',
+    );
+  }
+}
+
+/** Gives an address without the wrapping of IPv4 in IPv6 and without the zone of a link-local one. */
+function plainAddress(address: string): string {
+  if (!address.includes(':')) return address;
+  const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+  const zoneAt = plain.indexOf('%');
+  return zoneAt < 0 ? plain : plain.slice(0, zoneAt);
+}
