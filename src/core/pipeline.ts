@@ -56,7 +56,7 @@ export class Pipeline {
   private readonly budget: BufferBudget;
 
   constructor(steps: readonly PolicyStep[], budget: BufferBudget) {
-    this.requestSteps = steps.filter(({ instance }) => instance.onRequest ?? instance.requestBody);
+    this.requestSteps = steps.filter(({ instance, readsBody }) => readsBody || instance.onRequest);
     this.responseSteps = steps.filter(({ instance }) => instance.onResponse);
     this.finishSteps = steps.filter(({ instance }) => instance.onFinish);
     this.allRun = steps.length;
@@ -109,7 +109,7 @@ export class Pipeline {
     const steps = this.requestSteps;
     for (let i = start; i < steps.length; i++) {
       const step = steps[i] as PolicyStep;
-      if (step.instance.requestBody !== undefined && exchange.bodyBytes === undefined) {
+      if (step.readsBody && exchange.bodyBytes === undefined) {
         const reading = bufferRequestBody(exchange, this.maxBodyBytes as number, this.budget);
         if (reading !== undefined) return this.requestAfterBody(i, exchange, reading);
       }

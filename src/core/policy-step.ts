@@ -24,6 +24,7 @@ export class PolicyStep {
   readonly rank: number;
   readonly isObserved: boolean;
   readonly refuses: boolean;
+  readonly readsBody: boolean;
   readonly decisions: PolicyDecisions;
   private readonly id: string;
   private readonly log: Log;
@@ -33,6 +34,7 @@ export class PolicyStep {
     this.rank = rank;
     this.isObserved = entry.observe;
     this.refuses = entry.policy.refuses;
+    this.readsBody = entry.instance.requestBody !== undefined;
     this.id = entry.id;
     this.log = log;
     const mode = entry.observe ? 'observe' : 'enforce';

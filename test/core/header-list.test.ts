@@ -1,0 +1,93 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { FieldKind, fieldKindOf } from '../../src/core/field-kind.ts';
+import { HeaderList } from '../../src/core/header-list.ts';
+import { NameSet } from '../../src/core/name-set.ts';
+import { receivedHeaders } from './stub-exchange.ts';
+
+type Fields = (readonly [string, string])[];
+
+const name = fc.constantFrom('Accept', 'accept', 'X-A', 'x-a', 'x-b', 'Host', 'x-auth-user', 'Via', 'X_A');
+const value = fc.constantFrom('1', '2', '', 'a b');
+const fields = fc.array(fc.tuple(name, value), { maxLength: 6 });
+const command = fc.oneof(
+  fc.record({ does: fc.constant('delete' as const), name, value }),
+  fc.record({ does: fc.constant('set' as const), name, value }),
+  fc.record({ does: fc.constant('append' as const), name, value }),
+  fc.record({ does: fc.constant('deleteAll' as const), name, value }),
+);
+
+test('does as a plain list of pairs does, whatever was received and is done to it', () => {
+  fc.assert(
+    fc.property(fields, fc.array(command, { maxLength: 8 }), (received, commands) => {
+      const list = receivedHeaders(received);
+      let model: Fields = received;
+      for (const { does, name, value } of commands) {
+        if (does === 'append') list.append(name, value);
+        else if (does === 'deleteAll') list.deleteAll(new NameSet([name, 'Via']));
+        else if (does === 'set') list.set(name, value);
+        else list.delete(name);
+        model = applyTo(model, does, name, value);
+      }
+      expect([...list]).toEqual(model);
+      expect(list.toLines()).toBe(model.map(([name, value]) => `${name}: ${value}\r\n`).join(''));
+      for (const each of ['accept', 'X-A', 'host', 'X-Auth-User']) {
+        const values = model.filter(([name]) => isSame(name, each)).map(([, value]) => value);
+        expect(list.getAll(each)).toEqual(values);
+        expect(list.get(each)).toBe(values.length === 0 ? undefined : values.join(', '));
+      }
+    }),
+  );
+});
+
+test('a copy is independent', () => {
+  const list = receivedHeaders([['a', '1']]);
+  list.append('b', '2');
+  const copy = list.clone();
+  copy.delete('a');
+  copy.set('b', '3');
+  expect(list.toLines()).toBe('a: 1\r\nb: 2\r\n');
+  expect(copy.toLines()).toBe('b: 3\r\n');
+});
+
+describe('refuses what HTTP forbids', () => {
+  test.each([
+    ['', 'x'],
+    ['a b', 'x'],
+    ['a:', 'x'],
+    ['a\r\nb', 'x'],
+    ['a', 'x\r\nb: c'],
+    ['a', 'x\0'],
+    ['a', 'x\n'],
+    ['a', '\u0100'],
+  ])('%j: %j', (name, value) => {
+    expect(() => HeaderList.from([[name, value]])).toThrow(TypeError);
+    expect(() => HeaderList.from().set(name, value)).toThrow(TypeError);
+  });
+});
+
+describe('kinds of fields', () => {
+  test.each([
+    ['Host', FieldKind.host],
+    ['CONTENT-LENGTH', FieldKind.contentLength],
+    ['content_length', FieldKind.contentLength],
+    ['X-Auth-User', FieldKind.xAuth],
+    ['x_auth_user', FieldKind.xAuth],
+    ['X-Auth', FieldKind.other],
+    ['Access-Control-Allow-Origin', FieldKind.accessControl],
+    ['access-control', FieldKind.other],
+    ['x-request-ids', FieldKind.other],
+    ['', FieldKind.other],
+  ])('%s', (name, kind) => expect(fieldKindOf(name)).toBe(kind));
+});
+
+function applyTo(model: Fields, does: string, name: string, value: string): Fields {
+  if (does === 'append') return [...model, [name, value]];
+  const gone = does === 'deleteAll' ? [name, 'via'] : [name];
+  const kept = model.filter(([each]) => !gone.some((other) => isSame(each, other)));
+  return does === 'set' ? [...kept, [name, value]] : kept;
+}
+
+function isSame(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
