@@ -51,7 +51,7 @@ describe('the check of the architecture', () => {
     ['the sideways arrow turned round', 'upstream/a.ts', '../proxy/b.ts', 'proxy/b.ts'],
     ['config importing policies', 'config/a.ts', '../policies/b.ts', 'policies/b.ts'],
     [
-      'policies importing more of config than units',
+      'policies importing more of config than its kinds of values',
       'policies/a.ts',
       '../config/schema.ts',
       'config/schema.ts',

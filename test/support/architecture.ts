@@ -19,9 +19,9 @@ const LAYERS: readonly (readonly string[])[] = [
 /** The arrows that are an exception: sideways ones. */
 const ALLOWED: readonly (readonly [from: RegExp, to: RegExp])[] = [[/^proxy\//, /^upstream\//]];
 
-/** The arrows that are forbidden though they point down. */
+/** The arrows that are forbidden though they point down: of config, policies see only the kinds of values. */
 const FORBIDDEN: readonly (readonly [from: RegExp, to: RegExp])[] = [
-  [/^policies\//, /^config\/(?!units\.ts$)/],
+  [/^policies\//, /^config\/(?!(?:scalars|units)\.ts$)/],
 ];
 
 const EMPTY_NAME = /(?:^|-)(?:utils?|helpers?|common|types|manager)$/;
