@@ -37,7 +37,7 @@ export function compilePipeline(entries: readonly PipelineEntry[], context: Pipe
     const rank = Math.max(i + 1, firsts);
     return new PolicyStep(entry, rank, context.route, context.log, context.metrics);
   });
-  return new Pipeline(steps, context.budget);
+  return new Pipeline(steps, firsts, context.budget);
 }
 
 /**
@@ -52,13 +52,15 @@ export class Pipeline {
   private readonly requestSteps: readonly PolicyStep[];
   private readonly responseSteps: readonly PolicyStep[];
   private readonly finishSteps: readonly PolicyStep[];
+  private readonly firsts: number;
   private readonly allRun: number;
   private readonly budget: BufferBudget;
 
-  constructor(steps: readonly PolicyStep[], budget: BufferBudget) {
+  constructor(steps: readonly PolicyStep[], firsts: number, budget: BufferBudget) {
     this.requestSteps = steps.filter(({ instance, readsBody }) => readsBody || instance.onRequest);
     this.responseSteps = steps.filter(({ instance }) => instance.onResponse);
     this.finishSteps = steps.filter(({ instance }) => instance.onFinish);
+    this.firsts = firsts;
     this.allRun = steps.length;
     this.budget = budget;
     // The smallest one: a body above it would be refused when its policy is reached.
@@ -83,8 +85,12 @@ export class Pipeline {
     return this.responseFrom(this.responseSteps.length - 1, exchange, head, holder, undefined);
   }
 
-  /** Makes the answer to a reply or failure of the gateway's own, and takes it through `runResponse`. */
+  /**
+   * Makes the answer to a reply or failure of the gateway's own, and takes it through `runResponse`. Where it comes
+   * before `runRequest`, as for a path that is not valid, the `first` policies see it nevertheless.
+   */
   runReply(exchange: Exchange, reply: Reply | GatewayError): Answer | Promise<Answer> {
+    if (exchange.policiesRun === 0) exchange.policiesRun = this.firsts;
     if (reply instanceof GatewayError) exchange.failure = reply;
     const answer = answerOf(exchange, reply);
     const body = this.runResponse(exchange, answer.head, { openBody: () => answer.body });

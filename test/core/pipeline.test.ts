@@ -95,6 +95,19 @@ describe('the order of a pipeline', () => {
     expect(trail).toEqual(['a request', 'b response 204', 'a response 204', 'a finish', 'b finish']);
   });
 
+  test('an answer from before the request moment passes the policies of position first', async () => {
+    const trail: string[] = [];
+    const { pipeline } = stubPipeline([
+      entry(recorder('a', trail), { position: 'first' }),
+      entry(recorder('late', trail)),
+    ]);
+    const exchange = stubExchange();
+    await pipeline.runReply(exchange, new GatewayError('GW_BAD_PATH'));
+    pipeline.runFinish(exchange);
+    expect(trail).toEqual(['a response 400', 'a finish']);
+    expect(exchange.failure?.code).toBe('GW_BAD_PATH');
+  });
+
   test('waits for what is asynchronous, in the same order', async () => {
     const trail: string[] = [];
     const pause = async () => {
