@@ -20,13 +20,16 @@ export class PathTrie<C extends Precedence> {
   private onlyChild: PathTrie<C> | undefined = undefined;
   private param: PathTrie<C> | undefined = undefined;
   /** Routes for exactly this path, and for all paths from here on, each in order of precedence. */
-  private readonly exact: C[] = [];
-  private readonly prefix: C[] = [];
+  private exact: C[] | undefined = undefined;
+  private prefix: C[] | undefined = undefined;
 
   add(path: RoutePath, candidate: C): void {
     let node: PathTrie<C> = this;
     for (const segment of path.segments) node = node.childFor(segment);
-    insertByPrecedence(path.isPrefix ? node.prefix : node.exact, candidate);
+    const list = (path.isPrefix ? node.prefix : node.exact) ?? [];
+    insertByPrecedence(list, candidate);
+    if (path.isPrefix) node.prefix = list;
+    else node.exact = list;
   }
 
   /**
@@ -50,12 +53,12 @@ export class PathTrie<C extends Precedence> {
   }
 
   private pickAt(walk: Walk<C>, end: number): C | undefined {
-    const found = this.exact.length === 0 ? undefined : walk.pick(this.exact);
+    const found = this.exact === undefined ? undefined : walk.pick(this.exact);
     return found ?? this.pickPrefix(walk, end);
   }
 
   private pickPrefix(walk: Walk<C>, restStart: number): C | undefined {
-    if (this.prefix.length === 0) return undefined;
+    if (this.prefix === undefined) return undefined;
     walk.restStart = restStart;
     return walk.pick(this.prefix);
   }
