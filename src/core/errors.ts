@@ -47,6 +47,7 @@ export const FAILURES = {
   GW_POLICY_FAILED: { ...gateway(500, 'The gateway could not decide about this request'), retryable: false },
   GW_INTERNAL: { ...gateway(500, 'The gateway failed'), retryable: false },
   GW_METHOD_UNKNOWN: client(501, 'This method is not supported'),
+  GW_UPGRADE_UNSUPPORTED: client(501, 'This service does not speak the protocol asked for'),
   GW_UPSTREAM_BROKEN: upstream(502, 'The service gave a broken answer'),
   GW_UPSTREAM_UNREACHABLE: upstream(503, 'The service cannot be reached'),
   GW_UPSTREAM_BUSY: upstream(503, 'The service has no free connection'),
