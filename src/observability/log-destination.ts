@@ -73,7 +73,7 @@ class BufferedDestination implements LogDestination {
       this.unreportedDrops++;
       return;
     }
-    this.waiting += this.format === undefined ? line : this.format(line);
+    this.hold(line);
     if (this.isClosed) this.flushSync();
     else if (this.waiting.length >= CHUNK_LENGTH && this.chunk === undefined) this.flush();
   }
@@ -97,6 +97,10 @@ class BufferedDestination implements LogDestination {
       if (this.chunk === undefined) this.flush();
       if (this.chunk === undefined) this.onEmpty();
     });
+  }
+
+  private hold(line: string): void {
+    this.waiting += this.format === undefined ? line : this.format(line);
   }
 
   private finish(resolve: () => void): void {
@@ -147,11 +151,11 @@ class BufferedDestination implements LogDestination {
   }
 
   private reportDrops(): void {
-    const fields = { level: 40, time: this.clock.now(), dropped: this.unreportedDrops };
-    this.unreportedDrops = 0;
-    this.write(
-      `${JSON.stringify({ ...fields, msg: 'log lines were dropped: standard output was not read' })}\n`,
+    const msg = 'log lines were dropped, since nobody read them in time';
+    this.hold(
+      `${JSON.stringify({ level: 40, time: this.clock.now(), dropped: this.unreportedDrops, msg })}\n`,
     );
+    this.unreportedDrops = 0;
   }
 }
 
