@@ -4,12 +4,13 @@ import type { Policy } from '../core/policy.ts';
 import { checkGateway } from './check.ts';
 import { coerceReferences } from './coerce.ts';
 import { importCustomPolicies } from './custom-policies.ts';
-import { type ConfigDocument, readDocument } from './document.ts';
+import type { ConfigDocument } from './document.ts';
 import { asFields } from './findings.ts';
 import { type Interpolated, interpolate, pathKey } from './interpolate.ts';
 import { describeIssue, type Finding } from './issue-problems.ts';
 import { knownKeysOf } from './json-schema.ts';
-import { type ConfigPath, formatPath, type Problem, splitRemedy } from './problem.ts';
+import { formatPath, type Problem, splitRemedy } from './problem.ts';
+import { readDocument } from './read-document.ts';
 import { checkFiles } from './referenced-files.ts';
 import { type GatewayConfig, gatewaySchema } from './schema.ts';
 import { hideSecrets } from './secrets.ts';
@@ -105,27 +106,22 @@ function judge(interpolated: Interpolated, policies: readonly Policy[], folder: 
 
 /** A configuration crosses threads, so what a policy's schema makes of its options must be data as well. */
 function findUncloneable(config: GatewayConfig | undefined): Finding[] {
-  if (config === undefined || isCloneable(config)) return [];
-  const lists: [ConfigPath, GatewayConfig['policies']][] = [
-    [[], config.policies],
-    ...config.routes.map(({ policies }, i): [ConfigPath, GatewayConfig['policies']] => [
-      ['routes', i],
-      policies,
-    ]),
+  if (config === undefined) return [];
+  const uses = [
+    ...config.policies.map((entry, i) => ({ entry, path: ['policies', i] })),
+    ...config.routes.flatMap(({ policies }, i) =>
+      policies.map((entry, j) => ({ entry, path: ['routes', i, 'policies', j] })),
+    ),
   ];
-  return lists.flatMap(([path, entries]) =>
-    entries.flatMap((entry, i) => {
-      if (isCloneable(entry.options)) return [];
-      const message = `the schema of ${entry.name} makes more than data of its options`;
-      return [
-        {
-          path: [...path, 'policies', i],
-          message,
-          remedy: 'let its schema give plain data, and build the rest in create',
-        },
-      ];
-    }),
-  );
+  if (isCloneable(uses.map(({ entry }) => entry.options))) return [];
+  const remedy = 'let its schema give plain data, and build the rest in create';
+  return uses
+    .filter(({ entry }) => !isCloneable(entry.options))
+    .map(({ entry, path }) => ({
+      path,
+      message: `the schema of ${entry.name} makes more than data of its options`,
+      remedy,
+    }));
 }
 
 function isCloneable(value: unknown): boolean {
