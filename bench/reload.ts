@@ -1,0 +1,138 @@
+/**
+ * Reloads a gateway with many routes again and again while requests and WebSockets go through it:
+ * `node bench/reload.ts --reloads 1000 --routes 10000`. Fails where a request fails, a WebSocket is cut, the heap
+ * grows, or the event loop stands still for more than 20 ms.
+ */
+import { fork } from 'node:child_process';
+import { copyFile, mkdir, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { findFreePort } from './process.ts';
+import type { ReloadLoadResult } from './reload-load.ts';
+import { machineNote } from './report.ts';
+import { makeWorkplace, writeInto } from './workplace.ts';
+
+const MAX_STALL_MS = 20;
+const MAX_HEAP_GROWTH_MIB = 16;
+/** The first reloads fill caches and compile code. */
+const WARM_UP_RELOADS = 20;
+
+const { values: options } = parseArgs({
+  options: {
+    reloads: { type: 'string', default: '1000' },
+    routes: { type: 'string', default: '10000' },
+    write: { type: 'boolean', default: false },
+  },
+});
+const reloads = Number(options.reloads);
+const routes = Number(options.routes);
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+const workplace = makeWorkplace();
+const port = await findFreePort();
+const adminPort = await findFreePort();
+const servicePort = await findFreePort();
+const configFile = path.join(workplace, 'sallyport.json');
+const variants = ['a', 'b'].map((name) => writeInto(workplace, `variant-${name}`, configText(name)));
+await copyFile(variants[0] as string, configFile);
+
+const entry = '../dist/index.js';
+const { createGateway } = (await import(entry)) as typeof import('../src/index.ts');
+const gateway = await createGateway({ configFile, env: process.env });
+await gateway.start();
+
+const load = fork(path.join(import.meta.dirname, 'reload-load.ts'), [String(port), String(servicePort)]);
+const finished = new Promise<ReloadLoadResult>((resolve) =>
+  load.on('message', (result) => resolve(result as ReloadLoadResult)),
+);
+await new Promise((resolve) => setTimeout(resolve, 3000));
+
+const delay = monitorEventLoopDelay({ resolution: 1 });
+const problems: string[] = [];
+const heaps: number[] = [];
+const startedAt = performance.now();
+for (let i = 1; i <= WARM_UP_RELOADS + reloads; i++) {
+  await reloadOnce(i);
+  if (i === WARM_UP_RELOADS) delay.enable();
+  if (i === WARM_UP_RELOADS || (i > WARM_UP_RELOADS && i % Math.ceil(reloads / 10) === 0)) takeHeap();
+}
+takeHeap();
+const seconds = (performance.now() - startedAt) / 1000;
+load.send('stop');
+const result = await finished;
+await gateway.close();
+
+function configText(variant: string): string {
+  return JSON.stringify({
+    listeners: [{ host: '127.0.0.1', port }],
+    admin: { host: '127.0.0.1', port: adminPort },
+    accessLog: false,
+    upstreams: { service: { targets: [`http://127.0.0.1:${servicePort}`] } },
+    policies: [{ headers: { response: { set: { 'x-variant': variant } } } }],
+    routes: [
+      ...Array.from({ length: routes }, (_, n) => ({
+        id: `r${n}`,
+        path: `/routes/${n}/:id`,
+        upstream: 'service',
+        rewrite: `/${variant}/{params.id}`,
+      })),
+      { id: 'all', path: '/*', upstream: 'service' },
+    ],
+  });
+}
+
+/** Puts the other variant in place, in one step as an editor or a deployment does, and takes it over. */
+async function reloadOnce(i: number): Promise<void> {
+  await copyFile(variants[i % 2] as string, `${configFile}.new`);
+  await rename(`${configFile}.new`, configFile);
+  const outcome = await gateway.reload();
+  if (!outcome.ok) problems.push(...outcome.problems);
+}
+
+/** The collection stops the loop itself, so it does not count. */
+function takeHeap(): void {
+  delay.disable();
+  collectGarbage();
+  heaps.push(process.memoryUsage().heapUsed / 2 ** 20);
+  delay.enable();
+}
+
+const stall = delay.max / 1e6 - 1; // the histogram holds the whole interval between two ticks of 1 ms
+const growth = (heaps.at(-1) as number) - (heaps[0] as number);
+const isMet =
+  problems.length === 0 &&
+  result.failures === 0 &&
+  result.cutSockets === 0 &&
+  growth <= MAX_HEAP_GROWTH_MIB &&
+  stall <= MAX_STALL_MS;
+const report = `## ${reloads} reloads with ${routes.toLocaleString('en')} routes under load
+
+| | |
+| --- | --: |
+| requests | ${result.requests.toLocaleString('en')} |
+| failed requests | ${result.failures} |
+| WebSockets open all along | ${result.sockets} |
+| of these cut | ${result.cutSockets} |
+| messages echoed | ${result.echoes.toLocaleString('en')} |
+| refused reloads | ${problems.length} |
+| time a reload | ${((seconds * 1000) / (WARM_UP_RELOADS + reloads)).toFixed(0)} ms |
+| heap after the first ${WARM_UP_RELOADS} | ${heaps[0]?.toFixed(1)} MiB |
+| heap at the end | ${heaps.at(-1)?.toFixed(1)} MiB |
+| event loop held up, 99.9 % | ${(delay.percentile(99.9) / 1e6 - 1).toFixed(1)} ms |
+| event loop held up, at most | ${stall.toFixed(1)} ms |
+
+Goal: no failed request, no cut WebSocket, heap within ${MAX_HEAP_GROWTH_MIB} MiB, no stall over ${MAX_STALL_MS} ms: ${isMet ? 'met' : 'MISSED'}. ${machineNote()}
+`;
+console.log(report);
+for (const problem of [...problems, ...result.reasons].slice(0, 5)) console.error(problem);
+if (options.write) {
+  const results = path.join(import.meta.dirname, 'results');
+  await mkdir(results, { recursive: true });
+  await writeFile(path.join(results, 'reload.md'), report);
+}
+process.exit(isMet ? 0 : 1);
