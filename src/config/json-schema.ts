@@ -20,6 +20,8 @@ export interface JsonSchema {
   readonly anyOf?: readonly JsonSchema[];
 }
 
+const REFERENCE: JsonSchema = { type: 'string', pattern: '\\$\\{' };
+
 /** Makes the JSON Schema of the configuration as it is written, for editors and for the reference. */
 export function gatewayJsonSchema(policies: readonly Policy[]): JsonSchema {
   const entry = policyEntryJsonSchema(policies);
@@ -40,6 +42,30 @@ export function policyJsonSchema(policy: Policy): JsonSchema {
     reused: 'inline',
   }) as JsonSchema;
   return schema as JsonSchema;
+}
+
+/** Lets a reference such as `${PORT}` stand for every value that is not free text anyway, as the loader does. */
+export function acceptReferences(schema: JsonSchema): JsonSchema {
+  const { properties, additionalProperties, items, anyOf, ...rest } = schema;
+  const inside: Record<string, unknown> = { ...rest };
+  if (properties !== undefined) {
+    const accepting = Object.entries(properties).map(([key, inner]) => [key, acceptReferences(inner)]);
+    inside.properties = Object.fromEntries(accepting);
+  }
+  if (items !== undefined) inside.items = acceptReferences(items);
+  if (anyOf !== undefined) inside.anyOf = anyOf.map(acceptReferences);
+  if (additionalProperties !== undefined) {
+    inside.additionalProperties =
+      typeof additionalProperties === 'object'
+        ? acceptReferences(additionalProperties)
+        : additionalProperties;
+  }
+  return isStrict(schema) ? { anyOf: [inside, REFERENCE] } : inside;
+}
+
+function isStrict({ type, pattern, enum: choices, const: only }: JsonSchema): boolean {
+  if (type === 'string') return pattern !== undefined || choices !== undefined;
+  return ['integer', 'number', 'boolean'].includes(type ?? '') || choices !== undefined || only !== undefined;
 }
 
 /** Finds the keys that may stand at a place. The schema is made at the first question. */
@@ -73,7 +99,7 @@ function policyEntryJsonSchema(policies: readonly Policy[]): JsonSchema {
   const ofOwn = { type: 'object', additionalProperties: true };
   return {
     anyOf: [
-      { enum: policies.map(({ name }) => name) },
+      { enum: policies.filter(hasNoRequiredOption).map(({ name }) => name) },
       {
         type: 'object',
         properties: Object.fromEntries(policies.map((policy) => [policy.name, withReservedKeys(policy)])),
@@ -85,6 +111,10 @@ function policyEntryJsonSchema(policies: readonly Policy[]): JsonSchema {
       { type: 'string', pattern: '/' },
     ],
   };
+}
+
+function hasNoRequiredOption(policy: Policy): boolean {
+  return (policyJsonSchema(policy).required ?? []).length === 0;
 }
 
 function withReservedKeys(policy: Policy): JsonSchema {
