@@ -6,11 +6,19 @@ import { caddy } from './peers/caddy.ts';
 import { expressGateway } from './peers/express-gateway.ts';
 import { fastifyHttpProxy } from './peers/fastify-http-proxy.ts';
 import { haproxy } from './peers/haproxy.ts';
-import { nginx } from './peers/nginx.ts';
+import { nginx, nginxBufferedLog } from './peers/nginx.ts';
 import { sallyport } from './peers/sallyport.ts';
 
 /** All peers, in the order of the tables. */
-export const PEERS: readonly Peer[] = [nginx, haproxy, sallyport, caddy, fastifyHttpProxy, expressGateway];
+export const PEERS: readonly Peer[] = [
+  nginx,
+  nginxBufferedLog,
+  haproxy,
+  sallyport,
+  caddy,
+  fastifyHttpProxy,
+  expressGateway,
+];
 
 /** Finds the peers called `names`; throws for a name that is none. */
 export function peersNamed(names: readonly string[]): Peer[] {

@@ -46,6 +46,7 @@ export const SCENARIOS: readonly Scenario[] = [
     ...base,
     name: 'json',
     title: '124-byte JSON; access log, metrics, request id and forwarded headers on',
+    peers: ['nginx-buffered-log', ...EVERYONE],
     goal: { ratio: 1.5, atMost: 1.9 },
   },
   {

@@ -2,21 +2,29 @@ import path from 'node:path';
 import type { Peer, Setup } from '../peer.ts';
 import { writeInto } from '../workplace.ts';
 
-/** nginx: one worker, buffers large enough that no body touches the disk. */
-export const nginx: Peer = {
-  name: 'nginx',
-  commands: ['nginx'],
-  isNpmPackage: false,
-  prepare(setup) {
-    const config = writeInto(setup.folder, 'nginx.conf', configOf(setup));
-    return {
-      file: 'nginx',
-      args: ['-p', setup.folder, '-c', config, '-e', path.join(setup.folder, 'error.log')],
-    };
-  },
-};
+/** nginx: one worker, buffers large enough that no body touches the disk, a write for each line of its log. */
+export const nginx: Peer = nginxWith('nginx', '');
 
-function configOf({ folder, port, backendPort, isObserved, tls, routes }: Setup): string {
+/** The same, with its log written in batches, as sallyport does. */
+export const nginxBufferedLog: Peer = nginxWith('nginx-buffered-log', 'buffer=64k flush=1s');
+
+function nginxWith(name: string, logOptions: string): Peer {
+  return {
+    name,
+    commands: ['nginx'],
+    isNpmPackage: false,
+    prepare(setup) {
+      const config = writeInto(setup.folder, 'nginx.conf', configOf(setup, logOptions));
+      return {
+        file: 'nginx',
+        args: ['-p', setup.folder, '-c', config, '-e', path.join(setup.folder, 'error.log')],
+      };
+    },
+  };
+}
+
+function configOf(setup: Setup, logOptions: string): string {
+  const { folder, port, backendPort, isObserved, tls, routes } = setup;
   const locations = Array.from(
     { length: routes },
     (_, n) => `    location /routes/${n}/ { proxy_pass http://backend; }`,
@@ -29,7 +37,7 @@ events { worker_connections 16384; }
 http {
   log_format full '$remote_addr - [$time_iso8601] "$request" $status $body_bytes_sent "$http_referer" '
     '"$http_user_agent" $request_id $request_time $upstream_response_time $upstream_addr';
-  access_log ${isObserved ? `${folder}/access.log full` : 'off'};
+  access_log ${isObserved ? `${folder}/access.log full ${logOptions}` : 'off'};
   client_body_temp_path ${folder}/body;
   proxy_temp_path ${folder}/proxy;
   client_body_buffer_size 64k;

@@ -10,10 +10,14 @@ export interface SourceFile {
 const LAYERS: readonly (readonly string[])[] = [
   ['cli', 'index'],
   ['gateway'],
+  ['listeners', 'config-watch'],
+  ['handle-request'],
   ['snapshot'],
+  ['upstreams'],
+  ['route', 'snapshot-context'],
   ['server', 'router', 'policies', 'proxy', 'upstream', 'stores', 'observability', 'admin'],
   ['http1', 'config'],
-  ['core'],
+  ['core', 'version'],
 ];
 
 /** The arrows that are an exception: sideways ones. */
