@@ -12,16 +12,7 @@ const { values: options } = parseArgs({ options: { 'from-source': { type: 'boole
 const entry: string = options['from-source'] ? '../src/index.ts' : '../dist/index.js';
 const { createGateway } = (await import(entry)) as typeof import('../src/index.ts');
 
-const services = await startServices();
-const gateway = await createGateway({
-  configFile: path.join(import.meta.dirname, 'sallyport.yaml'),
-  env: process.env,
-});
-await gateway.start();
-
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
-
-console.log(`
+const WHAT_TO_TRY = `
 The gateway listens on http://localhost:8080, its admin port is 9901. Try:
 
   curl -i http://localhost:8080/users/1             a path that the service knows under another name
@@ -35,10 +26,26 @@ The gateway listens on http://localhost:8080, its admin port is 9901. Try:
   curl -s http://localhost:9901/metrics             counts and latencies
 
 Edit demo/sallyport.yaml and save: the running gateway takes the change over. Ctrl-C ends the demo.
-`);
+`;
 
-async function stop(): Promise<void> {
-  for (const service of services) service.close();
-  await gateway.close();
-  process.exit(0);
+try {
+  await run();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}
+
+async function run(): Promise<void> {
+  const services = await startServices();
+  const configFile = path.join(import.meta.dirname, 'sallyport.yaml');
+  const gateway = await createGateway({ configFile, env: process.env });
+  await gateway.start();
+  const stop = async (): Promise<void> => {
+    for (const service of services) service.close();
+    await gateway.close();
+    process.exit();
+  };
+  // A second signal ends the process at once.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+  console.log(WHAT_TO_TRY);
 }

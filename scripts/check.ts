@@ -11,6 +11,8 @@ type Step = () => readonly string[] | boolean;
 
 const steps: Readonly<Record<string, Step>> = {
   'format and lint': () => runFails('@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '.'),
+  // The examples import the package by its name, which leads to dist/.
+  build: () => run(path.join(root, 'scripts/build.ts')),
   types: () => runFails('typescript/bin/tsc', '-p', 'tsconfig.json'),
   architecture: () => runFails('vitest/vitest.mjs', 'run', '--reporter=dot', 'test/architecture.test.ts'),
   'generated files': () => run(path.join(root, 'scripts/generate.ts'), '--check'),
