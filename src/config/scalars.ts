@@ -5,7 +5,7 @@ import { z } from 'zod';
 
 const DURATION = /^\d+(\.\d+)?(ms|s|m|h|d)$/;
 const SIZE = /^\d+(\.\d+)?(B|KiB|MiB|GiB)$/;
-const SHARE = /^(100|\d{1,2})(\.\d+)?%$/;
+const SHARE = /^(100|\d{1,2}(\.\d+)?)%$/;
 const MS_PER_UNIT: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1000,
@@ -41,7 +41,7 @@ export function share() {
   return z
     .string({ error })
     .regex(SHARE, { error })
-    .transform((text) => Math.min(1, Number.parseFloat(text) / 100))
+    .transform((text) => Number.parseFloat(text) / 100)
     .meta({ title: 'share' });
 }
 

@@ -4,6 +4,8 @@ import type { ConfigPath } from './problem.ts';
 
 // Enough for anchors in a hand-written file, too few to blow a small one up.
 const MAX_ALIASES = 100;
+// One slip makes the reader stumble over all that follows.
+const MAX_FAULTS = 20;
 
 /** Reads YAML. */
 export function parseYaml(text: string): ConfigDocument {
@@ -16,11 +18,13 @@ export function parseYaml(text: string): ConfigDocument {
     // Duplicates are searched below: the reader compares each key of a map with all before it.
     const options = { lineCounter: lines, prettyErrors: false, stringKeys: true, uniqueKeys: false };
     const document = parseDocument(text, options);
-    const faults = [...document.errors, ...document.warnings].map(({ message, pos }) => ({
-      path: [],
-      position: positionOf(pos[0]),
-      text: `${firstLine(message)} — ${remedyFor(lineAround(text, pos[0]))}`,
-    }));
+    const faults = [...document.errors, ...document.warnings]
+      .slice(0, MAX_FAULTS)
+      .map(({ message, pos }) => ({
+        path: [],
+        position: positionOf(pos[0]),
+        text: `${firstLine(message)} — ${remedyFor(lineAround(text, pos[0]))}`,
+      }));
     if (faults.length > 0) return { data: undefined, faults, isUsable: false, locate: () => undefined };
     const resolveAlias = (node: unknown) => (isAlias(node) ? node.resolve(document) : node);
     const locate = (path: ConfigPath, what: 'key' | 'value' = 'value') => {
