@@ -5,7 +5,7 @@ export function createBearerCheck(token: string): (authorization: string | undef
   if (token.trim() === '') throw new TypeError('the admin token is empty: set admin.token, or leave it out');
   const expected = digestOf(token);
   return (authorization) => {
-    const given = /^bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
+    const given = /^bearer +(.+?) *$/i.exec(authorization ?? '')?.[1];
     return given !== undefined && timingSafeEqual(digestOf(given), expected);
   };
 }
