@@ -13,14 +13,16 @@ export interface Command {
 
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
+  for (const child of running) killGroup(child);
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 
-/** Starts a process that may run on one core only. Its complaints go to `errorFile`. */
+/** Starts a process that may run on one core only. Its complaints go to `errorFile`. It ends with this process. */
 export function startPinned(core: number, command: Command, errorFile: string): ChildProcess {
   const child = spawn('taskset', ['-c', String(core), command.file, ...command.args], {
     env: { ...process.env, ...command.env },
+    // A group of its own, so that its workers can be ended with it.
+    detached: true,
     stdio: ['ignore', command.stdout ? openSync(command.stdout, 'w') : 'ignore', openSync(errorFile, 'w')],
   });
   running.add(child);
@@ -33,16 +35,14 @@ export async function stopProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');
-  const force = setTimeout(() => {
-    for (const pid of processTree(child.pid as number).reverse()) killSilently(pid);
-  }, 3000);
+  const force = setTimeout(() => killGroup(child), 3000);
   await exited;
   clearTimeout(force);
 }
 
-function killSilently(pid: number): void {
+function killGroup(child: ChildProcess): void {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(-(child.pid as number), 'SIGKILL');
   } catch {
     // gone meanwhile
   }
