@@ -89,13 +89,14 @@ export class HeaderList {
     if (this.added.length > 0) this.dropAdded((name) => fieldKindOf(name) === kind);
   }
 
-  /** Removes every received field whose kind has its bit set in `kinds`, in one pass; added fields stay. */
-  deleteReceivedKinds(kinds: number): void {
+  /** Removes every field whose kind has its bit set in `kinds`, in one pass. */
+  deleteKinds(kinds: number): void {
     const marks = this.marks;
     for (let i = 0; i < marks.length; i += STRIDE) {
       const kind = marks[i] as number;
       if (kind > 0 && (kinds & (1 << kind)) !== 0) marks[i] = FieldKind.removed;
     }
+    if (this.added.length > 0) this.dropAdded((name) => (kinds & (1 << fieldKindOf(name)) & ~1) !== 0);
   }
 
   /** Adds a field behind the others. Throws `TypeError` for a name or value that HTTP does not allow. */

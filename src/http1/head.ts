@@ -359,7 +359,7 @@ const NEVER_NAMED: ReadonlySet<string> = new Set(['host', 'content-length', 'dat
 
 /** Removes the hop-by-hop fields, and those that `Connection` names. */
 function stripHopByHop(headers: HeaderList, connection: string, kinds: number): void {
-  headers.deleteReceivedKinds(kinds);
+  headers.deleteKinds(kinds);
   if (connection === '' || connection === 'keep-alive' || connection === 'close' || connection === 'upgrade')
     return;
   for (const part of connection.split(',')) {

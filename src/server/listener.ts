@@ -87,7 +87,7 @@ export class Listener {
   private readonly server: Server | TlsServer;
   private readonly accept: AcceptConnection;
   private readonly services: ListenerServices;
-  private readonly maxConnections: number;
+  private maxConnections: number;
   private readonly open = new Set<Connection>();
   /** Every accepted socket, also those that are being refused or still shake hands. */
   private readonly sockets = new Set<Socket>();
@@ -128,7 +128,7 @@ export class Listener {
       labels,
     );
     const removeGauge = metrics.gauge(
-      'gateway_open_connections',
+      'gateway_listener_connections',
       'Open client connections.',
       labels,
       () => this.open.size,
@@ -152,6 +152,12 @@ export class Listener {
     if (!this.tls) throw new TypeError(`listener ${this.host}:${this.port} has no TLS`);
     this.tls.certificates = certificates;
     (this.server as TlsServer).setSecureContext(certificates.defaultOptions);
+  }
+
+  /** Changes how many connections may be open. Those that are stay. */
+  setMaxConnections(maxConnections: number): void {
+    this.maxConnections = maxConnections;
+    this.boundServer();
   }
 
   /** Closes the port. Open connections go on. */
@@ -190,17 +196,20 @@ export class Listener {
     server.on('error', (error) => this.noteAcceptError(error));
     server.on('connection', (socket: Socket) => this.track(socket));
     server.on('drop', () => this.refused.add());
+    this.boundServer();
     if (this.isSecure) {
-      server.maxConnections = this.maxConnections;
       server.on('secureConnection', (socket: TLSSocket) => this.give(socket, socket.servername || undefined));
       server.on('tlsClientError', (error: Error, socket: TLSSocket) =>
         this.noteHandshakeError(error, socket),
       );
     } else {
-      // The others above the limit get an answer, which needs a socket for a moment.
-      server.maxConnections = this.maxConnections + MAX_LINGERING;
       server.on('connection', (socket: Socket) => this.takePlain(socket));
     }
+  }
+
+  /** On a plain port, those above the limit get an answer, which needs a socket for a moment. */
+  private boundServer(): void {
+    this.server.maxConnections = this.maxConnections + (this.isSecure ? 0 : MAX_LINGERING);
   }
 
   private track(socket: Socket): void {

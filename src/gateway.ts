@@ -1,0 +1,286 @@
+import { dirname, resolve } from 'node:path';
+import { loadConfig } from './config/load.ts';
+import { loadConfigInWorker } from './config/load-in-worker.ts';
+import { ConfigError, formatProblem } from './config/problem.ts';
+import type { GatewayConfig } from './config/schema.ts';
+import { watchConfigFile } from './config-watch.ts';
+import { BufferBudget } from './core/buffer-budget.ts';
+import { systemClock } from './core/clock.ts';
+import type {
+  GatewayControl,
+  GatewayDescription,
+  GatewayState,
+  Readiness,
+  ReloadResult,
+} from './core/control.ts';
+import type { GatewayError } from './core/errors.ts';
+import { KeptResources } from './core/kept-resources.ts';
+import type { ClientInfo, ClientRequest, ClientSink, Reply } from './core/message.ts';
+import type { Policy } from './core/policy.ts';
+import { problemReply } from './core/problem.ts';
+import { newRequestId } from './core/request-id.ts';
+import type { Log, Services } from './core/services.ts';
+import { handleRequest, type ListenerRules } from './handle-request.ts';
+import { Deadlines } from './http1/deadlines.ts';
+import { Listeners } from './listeners.ts';
+import { type AccessLog, createAccessLog } from './observability/access-log.ts';
+import { createLog, type LogLevel } from './observability/log.ts';
+import { type LogDestination, openLogDestination } from './observability/log-destination.ts';
+import { createMetrics, type GatewayMetrics } from './observability/metrics.ts';
+import { builtInPolicies } from './policies/index.ts';
+import { buildSnapshot, type Snapshot, type SnapshotContext } from './snapshot.ts';
+import { VERSION } from './version.ts';
+
+export interface GatewayOptions {
+  /** The configuration file: YAML, JSON, TypeScript or JavaScript. */
+  readonly configFile: string;
+  /** Where `${NAME}` in it finds its value. Default: the process's environment. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The least weight of a log line. Default: `info`. */
+  readonly logLevel?: LogLevel;
+  /** Whether a changed configuration file is taken up by itself. Default: true. */
+  readonly watch?: boolean;
+}
+
+/**
+ * Makes a gateway of a configuration file. Nothing is open before `start`.
+ * Rejects with a `ConfigError` that holds all problems of the file.
+ */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const env = options.env ?? process.env;
+  const loaded = await loadConfig(options.configFile, { policies: builtInPolicies, env });
+  if (!loaded.ok) throw new ConfigError(loaded.problems);
+  const destination = await openLogDestination();
+  return new Gateway(options, loaded.config, loaded.customPolicies, destination);
+}
+
+/** An API gateway: listens, handles requests, changes its configuration under way. */
+export class Gateway implements GatewayControl {
+  private readonly options: GatewayOptions;
+  private readonly clock = systemClock;
+  private readonly destination: LogDestination;
+  private readonly log: Log;
+  private readonly accessLog: AccessLog;
+  private readonly metrics_: GatewayMetrics = createMetrics({ version: VERSION });
+  private readonly deadlines = new Deadlines(systemClock);
+  private readonly kept = new KeptResources();
+  private readonly budget = new BufferBudget();
+  private readonly listeners: Listeners;
+  private readonly services: Services;
+  private config: GatewayConfig;
+  private policies: readonly Policy[];
+  private snapshot: Snapshot | undefined = undefined;
+  private currentState: GatewayState = 'starting';
+  private reloading: Promise<unknown> = Promise.resolve();
+  private closing: Promise<void> | undefined = undefined;
+  private stopWatching: () => void = () => {};
+  private closeAdmin: (() => Promise<void>)[] = [];
+  private lastProblems: readonly string[] = [];
+
+  constructor(
+    options: GatewayOptions,
+    config: GatewayConfig,
+    custom: readonly Policy[],
+    destination: LogDestination,
+  ) {
+    this.options = options;
+    this.config = config;
+    this.policies = [...builtInPolicies, ...custom];
+    this.destination = destination;
+    const level = options.logLevel ?? 'info';
+    this.log = createLog({ level, destination });
+    this.accessLog = createAccessLog({ destination, level, clock: this.clock });
+    this.services = {
+      log: this.log,
+      clock: this.clock,
+      metrics: this.metrics_,
+      random: Math.random,
+      configFolder: dirname(resolve(options.configFile)),
+    };
+    this.listeners = new Listeners({
+      services: this.services,
+      clock: this.clock,
+      deadlines: this.deadlines,
+      handle: (request, client, rules) => this.handle(request, client, rules),
+      refuse: (error, client) => this.refuse(error, client),
+    });
+    this.metrics_.watchConnections('client', () => this.listeners.connectionCount);
+    this.metrics_.watchDroppedLogLines(() => destination.droppedLines);
+  }
+
+  get state(): GatewayState {
+    return this.currentState;
+  }
+
+  /** The ports that are open, in the order of `listeners`. */
+  get ports(): readonly number[] {
+    return this.listeners.ports;
+  }
+
+  /** Builds the first Snapshot and opens all ports. Rejects, with nothing left open, when a part cannot be made. */
+  async start(): Promise<void> {
+    try {
+      await this.apply(this.config);
+      await this.openAdmin();
+    } catch (error) {
+      await this.abandon();
+      throw error;
+    }
+    this.currentState = 'ready';
+    if (this.options.watch !== false) {
+      this.stopWatching = watchConfigFile(this.options.configFile, this.clock, () => void this.reload());
+    }
+    this.log.info({ ports: this.ports, version: VERSION }, 'gateway started');
+  }
+
+  /** Takes up the configuration file as it is now, or changes nothing and says why. One at a time. */
+  reload(): Promise<ReloadResult> {
+    const turn = this.reloading.then(() => this.reloadNow());
+    this.reloading = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Drains: not ready, then no new connections, then the end of what is under way. */
+  close(): Promise<void> {
+    this.closing ??= this.drain();
+    return this.closing;
+  }
+
+  readiness(): Readiness {
+    const details: string[] = [];
+    if (this.currentState !== 'ready') details.push(`the gateway is ${this.currentState}`);
+    if (this.lastProblems.length > 0)
+      details.push('the last reload was refused; the configuration before it runs');
+    return { isReady: this.currentState === 'ready', details };
+  }
+
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }> {
+    return this.metrics_.render();
+  }
+
+  async describe(): Promise<GatewayDescription> {
+    const { version, routes, upstreams } = this.running;
+    return {
+      version,
+      routes: routes.map(({ id, path, action }) => ({
+        id,
+        path,
+        upstream: action.kind === 'forward' ? action.upstream.name : undefined,
+      })),
+      upstreams: [...upstreams].map(([name, { targets }]) => ({
+        name,
+        targets: targets.map(({ target }) => target.name),
+      })),
+    };
+  }
+
+  /** Handles a request as a listener with these rules would. */
+  handle(request: ClientRequest, client: ClientSink, rules: ListenerRules): void {
+    const { clock, accessLog } = this;
+    handleRequest(request, client, rules, this.running, {
+      clock,
+      accessLog: this.config.accessLog ? accessLog : undefined,
+    });
+  }
+
+  private get running(): Snapshot {
+    if (this.snapshot === undefined) throw new TypeError('the gateway has not been started');
+    return this.snapshot;
+  }
+
+  private refuse(error: GatewayError, client: ClientInfo): Reply {
+    this.metrics_.requestRefused(error.code);
+    if (this.config.accessLog) {
+      this.accessLog.malformed({ code: error.code, client: client.remoteAddress, reason: error.message });
+    }
+    return problemReply(error, newRequestId(this.clock.now()));
+  }
+
+  private async reloadNow(): Promise<ReloadResult> {
+    if (this.currentState !== 'ready')
+      return { ok: false, problems: [`the gateway is ${this.currentState}`] };
+    try {
+      const loaded = await loadConfigInWorker(this.options.configFile, {
+        policiesModule: new URL(
+          import.meta.url.endsWith('.ts') ? './policies/index.ts' : './policies/index.js',
+          import.meta.url,
+        ).href,
+        env: this.options.env ?? process.env,
+      });
+      if (!loaded.ok) return this.refuseReload(loaded.problems.map(formatProblem));
+      this.policies = [...builtInPolicies, ...loaded.customPolicies];
+      await this.apply(loaded.config);
+    } catch (error) {
+      return this.refuseReload([error instanceof Error ? error.message : String(error)]);
+    }
+    this.lastProblems = [];
+    this.metrics_.configReloaded('success');
+    const { version } = this.running;
+    this.log.info({ version }, 'configuration reloaded');
+    return { ok: true, version };
+  }
+
+  private refuseReload(problems: readonly string[]): ReloadResult {
+    this.lastProblems = problems;
+    this.metrics_.configReloaded('failure');
+    this.log.error({ problems }, 'the configuration was not reloaded; the one before it goes on');
+    return { ok: false, problems };
+  }
+
+  /** Builds everything that `config` asks for beside what runs, then swaps. A failure before the swap changes nothing. */
+  private async apply(config: GatewayConfig): Promise<void> {
+    const version = (this.snapshot?.version ?? 0) + 1;
+    const snapshot = await buildSnapshot(config, version, this.snapshotContext());
+    let openPorts: () => void;
+    try {
+      openPorts = await this.listeners.prepare(config.listeners);
+    } catch (error) {
+      await snapshot.retire();
+      throw error;
+    }
+    const retired = this.snapshot;
+    this.snapshot = snapshot;
+    this.config = config;
+    openPorts();
+    this.metrics_.setConfigVersion(version);
+    void retired?.retire();
+  }
+
+  private snapshotContext(): SnapshotContext {
+    const { services, clock, log, deadlines, kept, budget, policies } = this;
+    return { services, clock, log, metrics: this.metrics_, deadlines, kept, budget, policies };
+  }
+
+  private async openAdmin(): Promise<void> {
+    const { admin, status, dataDir } = this.config;
+    const { startAdmin } = await import('./admin/start-admin.ts');
+    const opened = await startAdmin({ ...admin, dataDir }, this, this.log);
+    this.closeAdmin.push(() => opened.close());
+    if (status === undefined) return;
+    const { startStatus } = await import('./admin/start-status.ts');
+    const openedStatus = await startStatus(status, this, this.log);
+    this.closeAdmin.push(() => openedStatus.close());
+  }
+
+  private async drain(): Promise<void> {
+    const { delay, timeout } = this.config.drain;
+    this.currentState = 'draining';
+    this.stopWatching();
+    this.log.info({}, 'draining');
+    await new Promise<void>((resolve) => setTimeout(resolve, delay));
+    await this.listeners.drain(timeout);
+    await this.abandon();
+    this.log.info({}, 'gateway stopped');
+    await this.destination.close();
+  }
+
+  /** Frees everything at once. */
+  private async abandon(): Promise<void> {
+    this.currentState = 'closed';
+    await this.listeners.drain(0);
+    await Promise.all(this.closeAdmin.splice(0).map((close) => close()));
+    await this.snapshot?.retire();
+    this.deadlines.close();
+    this.metrics_.close();
+  }
+}

@@ -1,0 +1,260 @@
+import type { Clock } from './core/clock.ts';
+import { GatewayError } from './core/errors.ts';
+import { Exchange } from './core/exchange.ts';
+import { FieldKind } from './core/field-kind.ts';
+import type { ClientRequest, ClientSink, Reply, TargetRequest } from './core/message.ts';
+import type { Pipeline, RequestResult } from './core/pipeline.ts';
+import type { Answer } from './core/reply.ts';
+import { newRequestId } from './core/request-id.ts';
+import type { AccessLog } from './observability/access-log.ts';
+import { Forward, type ForwardOwner, pumpBody } from './proxy/forward.ts';
+import { writeForwardHeaders } from './proxy/forward-headers.ts';
+import type { ForwardAction, Route } from './route.ts';
+import { hostNameOf } from './router/host-name.ts';
+import { normaliseTarget } from './router/normalise.ts';
+import type { EncodedAllowances } from './router/path-spelling.ts';
+import type { RouteResult } from './router/router.ts';
+import { publicAuthorityOf } from './server/client-address.ts';
+import { redirectToHttps } from './server/https-redirect.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** What the listener that a request came on decides about it. */
+export interface ListenerRules {
+  readonly allowEncoded: EncodedAllowances;
+  readonly redirectToHttps: number | undefined;
+}
+
+/** What outlives Snapshots and every request needs. */
+export interface RequestContext {
+  readonly clock: Clock;
+  readonly accessLog: AccessLog | undefined;
+}
+
+/** Handles one request: the life of an exchange from its head to its end, on the Snapshot that it began with. */
+export function handleRequest(
+  request: ClientRequest,
+  client: ClientSink,
+  rules: ListenerRules,
+  snapshot: Snapshot,
+  context: RequestContext,
+): void {
+  new RequestRun(request, client, snapshot, context).start(rules);
+}
+
+class RequestRun implements ForwardOwner {
+  readonly exchange: Exchange;
+  readonly client: ClientSink;
+  readonly clock: Clock;
+  private readonly snapshot: Snapshot;
+  private readonly accessLog: AccessLog | undefined;
+  private route: Route;
+  private forward: Forward | undefined = undefined;
+  private rawParams: readonly string[] = [];
+  private isFinished = false;
+  private holdsSnapshot = true;
+
+  constructor(request: ClientRequest, client: ClientSink, snapshot: Snapshot, context: RequestContext) {
+    this.clock = context.clock;
+    this.accessLog = context.accessLog;
+    this.exchange = new Exchange(request, this.clock.monotonic());
+    this.client = client;
+    this.snapshot = snapshot;
+    this.route = snapshot.unmatched;
+    snapshot.acquire();
+    client.onFinish = (bytesSent) => this.finish(bytesSent);
+    client.onClose = () => this.leave();
+  }
+
+  get pipeline(): Pipeline {
+    return this.route.pipeline;
+  }
+
+  /**
+   * 1. Says who asks, and how.
+   * 2. Finds the one spelling of the path.
+   * 3. Finds the route.
+   * 4. Runs its policies, then what it does.
+   */
+  start(rules: ListenerRules): void {
+    const { exchange, snapshot } = this;
+    const { request } = exchange;
+    // 1.
+    exchange.requestId = newRequestId(this.clock.now());
+    exchange.headers.deleteKind(FieldKind.xAuth);
+    this.identifyClient();
+    // 2.
+    const target = normaliseTarget(request.target, request.method, rules.allowEncoded);
+    if (!target.ok) return this.answer(new GatewayError('GW_BAD_PATH', { detail: target.reason }));
+    exchange.path = target.path;
+    exchange.query = target.query;
+    if (rules.redirectToHttps !== undefined) {
+      const redirect = redirectToHttps(exchange, rules.redirectToHttps);
+      if (redirect !== undefined) return this.answer(redirect);
+    }
+    // 3.
+    const reply = this.takeRoute(findRoute(snapshot, exchange)) ?? this.limitForwards();
+    // 4.
+    const result = this.pipeline.runRequest(exchange);
+    if (isPromise(result)) void result.then((settled) => this.proceed(settled ?? reply));
+    else this.proceed(result ?? reply);
+  }
+
+  fail(error: GatewayError): void {
+    this.answer(error);
+  }
+
+  /** A tunnel may live for days: the Snapshot that began it may retire before. */
+  onTunnel(): void {
+    this.pipeline.runFinish(this.exchange);
+    this.releaseSnapshot();
+  }
+
+  private identifyClient(): void {
+    const { exchange } = this;
+    const { request } = exchange;
+    const origin = this.snapshot.findOrigin(request.client.remoteAddress, request.headers);
+    exchange.clientAddress = origin.address;
+    exchange.isTrustedPeer = origin.isTrusted;
+    exchange.scheme = origin.scheme ?? (request.client.isSecure ? 'https' : 'http');
+    exchange.host = hostNameOf(request.authority);
+    exchange.publicAuthority = publicAuthorityOf(origin, exchange.scheme, request.authority);
+  }
+
+  /** Takes what the router found. Returns the answer to a request that no route takes. */
+  private takeRoute(found: RouteResult<Route>): Reply | GatewayError | undefined {
+    switch (found.kind) {
+      case 'match':
+        this.route = found.value;
+        this.exchange.route = found.value;
+        this.rawParams = found.rawParams;
+        if (found.rawParams.length > 0) this.exchange.params = found.params;
+        return undefined;
+      case 'not-found':
+        return new GatewayError('GW_NO_ROUTE');
+      case 'method-not-allowed':
+        return new GatewayError('GW_METHOD_NOT_ALLOWED', { headers: { allow: found.allow.join(', ') } });
+      case 'options':
+        return { status: 204, headers: { allow: found.allow.join(', ') } };
+      case 'server-options':
+        return { status: 204 };
+    }
+  }
+
+  /** `Max-Forwards` counts the proxies that an OPTIONS request may still pass (RFC 9110 §7.6.2). */
+  private limitForwards(): Reply | undefined {
+    const { headers, request } = this.exchange;
+    if (request.method !== 'OPTIONS') return undefined;
+    const stated = headers.getKind(FieldKind.maxForwards);
+    if (stated === undefined || !/^\d{1,9}$/.test(stated)) return undefined;
+    if (Number(stated) === 0) return { status: 204 };
+    headers.set('max-forwards', String(Number(stated) - 1));
+    return undefined;
+  }
+
+  private proceed(result: RequestResult): void {
+    if (this.isFinished) return;
+    if (result !== undefined) return this.answer(result);
+    const { action } = this.route;
+    switch (action.kind) {
+      case 'forward':
+        return this.forwardTo(action);
+      case 'respond':
+        return this.answer(action.reply);
+      case 'redirect': {
+        const location = action.locate(this.exchange, this.rawParams);
+        if (location === undefined) return this.answer(new GatewayError('GW_BAD_PATH'));
+        return this.answer({ status: action.status, headers: { location } });
+      }
+    }
+  }
+
+  private forwardTo(action: ForwardAction): void {
+    const { exchange } = this;
+    const { upstream } = action;
+    const path = upstreamPath(action, exchange.path, this.rawParams);
+    if (path === undefined) return this.answer(new GatewayError('GW_BAD_PATH'));
+    const slot = upstream.pick();
+    exchange.upstream = upstream.name;
+    writeForwardHeaders(exchange, this.snapshot);
+    const { request } = exchange;
+    const target: TargetRequest = {
+      method: request.method,
+      path: exchange.query === '' ? path : `${path}?${exchange.query}`,
+      host: hostFor(action, request.authority, slot.target.name),
+      headers: exchange.headers,
+      body: exchange.body,
+      upgrade: request.upgrade,
+      acceptsTrailers: request.acceptsTrailers,
+      responseTimeoutMs: Math.min(upstream.responseTimeoutMs, action.timeoutMs),
+    };
+    this.forward = new Forward(this);
+    this.forward.start(slot, target);
+  }
+
+  private answer(reply: Reply | GatewayError): void {
+    if (this.isFinished) return;
+    const answer = this.pipeline.runReply(this.exchange, reply);
+    if (isPromise(answer)) void answer.then((settled) => this.send(settled));
+    else this.send(answer);
+  }
+
+  private send({ head, body }: Answer): void {
+    if (this.isFinished) return body.cancel();
+    this.exchange.status = head.status;
+    this.client.head(head);
+    pumpBody(body, this.client);
+  }
+
+  /** The client left before the answer was complete. */
+  private leave(): void {
+    this.exchange.failure ??= new GatewayError('GW_CLIENT_CLOSED');
+    this.forward?.cancel();
+    this.finish(0);
+  }
+
+  private finish(bytesSent: number): void {
+    if (this.isFinished) return;
+    this.isFinished = true;
+    const { exchange } = this;
+    const finishedAt = this.clock.monotonic();
+    exchange.bytesSent = bytesSent;
+    this.route.recorder?.record(
+      exchange.request.method,
+      exchange.status,
+      (finishedAt - exchange.startedAt) / 1000,
+    );
+    this.accessLog?.write(exchange, finishedAt);
+    this.pipeline.runFinish(exchange);
+    exchange.close();
+    this.releaseSnapshot();
+  }
+
+  private releaseSnapshot(): void {
+    if (this.holdsSnapshot) this.snapshot.release();
+    this.holdsSnapshot = false;
+  }
+}
+
+/** A preflight goes to the route of the request that it announces, if that answers preflights. */
+function findRoute(snapshot: Snapshot, exchange: Exchange): RouteResult<Route> {
+  const { host, path, query, request, headers } = exchange;
+  if (request.method === 'OPTIONS' && headers.has('access-control-request-method') && headers.has('origin')) {
+    const announced = snapshot.router.findPreflight(host, path, headers, query);
+    if (announced.kind === 'match' && announced.value.answersPreflights) return announced;
+  }
+  return snapshot.router.find(host, request.method, path, headers, query);
+}
+
+function upstreamPath(action: ForwardAction, path: string, rawParams: readonly string[]): string | undefined {
+  if (action.rewrite !== undefined) return action.rewrite(rawParams);
+  return action.stripPrefix === undefined ? path : action.stripPrefix(path);
+}
+
+function hostFor(action: ForwardAction, authority: string, targetName: string): string {
+  if (action.hostHeader === 'preserve') return authority === '' ? targetName : authority;
+  return action.hostHeader === 'target' ? targetName : action.hostHeader;
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as { then?: unknown } | undefined)?.then === 'function';
+}

@@ -1,0 +1,17 @@
+export { ConfigError, type Problem } from './config/problem.ts';
+export { defineGateway, type GatewayConfig, type GatewayInput } from './config/schema.ts';
+export {
+  type BodySink,
+  type BodySource,
+  bodyFrom,
+  bodyFromIterable,
+  iterateBody,
+  readBody,
+} from './core/body.ts';
+export { FAILURES, type FailureCode, GatewayError } from './core/errors.ts';
+export type { Exchange, Identity } from './core/exchange.ts';
+export { HeaderList } from './core/header-list.ts';
+export type { Reply, ResponseHead } from './core/message.ts';
+export { definePolicy, type Policy, type PolicyInstance } from './core/policy.ts';
+export type { Services } from './core/services.ts';
+export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';

@@ -1,0 +1,174 @@
+import type { ListenerConfig } from './config/schema.ts';
+import type { Clock } from './core/clock.ts';
+import type { GatewayError } from './core/errors.ts';
+import type { ClientInfo, ClientRequest, ClientSink, Reply } from './core/message.ts';
+import type { Services } from './core/services.ts';
+import type { ListenerRules } from './handle-request.ts';
+import { ClientConnection, type ClientLimits, type ServeOptions } from './http1/client-connection.ts';
+import type { Deadlines } from './http1/deadlines.ts';
+import { watchCertificates } from './server/certificate-watch.ts';
+import { type CertificateStore, loadCertificates } from './server/certificates.ts';
+import { type Listener, openListener } from './server/listener.ts';
+
+export interface ListenersContext {
+  readonly services: Services;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly handle: (request: ClientRequest, client: ClientSink, rules: ListenerRules) => void;
+  readonly refuse: (error: GatewayError, client: ClientInfo) => Reply;
+}
+
+/** An open listener and what new connections of it are served with. */
+interface OpenListener {
+  readonly key: string;
+  readonly listener: Listener;
+  serve: ServeOptions;
+  certificates: CertificateStore | undefined;
+  stopWatching: () => void;
+}
+
+/** How long an answer may wait for a client that takes none of it. */
+const SEND_IDLE_MS = 60_000;
+
+/** The open ports. They stay open across reloads unless what the port itself is made of changed. */
+export class Listeners {
+  private readonly context: ListenersContext;
+  private open: OpenListener[] = [];
+
+  constructor(context: ListenersContext) {
+    this.context = context;
+  }
+
+  get ports(): number[] {
+    return this.open.map(({ listener }) => listener.port);
+  }
+
+  get connectionCount(): number {
+    return this.open.reduce((count, { listener }) => count + listener.connections.size, 0);
+  }
+
+  /**
+   * Prepares what `configs` ask for, and gives the function that puts it in force, which cannot fail: new ports are
+   * open and new certificates read before anything changes. Rejects with the first thing that cannot be done.
+   */
+  async prepare(configs: readonly ListenerConfig[]): Promise<() => void> {
+    const next: OpenListener[] = [];
+    const changes: (() => void)[] = [];
+    const opened: OpenListener[] = [];
+    const spare = [...this.open];
+    try {
+      for (const config of configs) {
+        const certificates = await this.readCertificates(config);
+        const at = spare.findIndex(({ key }) => key === keyOf(config));
+        const [known] = at < 0 ? [] : spare.splice(at, 1);
+        const entry = known ?? (await this.openPort(config, certificates));
+        if (known === undefined) opened.push(entry);
+        next.push(entry);
+        changes.push(() => this.applySettings(entry, config, certificates));
+      }
+    } catch (error) {
+      await Promise.all(opened.map(({ listener }) => listener.close()));
+      throw error;
+    }
+    return () => {
+      for (const change of changes) change();
+      this.open = next;
+      for (const { listener, stopWatching } of spare) {
+        stopWatching();
+        void listener.drain(SEND_IDLE_MS);
+      }
+    };
+  }
+
+  stopAccepting(): void {
+    for (const { listener } of this.open) listener.stopAccepting();
+  }
+
+  /** Lets connections finish, and cuts what is left after `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<void> {
+    for (const { stopWatching } of this.open) stopWatching();
+    await Promise.all(this.open.map(({ listener }) => listener.drain(timeoutMs)));
+  }
+
+  private async readCertificates({ tls }: ListenerConfig): Promise<CertificateStore | undefined> {
+    if (tls === undefined) return undefined;
+    const { minVersion, certificates } = tls;
+    return loadCertificates(certificates, { minVersion, now: this.context.clock.now() });
+  }
+
+  private async openPort(
+    config: ListenerConfig,
+    certificates: CertificateStore | undefined,
+  ): Promise<OpenListener> {
+    const { host, port, limits } = config;
+    const options = { host, port, certificates, maxConnections: limits.connections };
+    const accepting: { entry?: OpenListener } = {};
+    const listener = await openListener(
+      options,
+      (socket, client) =>
+        new ClientConnection(socket, client, (accepting.entry as OpenListener).serve, () => {}),
+      this.context.services,
+    );
+    const serve = this.serveOptions(config);
+    accepting.entry = { key: keyOf(config), listener, serve, certificates, stopWatching: () => {} };
+    return accepting.entry;
+  }
+
+  private applySettings(
+    entry: OpenListener,
+    config: ListenerConfig,
+    certificates: CertificateStore | undefined,
+  ): void {
+    entry.serve = this.serveOptions(config);
+    entry.listener.setMaxConnections(config.limits.connections);
+    if (certificates === undefined) return;
+    entry.stopWatching();
+    if (certificates.contentKey !== entry.certificates?.contentKey)
+      entry.listener.setCertificates(certificates);
+    entry.certificates = certificates;
+    for (const warning of certificates.warnings) this.context.services.log.warn({}, warning);
+    entry.stopWatching = watchCertificates(
+      certificates,
+      (replaced) => {
+        entry.certificates = replaced;
+        entry.listener.setCertificates(replaced);
+      },
+      this.context.services,
+    );
+  }
+
+  private serveOptions(config: ListenerConfig): ServeOptions {
+    const { clock, deadlines, refuse, handle } = this.context;
+    const rules: ListenerRules = {
+      allowEncoded: config.allowEncoded,
+      redirectToHttps: config.redirectToHttps,
+    };
+    return {
+      handler: (request, client) => handle(request, client, rules),
+      limits: toClientLimits(config.limits),
+      deadlines,
+      clock,
+      refuse,
+    };
+  }
+}
+
+/** What cannot be changed while a port is open. */
+function keyOf({ host, port, tls }: ListenerConfig): string {
+  return JSON.stringify([host, port, tls !== undefined]);
+}
+
+function toClientLimits(limits: ListenerConfig['limits']): ClientLimits {
+  return {
+    headerBytes: limits.headerBytes,
+    urlBytes: limits.urlBytes,
+    headerCount: limits.headerCount,
+    headerTimeoutMs: limits.headerTimeout,
+    bodyIdleMs: limits.bodyIdle,
+    bodyMinRate: limits.bodyMinRate,
+    bodyMinRateAfterMs: limits.bodyMinRateAfter,
+    keepAliveMs: limits.keepAlive,
+    requestTimeoutMs: limits.requestTimeout,
+    sendIdleMs: SEND_IDLE_MS,
+  };
+}

@@ -1,0 +1,38 @@
+import type { RouteInfo } from './core/exchange.ts';
+import type { Reply } from './core/message.ts';
+import type { Pipeline } from './core/pipeline.ts';
+import type { RouteRecorder } from './observability/metrics.ts';
+import type { PathTemplate } from './router/path-template.ts';
+import type { Redirect } from './router/redirect.ts';
+import type { Upstream } from './upstream/upstream.ts';
+
+/** What a route does with a request that its policies let pass. */
+export type RouteAction =
+  | ForwardAction
+  | { readonly kind: 'respond'; readonly reply: Reply }
+  | { readonly kind: 'redirect'; readonly status: number; readonly locate: Redirect };
+
+export interface ForwardAction {
+  readonly kind: 'forward';
+  readonly upstream: Upstream;
+  /** The path that the upstream sees, `undefined` for the one that was matched. */
+  readonly rewrite: PathTemplate | undefined;
+  readonly stripPrefix: ((path: string) => string) | undefined;
+  /** The `Host` that the upstream sees: the client's, the target's, or a name. */
+  readonly hostHeader: string;
+  readonly timeoutMs: number;
+}
+
+/** A route as compiled: frozen, one for each route of a Snapshot. */
+export interface Route extends RouteInfo {
+  readonly id: string;
+  readonly path: string;
+  readonly pipeline: Pipeline;
+  readonly recorder: RouteRecorder | undefined;
+  readonly action: RouteAction;
+  /** Whether its policies answer CORS preflights. */
+  readonly answersPreflights: boolean;
+}
+
+/** The id under which requests are counted that no route takes. */
+export const UNMATCHED = '_unmatched';

@@ -1,0 +1,256 @@
+import { setImmediate } from 'node:timers/promises';
+import type { GatewayConfig, PolicyEntry, RouteConfig } from './config/schema.ts';
+import type { BufferBudget } from './core/buffer-budget.ts';
+import type { Clock } from './core/clock.ts';
+import type { KeptResources } from './core/kept-resources.ts';
+import { mergePolicies } from './core/merge-policies.ts';
+import type { Reply } from './core/message.ts';
+import { closePolicies, compilePipeline, type Pipeline } from './core/pipeline.ts';
+import type { Policy, PolicyInstance } from './core/policy.ts';
+import type { PipelineEntry } from './core/policy-step.ts';
+import type { Log, Services } from './core/services.ts';
+import type { Deadlines } from './http1/deadlines.ts';
+import type { GatewayMetrics } from './observability/metrics.ts';
+import { type Route, type RouteAction, UNMATCHED } from './route.ts';
+import { compileRewrite, compileStripPrefix } from './router/path-template.ts';
+import { compileRedirect } from './router/redirect.ts';
+import { parseRoutePath } from './router/route-path.ts';
+import { compileRouter, type Router, type RouterEntry } from './router/router.ts';
+import { type ClientAddressResolver, compileTrustedProxies } from './server/client-address.ts';
+import type { Upstream } from './upstream/upstream.ts';
+import { buildUpstreams } from './upstreams.ts';
+
+/** What a Snapshot is built with; all of it outlives the Snapshot. */
+export interface SnapshotContext {
+  readonly services: Services;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: GatewayMetrics;
+  readonly deadlines: Deadlines;
+  readonly kept: KeptResources;
+  readonly budget: BufferBudget;
+  readonly policies: readonly Policy[];
+}
+
+/** A configuration made ready: everything that a request needs, changed by nobody, replaced as a whole. */
+export interface Snapshot {
+  readonly version: number;
+  readonly config: GatewayConfig;
+  readonly router: Router<Route>;
+  readonly unmatched: Route;
+  readonly routes: readonly Route[];
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly findOrigin: ClientAddressResolver;
+  /** Whether targets are told in `Forwarded` too. */
+  readonly forwarded: boolean;
+  /** Counts an exchange that runs on this Snapshot. */
+  acquire(): void;
+  release(): void;
+  /** Frees what the Snapshot holds once its last exchange ended. Resolves then. */
+  retire(): Promise<void>;
+}
+
+/** How long building may keep the event loop before requests get a turn. */
+const SLICE_MS = 4;
+
+/**
+ * Builds a Snapshot beside whatever runs.
+ *
+ * 1. Upstreams and the policies that all routes share.
+ * 2. Routes, in slices.
+ * 3. The router.
+ *
+ * Rejects when a part cannot be made; what was made until then is freed.
+ */
+export async function buildSnapshot(
+  config: GatewayConfig,
+  version: number,
+  context: SnapshotContext,
+): Promise<Snapshot> {
+  const closers: (() => void | Promise<void>)[] = [];
+  const builder = new SnapshotBuilder(config, context, closers);
+  try {
+    // 1.
+    const upstreams = await buildUpstreams(config, context, closers);
+    const shared = await builder.createEntries(config.policies);
+    const unmatched = builder.finishRoute(UNMATCHED, '', shared, { kind: 'respond', reply: NOTHING });
+    // 2.
+    const routes = await builder.createRoutes(shared, upstreams);
+    // 3.
+    const router = await compileRouter(routerEntries(config.routes, routes));
+    return new RunningSnapshot(config, version, { router, unmatched, routes, upstreams }, closers);
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  }
+}
+
+const NOTHING: Reply = { status: 404 };
+
+class SnapshotBuilder {
+  private readonly config: GatewayConfig;
+  private readonly context: SnapshotContext;
+  private readonly closers: (() => void | Promise<void>)[];
+  private readonly byName: ReadonlyMap<string, Policy>;
+
+  constructor(config: GatewayConfig, context: SnapshotContext, closers: (() => void | Promise<void>)[]) {
+    this.config = config;
+    this.context = context;
+    this.closers = closers;
+    this.byName = new Map(context.policies.map((policy) => [policy.name, policy]));
+  }
+
+  /** Makes one instance for each entry of a `policies` list. */
+  async createEntries(entries: readonly PolicyEntry[]): Promise<PipelineEntry[]> {
+    const made: PipelineEntry[] = [];
+    for (const { name, id, observe, options } of entries) {
+      const policy = this.byName.get(name);
+      if (policy === undefined) throw new TypeError(`there is no policy '${name}'`);
+      const created = policy.create(options, this.context.services);
+      const instance: PolicyInstance = isPromise(created) ? await created : created;
+      this.closers.push(() => closePolicies([instance]));
+      made.push({ policy, id: id ?? name, observe, instance });
+    }
+    return made;
+  }
+
+  async createRoutes(
+    shared: readonly PipelineEntry[],
+    upstreams: ReadonlyMap<string, Upstream>,
+  ): Promise<Route[]> {
+    const { clock } = this.context;
+    const routes: Route[] = [];
+    let sliceStart = clock.monotonic();
+    for (const route of this.config.routes) {
+      const own = route.policies.length === 0 ? [] : await this.createEntries(route.policies);
+      const entries = own.length === 0 ? shared : mergePolicies(shared, own);
+      routes.push(this.finishRoute(route.id, route.path, entries, compileAction(route, upstreams)));
+      if (clock.monotonic() - sliceStart > SLICE_MS) {
+        await setImmediate();
+        sliceStart = clock.monotonic();
+      }
+    }
+    return routes;
+  }
+
+  finishRoute(id: string, path: string, entries: readonly PipelineEntry[], action: RouteAction): Route {
+    const { log, metrics, budget } = this.context;
+    const recorder = this.config.metrics ? metrics.route(id) : undefined;
+    if (recorder !== undefined) this.closers.push(() => recorder.release());
+    const pipeline: Pipeline = compilePipeline(mergePolicies(entries, []), {
+      route: id,
+      log,
+      metrics,
+      budget,
+    });
+    const answersPreflights = entries.some(({ policy }) => policy.name === 'cors');
+    return Object.freeze({ id, path, pipeline, recorder, action, answersPreflights });
+  }
+}
+
+function compileAction(route: RouteConfig, upstreams: ReadonlyMap<string, Upstream>): RouteAction {
+  const { paramNames } = parseRoutePath(route.path);
+  if (route.respond !== undefined) return { kind: 'respond', reply: compileRespond(route.respond) };
+  if (route.redirect !== undefined) {
+    return {
+      kind: 'redirect',
+      status: route.redirect.status,
+      locate: compileRedirect(route.redirect, paramNames),
+    };
+  }
+  const upstream = upstreams.get(route.upstream ?? '');
+  if (upstream === undefined)
+    throw new TypeError(`route '${route.id}': there is no upstream '${route.upstream}'`);
+  return {
+    kind: 'forward',
+    upstream,
+    rewrite: route.rewrite === undefined ? undefined : compileRewrite(route.rewrite, paramNames),
+    stripPrefix: route.stripPrefix === undefined ? undefined : compileStripPrefix(route.stripPrefix),
+    hostHeader: route.hostHeader,
+    timeoutMs: route.timeout,
+  };
+}
+
+function compileRespond({ status, headers, body }: NonNullable<RouteConfig['respond']>): Reply {
+  if (body === undefined) return { status, headers };
+  const isText = typeof body === 'string';
+  const type = isText ? 'text/plain; charset=utf-8' : 'application/json';
+  return {
+    status,
+    headers: 'content-type' in headers ? headers : { ...headers, 'content-type': type },
+    body: isText ? body : JSON.stringify(body),
+  };
+}
+
+function* routerEntries(
+  configs: readonly RouteConfig[],
+  routes: readonly Route[],
+): Generator<RouterEntry<Route>> {
+  for (let order = 0; order < configs.length; order++) {
+    const { path, methods, hosts, headers, query } = configs[order] as RouteConfig;
+    yield { path, methods, hosts, headers, query, order, value: routes[order] as Route };
+  }
+}
+
+type SnapshotParts = Pick<Snapshot, 'router' | 'unmatched' | 'routes' | 'upstreams'>;
+
+class RunningSnapshot implements Snapshot {
+  readonly config: GatewayConfig;
+  readonly version: number;
+  readonly router: Router<Route>;
+  readonly unmatched: Route;
+  readonly routes: readonly Route[];
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly findOrigin: ClientAddressResolver;
+  readonly forwarded: boolean;
+  private readonly closers: readonly (() => void | Promise<void>)[];
+  private exchanges = 0;
+  private onEmpty: (() => void) | undefined = undefined;
+
+  constructor(
+    config: GatewayConfig,
+    version: number,
+    parts: SnapshotParts,
+    closers: readonly (() => void | Promise<void>)[],
+  ) {
+    this.config = config;
+    this.version = version;
+    this.router = parts.router;
+    this.unmatched = parts.unmatched;
+    this.routes = parts.routes;
+    this.upstreams = parts.upstreams;
+    this.findOrigin = compileTrustedProxies(config.trustedProxies);
+    this.forwarded = config.forwarded;
+    this.closers = closers;
+  }
+
+  acquire(): void {
+    this.exchanges++;
+  }
+
+  release(): void {
+    if (--this.exchanges === 0) this.onEmpty?.();
+  }
+
+  async retire(): Promise<void> {
+    if (this.exchanges > 0) await new Promise<void>((resolve) => (this.onEmpty = resolve));
+    await closeAll(this.closers);
+  }
+}
+
+/** Closes in slices what may be many thousands of things; one that fails does not keep the others. */
+async function closeAll(closers: readonly (() => void | Promise<void>)[]): Promise<void> {
+  for (let i = 0; i < closers.length; i++) {
+    try {
+      const closing = closers[i]?.();
+      if (isPromise(closing)) await closing;
+    } catch {
+      // A policy that cannot close must not keep connections and series of the others alive.
+    }
+    if (i % 500 === 499) await setImmediate();
+  }
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as { then?: unknown } | undefined)?.then === 'function';
+}
