@@ -28,13 +28,14 @@ export function createAppLog(log: Log, bindings: object): FastifyBaseLogger {
   };
 }
 
-/** What an app sees when its client left, spelt as `node:http` does. */
-export function clientGone(): Error {
-  return Object.assign(new Error('the client left'), { code: 'ECONNRESET' });
-}
+/** What an app sees when its client left, with the code that `node:http` gives it. */
+export class ClientGoneError extends Error {
+  readonly code = 'ECONNRESET';
 
-function isClientGone(error: Error): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+  constructor() {
+    super('the client left');
+    this.name = 'ClientGoneError';
+  }
 }
 
 /** Leaves the lines about each request to the gateway's access log, and those about errors to the app. */
@@ -48,7 +49,7 @@ export class AppLogController extends LogController {
   override routeNotFound(): void {}
 
   override streamError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
-    if (!isClientGone(error)) super.streamError(error, request, reply);
+    if (!(error instanceof ClientGoneError)) super.streamError(error, request, reply);
   }
 }
 

@@ -9,7 +9,7 @@ import Fastify, {
 import { GatewayError } from '../core/errors.ts';
 import type { OngoingExchange, ResponseSink, Target, TargetRequest } from '../core/message.ts';
 import type { Services } from '../core/services.ts';
-import { AppLogController, clientGone, createAppLog } from './app-log.ts';
+import { AppLogController, ClientGoneError, createAppLog } from './app-log.ts';
 import { toAppHeaders, toResponseHead, toTrailers } from './app-messages.ts';
 import { AppRequestBody, type AppRequestBodyOwner } from './app-request-body.ts';
 
@@ -118,7 +118,7 @@ class AppExchange implements OngoingExchange, AppRequestBodyOwner {
   }
 
   cancel(): void {
-    this.finish(clientGone());
+    this.finish(new ClientGoneError());
   }
 
   // The time for the response head runs while it is the app's turn, not while the client is still sending.

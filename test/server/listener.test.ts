@@ -200,10 +200,10 @@ describe('a listener', () => {
     const { listener, accepted, count } = await open();
     const socket = client(listener.port);
     await read(socket, 'hello');
-    expect(count('gateway_open_connections')).toBe(1);
+    expect(count('gateway_listener_connections')).toBe(1);
     socket.destroy();
     await closeOf(accepted[0]?.socket as Socket);
-    expect(count('gateway_open_connections')).toBe(0);
+    expect(count('gateway_listener_connections')).toBe(0);
   });
 
   it('answers 503 above the limit, counts it, and takes connections again when there is room', async () => {
@@ -255,7 +255,7 @@ describe('a listener', () => {
     const drained = listener.drain(20_000);
     expect(await readAll(socket)).toBe('draining');
     expect(await drained).toBe(0);
-    expect(count('gateway_open_connections')).toBeNaN();
+    expect(count('gateway_listener_connections')).toBeNaN();
   });
 
   it('cuts what is still open when the time to drain is over', async () => {
