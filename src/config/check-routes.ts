@@ -82,7 +82,10 @@ function checkPaths(route: Fields, path: ConfigPath, findings: Findings): void {
   const at = [...path, 'stripPrefix'];
   if (rewrite !== undefined) findings.refuse(at, 'stands beside rewrite — keep one of them');
   if (typeof stripPrefix !== 'string' || typeof pattern !== 'string' || names === undefined) return;
-  if (!stripPrefix.startsWith('/') || beginsWith(pattern, stripPrefix)) return;
+  if (!stripPrefix.startsWith('/')) return;
+  const fault = findPatternFault(stripPrefix);
+  if (fault !== undefined) findings.refuse(at, fault);
+  if (fault !== undefined || beginsWith(pattern, stripPrefix)) return;
   findings.refuse(
     at,
     'is not how the path of this route begins — write its first segments, without parameters',

@@ -5,6 +5,8 @@ export type PatternSegment =
   | { readonly kind: 'rest' };
 
 const PARAM_NAME = /^[A-Za-z_][A-Za-z0-9_-]*$/;
+// Servers that decode `%2F`, read `\\` as `/` or cut at `;` would see `.` or `..` here.
+const HIDDEN_DOT_SEGMENT = /(?:^|\/|%2F|%5C)\.{1,2}(?:$|\/|;|%2F|%5C|%3B|%00)/;
 const NEVER_IN_PATHS = /[\x00-\x1f\x7f"<>]/;
 
 /** Reads a route's path, which `findPatternFault` has found good, into its segments. */
@@ -16,13 +18,14 @@ export function parsePathPattern(path: string): PatternSegment[] {
       if (text === '*') return { kind: 'rest' };
       return text.startsWith(':')
         ? { kind: 'param', name: text.slice(1) }
-        : { kind: 'static', text: spellSegment(text) };
+        : { kind: 'static', text: spell(text) };
     });
 }
 
 /** Says what is wrong with a route's path, with the remedy behind ' — ', or nothing. */
 export function findPatternFault(path: string): string | undefined {
-  if (!path.startsWith('/')) return "does not begin with '/' — put a / in front";
+  const fault = findSpellingFault(path);
+  if (fault !== undefined) return fault;
   const segments = path.slice(1).split('/');
   const names = new Set<string>();
   for (const [i, segment] of segments.entries()) {
@@ -46,31 +49,44 @@ export function paramNames(path: string): string[] {
 }
 
 function findSegmentFault(segment: string, isLast: boolean): string | undefined {
-  if (segment === '')
-    return isLast ? undefined : "holds '//' — write one slash; requests are normalised so too";
-  if (segment === '.' || segment === '..') return 'holds a dot segment — write the path it leads to';
   if (segment.startsWith(':')) {
-    if (PARAM_NAME.test(segment.slice(1))) return undefined;
+    if (PARAM_NAME.test(segment.slice(1)) && segment !== ':__proto__') return undefined;
     return 'has a parameter with a bad name — use letters, digits and underscores, such as :orderId';
   }
-  if (segment.includes('*')) {
-    if (segment !== '*') return "has '*' inside a segment — let it stand alone behind the last /";
-    return isLast
-      ? undefined
-      : "has '*' before its end — only the last segment can be *; use :name for one segment";
-  }
-  if (/[?#]/.test(segment)) return "holds '?' or '#' — match the query with `query: { name: value }`";
-  if (/[{}]/.test(segment)) return 'holds braces — write parameters as :name';
-  if (NEVER_IN_PATHS.test(segment)) return 'holds a character that no path has — percent-encode it';
-  if (/%(?![0-9A-Fa-f]{2})/.test(segment)) return "holds a broken percent-encoding — write '%' as %25";
+  if (!segment.includes('*')) return undefined;
+  if (segment !== '*') return "has '*' inside a segment — let it stand alone behind the last /";
+  if (isLast) return undefined;
+  return "has '*' before its end — only the last segment can be *; use :name for one segment";
+}
+
+/** Says why a path from a configuration is none that a normalised request can have, or nothing. */
+export function findSpellingFault(path: string): string | undefined {
+  if (!path.startsWith('/')) return "does not begin with '/' — put a / in front";
+  if (/[?#]/.test(path)) return "holds '?' or '#' — write the path alone, without a query";
+  if (/[{}]/.test(path)) return 'holds braces — write parameters as :name, and %7B for a brace';
+  if (path.includes('//')) return "holds '//' — write one slash; requests are normalised so too";
+  if (NEVER_IN_PATHS.test(path)) return 'holds a character that no path has — percent-encode it';
+  if (!isDecodable(path))
+    return "holds '%' without two digits, or bytes that are not UTF-8 — write '%' as %25";
+  if (HIDDEN_DOT_SEGMENT.test(spell(path))) return 'holds a dot segment — write the path it leads to';
   return undefined;
 }
 
+function isDecodable(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Gives plain text and every percent-encoding of it one spelling, so that equal segments are equal texts. */
-function spellSegment(text: string): string {
+function spell(text: string): string {
   return text
     .toWellFormed()
     .replace(/[^\x21-\x7e]+/g, encodeURIComponent)
+    .replace(/[[\]\\^`{|}]/g, encodeURIComponent)
     .replace(/%[0-9A-Fa-f]{2}/g, (pair) => {
       const character = String.fromCharCode(Number.parseInt(pair.slice(1), 16));
       return /[A-Za-z0-9\-._~]/.test(character) ? character : pair.toUpperCase();

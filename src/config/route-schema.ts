@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { findPatternFault } from './path-pattern.ts';
 import { duration, headerName, headerValue, text } from './scalars.ts';
@@ -71,7 +72,7 @@ function respondSchema() {
 function redirectSchema() {
   return z.strictObject({
     scheme: z.enum(['http', 'https']).optional().describe('Scheme to go to; left out: as it was.'),
-    host: text().optional().describe('Host to go to; left out: as it was.'),
+    host: redirectHost().optional().describe('Host to go to; left out: as it was.'),
     port: z.int().min(1).max(65535).optional().describe('Port to go to; left out: as it was.'),
     path: absolutePath()
       .optional()
@@ -83,6 +84,13 @@ function redirectSchema() {
       .prefault(302)
       .describe('Status of the answer.'),
   });
+}
+
+function redirectHost() {
+  const error = 'is not a host — write a name or an address without a port, which has a key of its own';
+  return z
+    .string()
+    .refine((host) => /^[A-Za-z0-9._-]+$/.test(host) || isIPv6(host.replace(/^\[(.*)\]$/, '$1')), { error });
 }
 
 function headerFields() {
@@ -100,10 +108,9 @@ function pathPattern() {
   });
 }
 
+/** The rest of a path is judged with the parameters of its route, by `findTemplateFault`. */
 function absolutePath() {
-  return z.string().regex(/^\/[^\x00-\x1f\x7f"<>?#]*$/, {
-    error: "is not a path — begin it with / and leave out '?' and '#'; the query stays as it came",
-  });
+  return z.string().regex(/^\//, { error: "does not begin with '/' — put a / in front" });
 }
 
 function hostPattern() {

@@ -1,22 +1,23 @@
-import { parsePathPattern } from './path-pattern.ts';
+import { findSpellingFault, parsePathPattern } from './path-pattern.ts';
 import { suggest } from './suggest.ts';
 
 const PLACEHOLDER = /\{([^{}]*)\}/g;
 
 /** Says what is wrong with an output path such as `/v1/orders/{params.id}`, with the remedy behind ' — ', or nothing. */
 export function findTemplateFault(template: string, names: readonly string[]): string | undefined {
+  if (!template.startsWith('/')) return undefined; // the schema says so
   for (const [, inside = ''] of template.matchAll(PLACEHOLDER)) {
     const name = /^params\.(.+)$/.exec(inside)?.[1];
     if (name === undefined) return 'has braces without a parameter — write {params.name}, or %7B for a brace';
     if (!names.includes(name)) return explainUnknown(names, suggest(name, names));
   }
-  const literal = template.replace(PLACEHOLDER, '');
+  const literal = template.replace(PLACEHOLDER, 'x');
   if (/[{}]/.test(literal))
     return 'has a brace without its other half — write {params.name}, or %7B for a brace';
   if (/(^|\/):/.test(literal) || literal.includes('*')) {
     return 'holds : or *, which stand only in path — write {params.name} or {params.*}';
   }
-  return undefined;
+  return findSpellingFault(literal);
 }
 
 /** Tells whether what a template gives, whatever the parameters are, matches a route's path again. */
