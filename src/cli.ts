@@ -47,7 +47,7 @@ async function start({ config }: ConfigOption): Promise<void> {
   const configFile = await findConfig(config);
   if (configFile === undefined) return;
   try {
-    const { createGateway } = await import('./gateway.ts');
+    const { createGateway } = await import('./gateway/gateway.ts');
     const gateway = await createGateway({ configFile, env: process.env });
     wireSignals(gateway);
     await gateway.start();

@@ -14,4 +14,4 @@ export { HeaderList } from './core/header-list.ts';
 export type { Reply, ResponseHead } from './core/message.ts';
 export { definePolicy, type Policy, type PolicyInstance } from './core/policy.ts';
 export type { Services } from './core/services.ts';
-export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
+export { createGateway, type Gateway, type GatewayOptions } from './gateway/gateway.ts';

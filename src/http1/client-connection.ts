@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { ClientInfo, Reply, RequestHandler, Tunnel } from '../core/message.ts';
-import { ClientExchange } from './client-exchange.ts';
+import { ClientExchange, type ExchangeConnection } from './client-exchange.ts';
 import type { Deadlined, Deadlines } from './deadlines.ts';
 import { type Framing, type HeadFault, type RequestHead, readRequestHead } from './head.ts';
 import { REQUEST } from './llhttp.ts';
@@ -41,10 +41,9 @@ const RATE_CHECK_MS = 1000;
 const EMPTY = Buffer.alloc(0);
 
 /** Serves one client connection: requests one after the other, each answered before the next is looked at. */
-export class ClientConnection implements TransportOwner, Deadlined {
+export class ClientConnection implements TransportOwner, ExchangeConnection, Deadlined {
   readonly client: ClientInfo;
   deadline: number;
-  /** Whether the connection ends after the answer under way. */
   isClosing = false;
   private readonly options: ServeOptions;
   private readonly onClosed: () => void;
@@ -102,18 +101,15 @@ export class ClientConnection implements TransportOwner, Deadlined {
     if (!this.transport.write(data)) this.watchSending();
   }
 
-  /** Breaks the connection so that the client cannot take a part for the whole. */
   break(): void {
     this.transport.reset();
   }
 
-  /** Goes on with the request body, which has got a sink or room again. */
   readBody(): void {
     this.work();
     if (this.exchange?.isRequestComplete === false && !this.exchange.isBodyPaused) this.watchBody();
   }
 
-  /** Called by the exchange when its answer is complete. */
   finishExchange(exchange: ClientExchange): void {
     if (this.exchange !== exchange) return;
     if (!exchange.isPersistent || this.hasPeerEnded) return this.closeGracefully();
@@ -122,7 +118,6 @@ export class ClientConnection implements TransportOwner, Deadlined {
     this.work();
   }
 
-  /** Called by the exchange: from now on bytes travel as they are. */
   joinTunnel(exchange: ClientExchange, tunnel: Tunnel): void {
     this.tunnel = tunnel;
     this.deadline = Number.POSITIVE_INFINITY;

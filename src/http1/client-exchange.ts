@@ -10,9 +10,26 @@ import type {
   ResponseHead,
   Tunnel,
 } from '../core/message.ts';
-import type { ClientConnection } from './client-connection.ts';
 import type { RequestHead } from './head.ts';
 import { dateLineAt, latin1, MERGED_BYTES, setContentLength, statusLine } from './head-writer.ts';
+
+/** What an exchange needs of the connection that it is on. */
+export interface ExchangeConnection {
+  readonly client: ClientInfo;
+  readonly isWritePending: boolean;
+  /** Whether the connection ends after the answer under way. */
+  readonly isClosing: boolean;
+  wallClock(): number;
+  send(data: string | Uint8Array): void;
+  /** Breaks the connection so that the client cannot take a part for the whole. */
+  break(): void;
+  /** Goes on with the request body, which has got a sink or room again. */
+  readBody(): void;
+  /** The answer is complete. */
+  finishExchange(exchange: ClientExchange): void;
+  /** From now on bytes travel as they are. */
+  joinTunnel(exchange: ClientExchange, tunnel: Tunnel): void;
+}
 
 /** How the end of the answer is told to the client. */
 type Delimiter = 'none' | 'length' | 'chunked' | 'close';
@@ -45,7 +62,7 @@ export class ClientExchange implements ClientRequest, BodySource, ClientSink {
   bodySink: BodySink | undefined = undefined;
   isBodyPaused = false;
   private bodyError: GatewayError | undefined = undefined;
-  private readonly connection: ClientConnection;
+  private readonly connection: ExchangeConnection;
   private owesContinue: boolean;
   private isHeadSent = false;
   private delimiter: Delimiter = 'none';
@@ -55,7 +72,7 @@ export class ClientExchange implements ClientRequest, BodySource, ClientSink {
   private pending = '';
   private bytesSent = 0;
 
-  constructor(connection: ClientConnection, head: RequestHead) {
+  constructor(connection: ExchangeConnection, head: RequestHead) {
     this.connection = connection;
     this.method = head.method;
     this.target = head.target;

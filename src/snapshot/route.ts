@@ -1,10 +1,10 @@
-import type { RouteInfo } from './core/exchange.ts';
-import type { Reply } from './core/message.ts';
-import type { Pipeline } from './core/pipeline.ts';
-import type { RouteRecorder } from './observability/metrics.ts';
-import type { PathTemplate } from './router/path-template.ts';
-import type { Redirect } from './router/redirect.ts';
-import type { Upstream } from './upstream/upstream.ts';
+import type { RouteInfo } from '../core/exchange.ts';
+import type { Reply } from '../core/message.ts';
+import type { Pipeline } from '../core/pipeline.ts';
+import type { RouteRecorder } from '../observability/metrics.ts';
+import type { PathTemplate } from '../router/path-template.ts';
+import type { Redirect } from '../router/redirect.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 
 /** What a route does with a request that its policies let pass. */
 export type RouteAction =

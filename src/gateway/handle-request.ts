@@ -1,22 +1,22 @@
-import type { Clock } from './core/clock.ts';
-import { GatewayError } from './core/errors.ts';
-import { Exchange } from './core/exchange.ts';
-import { FieldKind } from './core/field-kind.ts';
-import type { ClientRequest, ClientSink, Reply, TargetRequest } from './core/message.ts';
-import type { Pipeline, RequestResult } from './core/pipeline.ts';
-import type { Answer } from './core/reply.ts';
-import { newRequestId } from './core/request-id.ts';
-import type { AccessLog } from './observability/access-log.ts';
-import { Forward, type ForwardOwner, pumpBody } from './proxy/forward.ts';
-import { writeForwardHeaders } from './proxy/forward-headers.ts';
-import type { ForwardAction, Route } from './route.ts';
-import { hostNameOf } from './router/host-name.ts';
-import { normaliseTarget } from './router/normalise.ts';
-import type { EncodedAllowances } from './router/path-spelling.ts';
-import type { RouteResult } from './router/router.ts';
-import { publicAuthorityOf } from './server/client-address.ts';
-import { redirectToHttps } from './server/https-redirect.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Clock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import { Exchange } from '../core/exchange.ts';
+import { FieldKind } from '../core/field-kind.ts';
+import type { ClientRequest, ClientSink, Reply, TargetRequest } from '../core/message.ts';
+import type { Pipeline, RequestResult } from '../core/pipeline.ts';
+import type { Answer } from '../core/reply.ts';
+import { newRequestId } from '../core/request-id.ts';
+import type { AccessLog } from '../observability/access-log.ts';
+import { Forward, type ForwardOwner, pumpBody } from '../proxy/forward.ts';
+import { writeForwardHeaders } from '../proxy/forward-headers.ts';
+import { hostNameOf } from '../router/host-name.ts';
+import { normaliseTarget } from '../router/normalise.ts';
+import type { EncodedAllowances } from '../router/path-spelling.ts';
+import type { RouteResult } from '../router/router.ts';
+import { publicAuthorityOf } from '../server/client-address.ts';
+import { redirectToHttps } from '../server/https-redirect.ts';
+import type { ForwardAction, Route } from '../snapshot/route.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
 
 /** What the listener that a request came on decides about it. */
 export interface ListenerRules {

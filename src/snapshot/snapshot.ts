@@ -1,36 +1,19 @@
 import { setImmediate } from 'node:timers/promises';
-import type { GatewayConfig, PolicyEntry, RouteConfig } from './config/schema.ts';
-import type { BufferBudget } from './core/buffer-budget.ts';
-import type { Clock } from './core/clock.ts';
-import type { KeptResources } from './core/kept-resources.ts';
-import { mergePolicies } from './core/merge-policies.ts';
-import type { Reply } from './core/message.ts';
-import { closePolicies, compilePipeline, type Pipeline } from './core/pipeline.ts';
-import type { Policy, PolicyInstance } from './core/policy.ts';
-import type { PipelineEntry } from './core/policy-step.ts';
-import type { Log, Services } from './core/services.ts';
-import type { Deadlines } from './http1/deadlines.ts';
-import type { GatewayMetrics } from './observability/metrics.ts';
+import type { GatewayConfig, PolicyEntry, RouteConfig } from '../config/schema.ts';
+import { mergePolicies } from '../core/merge-policies.ts';
+import type { Reply } from '../core/message.ts';
+import { closePolicies, compilePipeline, type Pipeline } from '../core/pipeline.ts';
+import type { Policy, PolicyInstance } from '../core/policy.ts';
+import type { PipelineEntry } from '../core/policy-step.ts';
+import { compileRewrite, compileStripPrefix } from '../router/path-template.ts';
+import { compileRedirect } from '../router/redirect.ts';
+import { parseRoutePath } from '../router/route-path.ts';
+import { compileRouter, type Router, type RouterEntry } from '../router/router.ts';
+import { type ClientAddressResolver, compileTrustedProxies } from '../server/client-address.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import { type Route, type RouteAction, UNMATCHED } from './route.ts';
-import { compileRewrite, compileStripPrefix } from './router/path-template.ts';
-import { compileRedirect } from './router/redirect.ts';
-import { parseRoutePath } from './router/route-path.ts';
-import { compileRouter, type Router, type RouterEntry } from './router/router.ts';
-import { type ClientAddressResolver, compileTrustedProxies } from './server/client-address.ts';
-import type { Upstream } from './upstream/upstream.ts';
+import type { SnapshotContext } from './snapshot-context.ts';
 import { buildUpstreams } from './upstreams.ts';
-
-/** What a Snapshot is built with; all of it outlives the Snapshot. */
-export interface SnapshotContext {
-  readonly services: Services;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: GatewayMetrics;
-  readonly deadlines: Deadlines;
-  readonly kept: KeptResources;
-  readonly budget: BufferBudget;
-  readonly policies: readonly Policy[];
-}
 
 /** A configuration made ready: everything that a request needs, changed by nobody, replaced as a whole. */
 export interface Snapshot {

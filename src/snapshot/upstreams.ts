@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions } from 'node:tls';
-import type { GatewayConfig, UpstreamConfig } from './config/schema.ts';
-import type { Target } from './core/message.ts';
-import { HttpTarget } from './proxy/http-target.ts';
-import { createAppTarget, loadApp } from './server/app-target.ts';
-import type { SnapshotContext } from './snapshot.ts';
-import { Upstream, type UpstreamTarget } from './upstream/upstream.ts';
+import type { GatewayConfig, UpstreamConfig } from '../config/schema.ts';
+import type { Target } from '../core/message.ts';
+import { HttpTarget } from '../proxy/http-target.ts';
+import { createAppTarget, loadApp } from '../server/app-target.ts';
+import { Upstream, type UpstreamTarget } from '../upstream/upstream.ts';
+import type { SnapshotContext } from './snapshot-context.ts';
 
 /** How long an idle connection to a target is kept when the target gives no hint. */
 const TARGET_KEEP_ALIVE_MS = 4000;

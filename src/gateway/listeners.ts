@@ -1,14 +1,14 @@
-import type { ListenerConfig } from './config/schema.ts';
-import type { Clock } from './core/clock.ts';
-import type { GatewayError } from './core/errors.ts';
-import type { ClientInfo, ClientRequest, ClientSink, Reply } from './core/message.ts';
-import type { Services } from './core/services.ts';
+import type { ListenerConfig } from '../config/schema.ts';
+import type { Clock } from '../core/clock.ts';
+import type { GatewayError } from '../core/errors.ts';
+import type { ClientInfo, ClientRequest, ClientSink, Reply } from '../core/message.ts';
+import type { Services } from '../core/services.ts';
+import { ClientConnection, type ClientLimits, type ServeOptions } from '../http1/client-connection.ts';
+import type { Deadlines } from '../http1/deadlines.ts';
+import { watchCertificates } from '../server/certificate-watch.ts';
+import { type CertificateStore, loadCertificates } from '../server/certificates.ts';
+import { type Listener, openListener } from '../server/listener.ts';
 import type { ListenerRules } from './handle-request.ts';
-import { ClientConnection, type ClientLimits, type ServeOptions } from './http1/client-connection.ts';
-import type { Deadlines } from './http1/deadlines.ts';
-import { watchCertificates } from './server/certificate-watch.ts';
-import { type CertificateStore, loadCertificates } from './server/certificates.ts';
-import { type Listener, openListener } from './server/listener.ts';
 
 export interface ListenersContext {
   readonly services: Services;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { Clock } from './core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 
 /** Editors and volume swaps touch a file several times; what follows within this time is one change. */
 const SETTLE_MS = 150;

@@ -1,35 +1,36 @@
 import { dirname, resolve } from 'node:path';
-import { loadConfig } from './config/load.ts';
-import { loadConfigInWorker } from './config/load-in-worker.ts';
-import { ConfigError, formatProblem } from './config/problem.ts';
-import type { GatewayConfig } from './config/schema.ts';
-import { watchConfigFile } from './config-watch.ts';
-import { BufferBudget } from './core/buffer-budget.ts';
-import { systemClock } from './core/clock.ts';
+import { loadConfig } from '../config/load.ts';
+import { loadConfigInWorker } from '../config/load-in-worker.ts';
+import { ConfigError, formatProblem } from '../config/problem.ts';
+import type { GatewayConfig } from '../config/schema.ts';
+import { BufferBudget } from '../core/buffer-budget.ts';
+import { systemClock } from '../core/clock.ts';
 import type {
   GatewayControl,
   GatewayDescription,
   GatewayState,
   Readiness,
   ReloadResult,
-} from './core/control.ts';
-import type { GatewayError } from './core/errors.ts';
-import { KeptResources } from './core/kept-resources.ts';
-import type { ClientInfo, ClientRequest, ClientSink, Reply } from './core/message.ts';
-import type { Policy } from './core/policy.ts';
-import { problemReply } from './core/problem.ts';
-import { newRequestId } from './core/request-id.ts';
-import type { Log, Services } from './core/services.ts';
+} from '../core/control.ts';
+import type { GatewayError } from '../core/errors.ts';
+import { KeptResources } from '../core/kept-resources.ts';
+import type { ClientInfo, ClientRequest, ClientSink, Reply } from '../core/message.ts';
+import type { Policy } from '../core/policy.ts';
+import { problemReply } from '../core/problem.ts';
+import { newRequestId } from '../core/request-id.ts';
+import type { Log, Services } from '../core/services.ts';
+import { Deadlines } from '../http1/deadlines.ts';
+import { type AccessLog, createAccessLog } from '../observability/access-log.ts';
+import { createLog, type LogLevel } from '../observability/log.ts';
+import { type LogDestination, openLogDestination } from '../observability/log-destination.ts';
+import { createMetrics, type GatewayMetrics } from '../observability/metrics.ts';
+import { builtInPolicies } from '../policies/index.ts';
+import { buildSnapshot, type Snapshot } from '../snapshot/snapshot.ts';
+import type { SnapshotContext } from '../snapshot/snapshot-context.ts';
+import { VERSION } from '../version.ts';
+import { watchConfigFile } from './config-watch.ts';
 import { handleRequest, type ListenerRules } from './handle-request.ts';
-import { Deadlines } from './http1/deadlines.ts';
 import { Listeners } from './listeners.ts';
-import { type AccessLog, createAccessLog } from './observability/access-log.ts';
-import { createLog, type LogLevel } from './observability/log.ts';
-import { type LogDestination, openLogDestination } from './observability/log-destination.ts';
-import { createMetrics, type GatewayMetrics } from './observability/metrics.ts';
-import { builtInPolicies } from './policies/index.ts';
-import { buildSnapshot, type Snapshot, type SnapshotContext } from './snapshot.ts';
-import { VERSION } from './version.ts';
 
 export interface GatewayOptions {
   /** The configuration file: YAML, JSON, TypeScript or JavaScript. */
@@ -202,7 +203,7 @@ export class Gateway implements GatewayControl {
     try {
       const loaded = await loadConfigInWorker(this.options.configFile, {
         policiesModule: new URL(
-          import.meta.url.endsWith('.ts') ? './policies/index.ts' : './policies/index.js',
+          import.meta.url.endsWith('.ts') ? '../policies/index.ts' : '../policies/index.js',
           import.meta.url,
         ).href,
         env: this.options.env ?? process.env,
@@ -253,11 +254,11 @@ export class Gateway implements GatewayControl {
 
   private async openAdmin(): Promise<void> {
     const { admin, status, dataDir } = this.config;
-    const { startAdmin } = await import('./admin/start-admin.ts');
+    const { startAdmin } = await import('../admin/start-admin.ts');
     const opened = await startAdmin({ ...admin, dataDir }, this, this.log);
     this.closeAdmin.push(() => opened.close());
     if (status === undefined) return;
-    const { startStatus } = await import('./admin/start-status.ts');
+    const { startStatus } = await import('../admin/start-status.ts');
     const openedStatus = await startStatus(status, this, this.log);
     this.closeAdmin.push(() => openedStatus.close());
   }

@@ -1,0 +1,19 @@
+import type { BufferBudget } from '../core/buffer-budget.ts';
+import type { Clock } from '../core/clock.ts';
+import type { KeptResources } from '../core/kept-resources.ts';
+import type { Policy } from '../core/policy.ts';
+import type { Log, Services } from '../core/services.ts';
+import type { Deadlines } from '../http1/deadlines.ts';
+import type { GatewayMetrics } from '../observability/metrics.ts';
+
+/** What a Snapshot is built with; all of it outlives the Snapshot. */
+export interface SnapshotContext {
+  readonly services: Services;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: GatewayMetrics;
+  readonly deadlines: Deadlines;
+  readonly kept: KeptResources;
+  readonly budget: BufferBudget;
+  readonly policies: readonly Policy[];
+}
