@@ -225,6 +225,15 @@ describe('a listener', () => {
     await read(client(listener.port), 'hello');
   });
 
+  it('takes another limit while it is open', async () => {
+    const { listener, count } = await open({ maxConnections: 1 });
+    await read(client(listener.port), 'hello');
+    listener.setMaxConnections(2);
+    await read(client(listener.port), 'hello');
+    await read(client(listener.port), 'GW_TOO_MANY_CONNECTIONS');
+    expect(count('gateway_connections_refused_total')).toBe(1);
+  });
+
   it('does not keep a refused connection that the client leaves open', async () => {
     const { listener, runTimers } = await open({ maxConnections: 1 });
     const first = client(listener.port);
@@ -397,6 +406,14 @@ describe('a listener with TLS', () => {
     await closeOf(third);
     expect(third.bytesRead).toBe(0);
     expect(count('gateway_connections_refused_total')).toBe(1);
+  });
+
+  it('takes another limit while it is open', async () => {
+    const { listener } = await open({ certificates: await storeOf({}), maxConnections: 1 });
+    await read(secureClient(listener.port), 'hello');
+    listener.setMaxConnections(2);
+    await read(secureClient(listener.port), 'hello');
+    await closeOf(secureClient(listener.port));
   });
 
   it('closes connections that still shake hands', async () => {
