@@ -6,7 +6,6 @@ import type { RunOptions } from './measure.ts';
 import type { Peer } from './peer.ts';
 import { machineNote } from './report.ts';
 import { CORES } from './workplace.ts';
-import { runLoad } from './wrk.ts';
 
 const CONNECTIONS = 10_000;
 
@@ -28,29 +27,27 @@ export async function measureIdle(peers: readonly Peer[], run: RunOptions): Prom
     '| --- | --: | --: | --: |',
     ...rows,
     '',
-    `After 45,000 requests of warm-up and one request on each connection. ${machineNote()}`,
+    `After one request on each connection. ${machineNote()}`,
     '',
   ].join('\n');
 }
 
 async function measureContestant(contestant: Contestant): Promise<string> {
-  for (let requests = 0; requests < 45_000; ) {
-    const load = { url: `${contestant.origin}/orders/84`, connections: 32, seconds: 2, core: CORES.load };
-    requests += (await runLoad(load)).requests;
-  }
-  await wait(3000); // collectors give memory back when there is nothing to do
+  // Only a few: what a warm JavaScript heap holds free would hide what the connections take.
+  (await openConnections(contestant.port, 500)).kill();
+  await wait(2000);
   const before = contestant.usage().residentMiB;
-  const client = await openConnections(contestant.port);
-  await wait(5000);
+  const client = await openConnections(contestant.port, CONNECTIONS);
+  await wait(3000);
   const after = contestant.usage().residentMiB;
   client.kill();
   const each = ((after - before) * 1024) / CONNECTIONS;
   return `| ${contestant.label} | ${before.toFixed(0)} | ${after.toFixed(0)} | ${each.toFixed(1)} |`;
 }
 
-function openConnections(port: number): Promise<ChildProcess> {
+function openConnections(port: number, count: number): Promise<ChildProcess> {
   const script = path.join(import.meta.dirname, 'idle-client.ts');
-  const args = ['-c', String(CORES.load), process.execPath, script, String(port), String(CONNECTIONS)];
+  const args = ['-c', String(CORES.load), process.execPath, script, String(port), String(count)];
   const child = spawn('taskset', args, { stdio: ['pipe', 'pipe', 'inherit'] });
   return new Promise((resolve, reject) => {
     child.stdout.once('data', () => resolve(child));

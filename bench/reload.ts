@@ -1,15 +1,16 @@
 /**
  * Reloads a gateway with many routes again and again while requests and WebSockets go through it:
  * `node bench/reload.ts --reloads 1000 --routes 10000`. Fails where a request fails, a WebSocket is cut, the heap
- * grows, or the event loop stands still for more than 20 ms.
+ * grows, or the event loop is busy for more than 20 ms in one go.
  */
 import { fork } from 'node:child_process';
 import { copyFile, mkdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { type LoopDelays, LoopMonitor, quantile } from './loop-monitor.ts';
 import { findFreePort } from './process.ts';
 import type { ReloadLoadResult } from './reload-load.ts';
 import { machineNote } from './report.ts';
@@ -43,26 +44,31 @@ await copyFile(variants[0] as string, configFile);
 
 const entry = '../dist/index.js';
 const { createGateway } = (await import(entry)) as typeof import('../src/index.ts');
-const gateway = await createGateway({ configFile, env: process.env });
+const gateway = await createGateway({ configFile, logLevel: 'warn', watch: false });
 await gateway.start();
 
 const load = fork(path.join(import.meta.dirname, 'reload-load.ts'), [String(port), String(servicePort)]);
 const finished = new Promise<ReloadLoadResult>((resolve) =>
   load.on('message', (result) => resolve(result as ReloadLoadResult)),
 );
-await new Promise((resolve) => setTimeout(resolve, 3000));
+await wait(3000);
 
-const delay = monitorEventLoopDelay({ resolution: 1 });
+const monitor = new LoopMonitor();
+monitor.start();
+await wait(5000);
+const undisturbed = monitor.take();
+
 const problems: string[] = [];
 const heaps: number[] = [];
 const startedAt = performance.now();
 for (let i = 1; i <= WARM_UP_RELOADS + reloads; i++) {
   await reloadOnce(i);
-  if (i === WARM_UP_RELOADS) delay.enable();
-  if (i === WARM_UP_RELOADS || (i > WARM_UP_RELOADS && i % Math.ceil(reloads / 10) === 0)) takeHeap();
+  if (i === WARM_UP_RELOADS) monitor.take();
+  if (i >= WARM_UP_RELOADS && (i - WARM_UP_RELOADS) % Math.ceil(reloads / 10) === 0) takeHeap();
 }
-takeHeap();
 const seconds = (performance.now() - startedAt) / 1000;
+monitor.stop();
+const disturbed = monitor.take();
 load.send('stop');
 const result = await finished;
 await gateway.close();
@@ -96,13 +102,16 @@ async function reloadOnce(i: number): Promise<void> {
 
 /** The collection stops the loop itself, so it does not count. */
 function takeHeap(): void {
-  delay.disable();
+  monitor.stop();
   collectGarbage();
   heaps.push(process.memoryUsage().heapUsed / 2 ** 20);
-  delay.enable();
+  monitor.start();
 }
 
-const stall = delay.max / 1e6 - 1; // the histogram holds the whole interval between two ticks of 1 ms
+const cells = ({ wallMs, busyMs }: LoopDelays, share: number): string =>
+  `${quantile(busyMs, share).toFixed(1)} | ${quantile(wallMs, share).toFixed(1)}`;
+
+const stall = quantile(disturbed.busyMs, 1);
 const growth = (heaps.at(-1) as number) - (heaps[0] as number);
 const isMet =
   problems.length === 0 &&
@@ -123,10 +132,18 @@ const report = `## ${reloads} reloads with ${routes.toLocaleString('en')} routes
 | time a reload | ${((seconds * 1000) / (WARM_UP_RELOADS + reloads)).toFixed(0)} ms |
 | heap after the first ${WARM_UP_RELOADS} | ${heaps[0]?.toFixed(1)} MiB |
 | heap at the end | ${heaps.at(-1)?.toFixed(1)} MiB |
-| event loop held up, 99.9 % | ${(delay.percentile(99.9) / 1e6 - 1).toFixed(1)} ms |
-| event loop held up, at most | ${stall.toFixed(1)} ms |
 
-Goal: no failed request, no cut WebSocket, heap within ${MAX_HEAP_GROWTH_MIB} MiB, no stall over ${MAX_STALL_MS} ms: ${isMet ? 'met' : 'MISSED'}. ${machineNote()}
+Event loop without a turn, ms: by the CPU time of its thread, and by the clock, which also holds what the system gave to
+the worker, to the load and to others.
+
+| | busy | clock |
+| --- | --: | --: |
+| 99.9 % without reloads | ${cells(undisturbed, 0.999)} |
+| at most without reloads | ${cells(undisturbed, 1)} |
+| 99.9 % | ${cells(disturbed, 0.999)} |
+| at most | ${cells(disturbed, 1)} |
+
+Goal: no failed request, no cut WebSocket, heap within ${MAX_HEAP_GROWTH_MIB} MiB, not busy for more than ${MAX_STALL_MS} ms in one go: ${isMet ? 'met' : 'MISSED'}. ${machineNote()}
 `;
 console.log(report);
 for (const problem of [...problems, ...result.reasons].slice(0, 5)) console.error(problem);

@@ -26,6 +26,7 @@ function configOf({ port, adminPort, backendPort, isObserved, tls, routes }: Set
     admin: { host: '127.0.0.1', port: adminPort },
     ...(!isObserved && { accessLog: false, metrics: false }),
     upstreams: { backend: { targets: [`http://127.0.0.1:${backendPort}`] } },
+    policies: ['request-id'],
     routes: [
       ...Array.from({ length: routes }, (_, n) => ({
         id: `r${n}`,
