@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import type { OperatorServer } from '../admin/http-app.ts';
 import { loadConfig } from '../config/load.ts';
 import { loadConfigInWorker } from '../config/load-in-worker.ts';
 import { ConfigError, formatProblem } from '../config/problem.ts';
@@ -41,6 +42,8 @@ export interface GatewayOptions {
   readonly logLevel?: LogLevel;
   /** Whether a changed configuration file is taken up by itself. Default: true. */
   readonly watch?: boolean;
+  /** Where log lines go. Default: standard output. */
+  readonly logDestination?: LogDestination;
 }
 
 /**
@@ -51,7 +54,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const env = options.env ?? process.env;
   const loaded = await loadConfig(options.configFile, { policies: builtInPolicies, env });
   if (!loaded.ok) throw new ConfigError(loaded.problems);
-  const destination = await openLogDestination();
+  const destination = options.logDestination ?? (await openLogDestination());
   return new Gateway(options, loaded.config, loaded.customPolicies, destination);
 }
 
@@ -75,7 +78,7 @@ export class Gateway implements GatewayControl {
   private reloading: Promise<unknown> = Promise.resolve();
   private closing: Promise<void> | undefined = undefined;
   private stopWatching: () => void = () => {};
-  private closeAdmin: (() => Promise<void>)[] = [];
+  private operatorServers: OperatorServer[] = [];
   private lastProblems: readonly string[] = [];
 
   constructor(
@@ -116,6 +119,11 @@ export class Gateway implements GatewayControl {
   /** The ports that are open, in the order of `listeners`. */
   get ports(): readonly number[] {
     return this.listeners.ports;
+  }
+
+  /** The ports for operators: `admin`, then `status` if there is one. */
+  get operatorPorts(): readonly number[] {
+    return this.operatorServers.map(({ port }) => port);
   }
 
   /** Builds the first Snapshot and opens all ports. Rejects, with nothing left open, when a part cannot be made. */
@@ -255,12 +263,10 @@ export class Gateway implements GatewayControl {
   private async openAdmin(): Promise<void> {
     const { admin, status, dataDir } = this.config;
     const { startAdmin } = await import('../admin/start-admin.ts');
-    const opened = await startAdmin({ ...admin, dataDir }, this, this.log);
-    this.closeAdmin.push(() => opened.close());
+    this.operatorServers.push(await startAdmin({ ...admin, dataDir }, this, this.log));
     if (status === undefined) return;
     const { startStatus } = await import('../admin/start-status.ts');
-    const openedStatus = await startStatus(status, this, this.log);
-    this.closeAdmin.push(() => openedStatus.close());
+    this.operatorServers.push(await startStatus(status, this, this.log));
   }
 
   private async drain(): Promise<void> {
@@ -279,7 +285,7 @@ export class Gateway implements GatewayControl {
   private async abandon(): Promise<void> {
     this.currentState = 'closed';
     await this.listeners.drain(0);
-    await Promise.all(this.closeAdmin.splice(0).map((close) => close()));
+    await Promise.all(this.operatorServers.splice(0).map((server) => server.close()));
     await this.snapshot?.retire();
     this.deadlines.close();
     this.metrics_.close();

@@ -226,6 +226,8 @@ class RequestRun implements ForwardOwner {
     this.accessLog?.write(exchange, finishedAt);
     this.pipeline.runFinish(exchange);
     exchange.close();
+    // Without this, one exchange that the collector has promoted keeps those after it alive until a full collection.
+    this.forward = undefined;
     this.releaseSnapshot();
   }
 
