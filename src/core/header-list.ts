@@ -5,6 +5,28 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 const STRIDE = 5;
 
+/** Fields that are added together again and again, their lines written once. */
+export class HeaderBlock {
+  /** Names and values by turns. */
+  readonly fields: readonly string[];
+  readonly lines: string;
+  /** Bits of the `FieldKind`s in it. */
+  readonly kinds: number;
+
+  /** Takes names and values that are known to be safe. */
+  constructor(fields: readonly string[]) {
+    this.fields = fields;
+    let lines = '';
+    let kinds = 0;
+    for (let i = 0; i < fields.length; i += 2) {
+      lines += `${fields[i]}: ${fields[i + 1]}\r\n`;
+      kinds |= 1 << fieldKindOf(fields[i] as string);
+    }
+    this.lines = lines;
+    this.kinds = kinds;
+  }
+}
+
 /**
  * An ordered list of header fields that keeps duplicates and the spelling of names; names match whatever their case.
  *
@@ -17,8 +39,8 @@ export class HeaderList {
   /** Five numbers a received field: kind, name start, name end, value start, value end. */
   private readonly marks: number[];
   private readonly rawEnd: number;
-  /** Name and value by turns. */
-  private added: string[] = [];
+  /** Name and value by turns, or a block in the place of both. */
+  private added: (string | HeaderBlock)[] = [];
 
   private constructor(raw: string, rawEnd: number, marks: number[]) {
     this.raw = raw;
@@ -46,9 +68,8 @@ export class HeaderList {
     for (let i = 0; i < this.marks.length; i += STRIDE) {
       if (this.matches(i, name, kind)) found = joined(found, this.valueAt(i));
     }
-    for (let i = 0; i < this.added.length; i += 2) {
-      if (sameName(this.added[i] as string, name)) found = joined(found, this.added[i + 1] as string);
-    }
+    if (this.added.length === 0) return found;
+    for (const value of this.addedValues((other) => sameName(other, name))) found = joined(found, value);
     return found;
   }
 
@@ -59,9 +80,7 @@ export class HeaderList {
     for (let i = 0; i < this.marks.length; i += STRIDE) {
       if (this.matches(i, name, kind)) values.push(this.valueAt(i));
     }
-    for (let i = 0; i < this.added.length; i += 2) {
-      if (sameName(this.added[i] as string, name)) values.push(this.added[i + 1] as string);
-    }
+    if (this.added.length > 0) values.push(...this.addedValues((other) => sameName(other, name)));
     return values;
   }
 
@@ -75,9 +94,8 @@ export class HeaderList {
     for (let i = 0; i < this.marks.length; i += STRIDE) {
       if (this.marks[i] === kind) found = joined(found, this.valueAt(i));
     }
-    for (let i = 0; i < this.added.length; i += 2) {
-      if (fieldKindOf(this.added[i] as string) === kind) found = joined(found, this.added[i + 1] as string);
-    }
+    if (!this.mayHaveAdded(1 << kind)) return found;
+    for (const value of this.addedValues((name) => fieldKindOf(name) === kind)) found = joined(found, value);
     return found;
   }
 
@@ -86,7 +104,7 @@ export class HeaderList {
     for (let i = 0; i < this.marks.length; i += STRIDE) {
       if (this.marks[i] === kind) this.marks[i] = FieldKind.removed;
     }
-    if (this.added.length > 0) this.dropAdded((name) => fieldKindOf(name) === kind);
+    if (this.mayHaveAdded(1 << kind)) this.dropAdded((name) => fieldKindOf(name) === kind);
   }
 
   /** Removes every field whose kind has its bit set in `kinds`, in one pass. */
@@ -96,7 +114,7 @@ export class HeaderList {
       const kind = marks[i] as number;
       if (kind > 0 && (kinds & (1 << kind)) !== 0) marks[i] = FieldKind.removed;
     }
-    if (this.added.length > 0) this.dropAdded((name) => (kinds & (1 << fieldKindOf(name)) & ~1) !== 0);
+    if (this.mayHaveAdded(kinds)) this.dropAdded((name) => (kinds & (1 << fieldKindOf(name)) & ~1) !== 0);
   }
 
   /** Adds a field behind the others. Throws `TypeError` for a name or value that HTTP does not allow. */
@@ -120,6 +138,7 @@ export class HeaderList {
 
   delete(name: string): void {
     const kind = fieldKindOf(name);
+    if (kind !== FieldKind.other && kind !== FieldKind.xAuth && !this.mayHold(kind)) return;
     for (let i = 0; i < this.marks.length; i += STRIDE) {
       if (this.matches(i, name, kind)) this.marks[i] = FieldKind.removed;
     }
@@ -135,9 +154,9 @@ export class HeaderList {
     if (this.added.length > 0) this.dropAdded((name) => names.hasAt(name, 0, name.length));
   }
 
-  /** Adds `fields`, names and values by turns, as `appendTrusted` does. */
-  appendAllTrusted(fields: readonly string[]): void {
-    for (let i = 0; i < fields.length; i++) this.added.push(fields[i] as string);
+  /** Adds the fields of `block`, as `appendTrusted` does. */
+  appendBlock(block: HeaderBlock): void {
+    this.added.push(block);
   }
 
   /** Yields name and value of each field, in order, the names as they were spelt. */
@@ -146,8 +165,8 @@ export class HeaderList {
       if (this.marks[i] === FieldKind.removed) continue;
       yield [this.raw.slice(this.marks[i + 1], this.marks[i + 2]), this.valueAt(i)];
     }
-    for (let i = 0; i < this.added.length; i += 2)
-      yield [this.added[i] as string, this.added[i + 1] as string];
+    const added = expand(this.added);
+    for (let i = 0; i < added.length; i += 2) yield [added[i] as string, added[i + 1] as string];
   }
 
   [Symbol.iterator](): Generator<[name: string, value: string]> {
@@ -175,8 +194,17 @@ export class HeaderList {
       }
     }
     if (runStart >= 0) lines += this.raw.slice(runStart, this.rawEnd);
-    for (let i = 0; i < this.added.length; i += 2) lines += `${this.added[i]}: ${this.added[i + 1]}\r\n`;
+    for (let i = 0; i < this.added.length; i++) {
+      const item = this.added[i] as string | HeaderBlock;
+      lines += typeof item === 'string' ? `${item}: ${this.added[++i]}\r\n` : item.lines;
+    }
     return lines;
+  }
+
+  /** Tells whether a field of a kind of its own can be there. */
+  private mayHold(kind: number): boolean {
+    for (let i = 0; i < this.marks.length; i += STRIDE) if (this.marks[i] === kind) return true;
+    return this.mayHaveAdded(1 << kind);
   }
 
   private matches(i: number, name: string, kind: number): boolean {
@@ -191,15 +219,35 @@ export class HeaderList {
     return this.raw.slice(this.marks[i + 3], this.marks[i + 4]);
   }
 
-  private dropAdded(isDropped: (name: string) => boolean): void {
-    if (!this.added.some((name, i) => i % 2 === 0 && isDropped(name))) return;
-    const kept: string[] = [];
-    for (let i = 0; i < this.added.length; i += 2) {
-      if (!isDropped(this.added[i] as string))
-        kept.push(this.added[i] as string, this.added[i + 1] as string);
+  /** Tells whether an added field can be of one of these kinds, bits as in `HeaderBlock`. */
+  private mayHaveAdded(kinds: number): boolean {
+    for (let i = 0; i < this.added.length; i++) {
+      const item = this.added[i] as string | HeaderBlock;
+      if (typeof item !== 'string') {
+        if ((item.kinds & kinds) !== 0) return true;
+      } else {
+        i++;
+        if ((kinds & (1 << fieldKindOf(item))) !== 0) return true;
+      }
     }
-    this.added = kept;
+    return false;
   }
+
+  private addedValues(isMeant: (name: string) => boolean): string[] {
+    const added = expand(this.added);
+    return added.filter((_, i) => i % 2 === 1 && isMeant(added[i - 1] as string));
+  }
+
+  private dropAdded(isDropped: (name: string) => boolean): void {
+    const added = expand(this.added);
+    if (!added.some((name, i) => i % 2 === 0 && isDropped(name))) return;
+    this.added = added.filter((_, i) => !isDropped(added[i - (i % 2)] as string));
+  }
+}
+
+/** Names and values by turns, without blocks. */
+function expand(added: readonly (string | HeaderBlock)[]): readonly string[] {
+  return added.flatMap((item) => (typeof item === 'string' ? item : item.fields));
 }
 
 function joined(found: string | undefined, value: string): string {

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { duration, headerValue } from '../config/scalars.ts';
 import type { Exchange } from '../core/exchange.ts';
+import { HeaderBlock } from '../core/header-list.ts';
 import { NameSet } from '../core/name-set.ts';
 import { definePolicy } from '../core/policy.ts';
 
@@ -42,11 +43,12 @@ export const securityHeaders = definePolicy({
     const fields = writtenFields(options);
     const owned = new NameSet(ownedNames(options));
     const transport = options.strictTransportSecurity;
-    const withHsts = transport ? [...fields, HSTS, hstsValue(transport)] : fields;
+    const plain = new HeaderBlock(fields);
+    const withHsts = transport ? new HeaderBlock([...fields, HSTS, hstsValue(transport)]) : plain;
     return {
       onResponse(exchange, { headers }) {
         headers.deleteAll(owned);
-        headers.appendAllTrusted(withHsts !== fields && isHstsHost(exchange) ? withHsts : fields);
+        headers.appendBlock(withHsts !== plain && isHstsHost(exchange) ? withHsts : plain);
       },
     };
   },

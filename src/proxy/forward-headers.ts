@@ -1,5 +1,7 @@
 import type { Exchange } from '../core/exchange.ts';
 import { FieldKind } from '../core/field-kind.ts';
+import { HeaderBlock, type HeaderList } from '../core/header-list.ts';
+import type { ClientInfo } from '../core/message.ts';
 
 /** Framing and `Host` are written by who sends the request; what proxies say is written here. */
 const REPLACED =
@@ -26,22 +28,51 @@ export interface ForwardHeaderOptions {
  */
 export function writeForwardHeaders(exchange: Exchange, options: ForwardHeaderOptions): void {
   const { headers, request } = exchange;
-  const peer = request.client.remoteAddress;
   const earlier = exchange.isTrustedPeer ? headers.getKind(FieldKind.xForwardedFor) : undefined;
   headers.deleteKinds(exchange.isTrustedPeer ? REPLACED : REPLACED | CLAIMED);
-  headers.appendTrusted('x-forwarded-for', earlier === undefined ? peer : `${earlier}, ${peer}`);
-  headers.appendTrusted('x-forwarded-proto', exchange.scheme);
-  if (exchange.publicAuthority !== '') headers.appendTrusted('x-forwarded-host', exchange.publicAuthority);
-  headers.appendTrusted('via', `${request.httpVersion} ${PSEUDONYM}`);
-  if (options.forwarded) headers.appendTrusted('forwarded', forwardedElement(exchange, peer));
+  if (earlier === undefined) headers.appendBlock(ownBlock(exchange));
+  else
+    headers.appendBlock(new HeaderBlock(ownFields(exchange, `${earlier}, ${request.client.remoteAddress}`)));
+  if (options.forwarded) headers.appendTrusted('forwarded', forwardedElement(exchange));
 }
 
 /** Adds us to the response's `Via`. */
-export function writeResponseVia(headers: Exchange['headers']): void {
-  headers.appendTrusted('via', `1.1 ${PSEUDONYM}`);
+export function writeResponseVia(headers: HeaderList): void {
+  headers.appendBlock(RESPONSE_VIA);
 }
 
-function forwardedElement(exchange: Exchange, peer: string): string {
+const RESPONSE_VIA = new HeaderBlock(['via', `1.1 ${PSEUDONYM}`]);
+
+interface ConnectionBlock {
+  readonly scheme: string;
+  readonly authority: string;
+  readonly httpVersion: string;
+  readonly block: HeaderBlock;
+}
+
+/** What is said of a client is the same for all requests of its connection, most of the time. */
+const lastBlocks = new WeakMap<ClientInfo, ConnectionBlock>();
+
+function ownBlock(exchange: Exchange): HeaderBlock {
+  const { scheme, publicAuthority: authority } = exchange;
+  const { client, httpVersion } = exchange.request;
+  const last = lastBlocks.get(client);
+  if (last?.authority === authority && last.scheme === scheme && last.httpVersion === httpVersion)
+    return last.block;
+  const block = new HeaderBlock(ownFields(exchange, client.remoteAddress));
+  lastBlocks.set(client, { scheme, authority, httpVersion, block });
+  return block;
+}
+
+function ownFields(exchange: Exchange, forwardedFor: string): string[] {
+  const fields = ['x-forwarded-for', forwardedFor, 'x-forwarded-proto', exchange.scheme];
+  if (exchange.publicAuthority !== '') fields.push('x-forwarded-host', exchange.publicAuthority);
+  fields.push('via', `${exchange.request.httpVersion} ${PSEUDONYM}`);
+  return fields;
+}
+
+function forwardedElement(exchange: Exchange): string {
+  const peer = exchange.request.client.remoteAddress;
   const node = peer.includes(':') ? `"[${peer}]"` : peer;
   const host = exchange.publicAuthority === '' ? '' : `;host="${exchange.publicAuthority}"`;
   return `for=${node}${host};proto=${exchange.scheme}`;
