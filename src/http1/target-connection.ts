@@ -2,12 +2,14 @@ import type { BodySink, BodySource } from '../core/body.ts';
 import { GatewayError } from '../core/errors.ts';
 import { FieldKind } from '../core/field-kind.ts';
 import type { HeaderList } from '../core/header-list.ts';
-import type { ResponseHead, ResponseSink, TargetRequest, Tunnel } from '../core/message.ts';
+import type { ResponseHead, ResponseSink, TargetRequest } from '../core/message.ts';
 import type { Deadlined, Deadlines } from './deadlines.ts';
 import { type Framing, readResponseHead, type TargetResponseHead } from './head.ts';
 import { latin1, MERGED_BYTES } from './head-writer.ts';
 import { RESPONSE } from './llhttp.ts';
 import { type HeadLimits, MessageParser } from './message-parser.ts';
+import { requestHeadText } from './request-head-text.ts';
+import { TargetTunnel } from './target-tunnel.ts';
 import type { Transport, TransportOwner } from './transport.ts';
 
 /** What a connection tells the pool that it belongs to. */
@@ -72,6 +74,7 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
   private idleLimitMs: number;
   private informationals = 0;
   private isSinkFull = false;
+  private readonly onSinkDrain = () => this.resumeReading();
   private failure: GatewayError | undefined = undefined;
 
   constructor(
@@ -97,6 +100,11 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     return this.state === 'connecting';
   }
 
+  /** Whether a request can be sent: also `false` for an idle connection whose end is known but not yet told. */
+  get isUsable(): boolean {
+    return this.state === 'idle' && !this.transport.isEnding;
+  }
+
   /** Sends a request. Only on an idle connection. */
   send(attempt: Attempt): void {
     const { request, sink } = attempt;
@@ -111,7 +119,7 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
       request.body.length !== 0 && request.headers.getKind(FieldKind.expect) !== undefined;
     this.pending = requestHeadText(request);
     attempt.hasSent = true;
-    sink.onDrain = () => this.resumeReading();
+    sink.onDrain = this.onSinkDrain;
     if (this.isAwaitingContinue) {
       this.deadline = this.deadlines.after(CONTINUE_MS);
       this.flush();
@@ -196,6 +204,7 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     if (this.tunnel !== undefined) return this.tunnel.drained();
     if (!this.needsResume) return;
     this.needsResume = false;
+    if (this.isRequestComplete && this.state === 'awaiting-head') return this.awaitHead();
     this.watchIdleBody();
     this.body?.resume();
   }
@@ -230,6 +239,7 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
         return this.close();
       case 'awaiting-head':
         if (this.isAwaitingContinue) return this.stopAwaitingContinue();
+        if (!this.isRequestComplete) return this.checkSending();
         return this.fail(new GatewayError('GW_UPSTREAM_TIMEOUT', { cause: 'no response head in time' }));
       case 'body':
         if (this.isSinkFull) return this.watchIdleBody();
@@ -245,6 +255,12 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     this.deadline = this.deadlines.after(this.times.idleMs);
     body.pipe(this);
     if (!this.isRequestComplete) this.flush();
+  }
+
+  /** The target is late only where it takes none of what waits; else it is the client's turn, who has its own limits. */
+  private checkSending(): void {
+    if (!this.transport.isWritePending || this.transport.hasWriteProgressed()) return this.watchIdleBody();
+    this.fail(new GatewayError('GW_UPSTREAM_TIMEOUT', { cause: 'the target takes no more of the request' }));
   }
 
   private stopAwaitingContinue(): void {
@@ -392,8 +408,8 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
    */
   private complete(trailers: HeaderList | undefined, hasMore: boolean): void {
     const { sink } = this.attempt as Attempt;
-    const isReusable =
-      this.isPersistent && this.isRequestComplete && !hasMore && !this.transport.isWritePending;
+    const isSent = this.isRequestComplete && !this.transport.isWritePending;
+    const isReusable = this.isPersistent && isSent && !hasMore && !this.transport.isEnding;
     this.attempt = undefined;
     sink.onDrain = undefined;
     this.parser.finish();
@@ -421,74 +437,6 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     attempt?.sink.abort(failure);
   }
 }
-
-/** The target's side of a tunnel. */
-class TargetTunnel implements Tunnel {
-  readonly length = undefined;
-  onDrain: (() => void) | undefined = undefined;
-  private readonly transport: Transport;
-  private sink: BodySink | undefined = undefined;
-  private early: Buffer[] = [];
-
-  constructor(transport: Transport) {
-    this.transport = transport;
-  }
-
-  pipe(sink: BodySink): void {
-    this.sink = sink;
-    for (const chunk of this.early.splice(0)) this.receive(chunk);
-  }
-
-  resume(): void {
-    this.transport.resume();
-  }
-
-  cancel(): void {
-    this.transport.destroy();
-  }
-
-  write(chunk: Uint8Array): boolean {
-    return this.transport.write(chunk);
-  }
-
-  end(): void {
-    this.transport.end();
-  }
-
-  abort(): void {
-    this.transport.destroy();
-  }
-
-  receive(chunk: Buffer): void {
-    if (this.sink === undefined) this.early.push(Buffer.from(chunk));
-    else if (!this.sink.write(chunk)) this.transport.pause();
-  }
-
-  receiveEnd(): void {
-    this.sink?.end();
-  }
-
-  receiveAbort(error: Error | undefined): void {
-    this.sink?.abort(error ?? new GatewayError('GW_UPSTREAM_BROKEN'));
-  }
-
-  drained(): void {
-    this.onDrain?.();
-  }
-}
-
-function requestHeadText(request: TargetRequest): string {
-  const { method, path, host, headers, body, upgrade } = request;
-  let framing = '';
-  if (body.length === undefined) framing = 'transfer-encoding: chunked\r\n';
-  else if (body.length > 0 || EXPECTS_BODY.has(method)) framing = `content-length: ${body.length}\r\n`;
-  if (upgrade !== undefined) framing += `connection: Upgrade\r\nupgrade: ${upgrade}\r\n`;
-  else if (request.acceptsTrailers) framing += 'te: trailers\r\nconnection: te\r\n';
-  return `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${headers.toLines()}${framing}\r\n`;
-}
-
-/** Methods for which "no body" is said by `Content-Length: 0` (RFC 9110 §8.6). */
-const EXPECTS_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
 function toResponseHead(head: TargetResponseHead, method: string): ResponseHead {
   const { status, reason, headers, framing } = head;

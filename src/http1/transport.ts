@@ -42,6 +42,8 @@ export class Transport {
   isClosed = false;
   private readonly owner: TransportOwner;
   private readonly writesDirectly: boolean;
+  /** Whether what the peer sent is read to its end though nothing can be sent to it any more. */
+  private readonly readsOn: boolean;
   private readonly onWritten: (error?: Error | null) => void;
   private pendingWrites = 0;
   private needsDrain = false;
@@ -51,12 +53,15 @@ export class Transport {
   private own: Buffer | undefined = undefined;
   private lent: Buffer | undefined = undefined;
   private held: Buffer[] = [];
+  /** The peer ended while bytes from it still wait. */
+  private owesEnd = false;
+  private hasWriteFailed = false;
   private error: Error | undefined = undefined;
   private lastQueued = 0;
 
   /** Takes over a socket that a server accepted. */
   static accept(socket: Socket, owner: TransportOwner): Transport {
-    const transport = new Transport(socket, owner);
+    const transport = new Transport(socket, owner, false);
     transport.readAccepted();
     return transport;
   }
@@ -78,7 +83,8 @@ export class Transport {
       tlsOptions === undefined
         ? new Socket({ allowHalfOpen: true, onread } as ConstructorParameters<typeof Socket>[0])
         : tls.connect({ ...tcp, ...tlsOptions, allowHalfOpen: true, onread } as ConnectionOptions);
-    const transport = new Transport(socket, owner);
+    // A server may answer and close while the request is still being sent to it: the answer counts.
+    const transport = new Transport(socket, owner, true);
     reader.transport = transport;
     socket.once(tlsOptions === undefined ? 'connect' : 'secureConnect', onReady);
     if (tlsOptions === undefined) socket.connect(tcp);
@@ -86,15 +92,16 @@ export class Transport {
     return transport;
   }
 
-  private constructor(socket: Socket, owner: TransportOwner) {
+  private constructor(socket: Socket, owner: TransportOwner, readsOn: boolean) {
     this.socket = socket;
     this.owner = owner;
+    this.readsOn = readsOn;
     this.writesDirectly = onreadSymbols() !== undefined && !(socket instanceof TLSSocket);
     this.onWritten = (error) => this.finishWrite(error);
     socket.on('error', (error) => {
       this.error ??= error;
     });
-    socket.on('end', () => this.owner.onEnd());
+    socket.on('end', () => this.receiveEnd());
     socket.on('close', () => this.close());
   }
 
@@ -103,7 +110,7 @@ export class Transport {
    * not change until `onDrain`. What lies in the shared input region is copied.
    */
   write(data: string | Uint8Array): boolean {
-    if (this.isClosed) return true;
+    if (this.isClosed || this.hasWriteFailed) return true;
     const isText = typeof data === 'string';
     const bytes = !isText && data.buffer === llhttp().input.buffer ? Buffer.from(data) : data;
     this.pendingWrites++;
@@ -115,6 +122,11 @@ export class Transport {
     }
     if (this.isWritePending) this.needsDrain = true;
     return !this.isWritePending;
+  }
+
+  /** Whether the end of the connection is known, though its owner may not have been told yet. */
+  get isEnding(): boolean {
+    return this.hasWriteFailed || this.socket.destroyed || !this.socket.readable;
   }
 
   /** Tells whether the system took any of the waiting bytes since the last time it was asked. */
@@ -146,7 +158,9 @@ export class Transport {
       const chunk = this.held.shift() as Buffer;
       this.deliver(chunk.length, chunk);
     }
-    if (!this.isPaused && !this.isClosed) this.socket.resume();
+    if (this.isPaused || this.isClosed) return;
+    if (this.owesEnd) this.receiveEnd();
+    else this.socket.resume();
   }
 
   /** Reads into a buffer of this connection from the next read on: for large bodies. */
@@ -204,6 +218,12 @@ export class Transport {
     return !this.isPaused;
   }
 
+  /** TLS tells of the end together with the last bytes, which may have to wait. */
+  private receiveEnd(): void {
+    this.owesEnd = this.isPaused;
+    if (!this.owesEnd) this.owner.onEnd();
+  }
+
   private deliver(length: number, bytes: Buffer): void {
     this.delivering = bytes;
     this.owner.onBytes(bytes, length);
@@ -225,7 +245,8 @@ export class Transport {
     this.pendingWrites--;
     if (error) {
       this.error ??= error;
-      this.socket.destroy();
+      this.hasWriteFailed = true;
+      if (!this.readsOn) this.socket.destroy();
       return;
     }
     if (this.pendingWrites > 0) return;

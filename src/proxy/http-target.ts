@@ -56,7 +56,7 @@ export class HttpTarget implements Target, ConnectionOwner {
 
   exchange(request: TargetRequest, sink: ResponseSink): OngoingExchange {
     const attempt = new PooledAttempt(this, request, sink);
-    const connection = this.idle.pop();
+    const connection = this.takeIdle();
     if (connection !== undefined) attempt.sendOn(connection);
     else this.enqueue(attempt);
     return attempt;
@@ -94,6 +94,13 @@ export class HttpTarget implements Target, ConnectionOwner {
     this.deadlines.forget(attempt);
   }
 
+  /** Takes the connection that was used last, of those that have not ended meanwhile. */
+  private takeIdle(): TargetConnection | undefined {
+    let connection = this.idle.pop();
+    while (connection?.isUsable === false) connection = this.idle.pop();
+    return connection;
+  }
+
   private enqueue(attempt: PooledAttempt): void {
     if (this.queue.length >= this.options.maxQueued) {
       attempt.fail(
@@ -105,6 +112,17 @@ export class HttpTarget implements Target, ConnectionOwner {
     this.deadlines.watch(attempt);
     this.queue.push(attempt);
     this.connectForWaiting();
+  }
+
+  /** Tells an attempt that waited too long why: nobody lets us in, or all connections are in use. */
+  timeOut(attempt: PooledAttempt): void {
+    this.forget(attempt);
+    const isConnecting = [...this.connections].some((connection) => connection.isConnecting);
+    attempt.fail(
+      isConnecting
+        ? new GatewayError('GW_UPSTREAM_UNREACHABLE', { cause: 'connecting took too long' })
+        : new GatewayError('GW_UPSTREAM_BUSY', { cause: 'no connection came free in time' }),
+    );
   }
 
   /** Opens connections until there is one being opened for each attempt that waits, or no more are allowed. */
@@ -202,7 +220,6 @@ class PooledAttempt implements Attempt, OngoingExchange, Deadlined {
   }
 
   onDeadline(): void {
-    this.target.forget(this);
-    this.fail(new GatewayError('GW_UPSTREAM_BUSY', { cause: 'no connection came free in time' }));
+    this.target.timeOut(this);
   }
 }
