@@ -65,7 +65,7 @@ export interface ResponseSink extends BodySink {
 /** The client's side of one exchange, as a listener gives it. */
 export interface ClientSink extends ResponseSink {
   /** Set by the handler: called once when the client leaves before the answer is complete. */
-  onClose: (() => void) | undefined;
+  onClose: ((bytesSent: number) => void) | undefined;
   /** Set by the handler: called once when the last byte of the answer was handed over. */
   onFinish: ((bytesSent: number) => void) | undefined;
 }

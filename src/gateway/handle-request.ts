@@ -62,7 +62,7 @@ class RequestRun implements ForwardOwner {
     this.route = snapshot.unmatched;
     snapshot.acquire();
     client.onFinish = (bytesSent) => this.finish(bytesSent);
-    client.onClose = () => this.leave();
+    client.onClose = (bytesSent) => this.leave(bytesSent);
   }
 
   get pipeline(): Pipeline {
@@ -206,10 +206,10 @@ class RequestRun implements ForwardOwner {
   }
 
   /** The client left before the answer was complete. */
-  private leave(): void {
+  private leave(bytesSent: number): void {
     this.exchange.failure ??= new GatewayError('GW_CLIENT_CLOSED');
     this.forward?.cancel();
-    this.finish(0);
+    this.finish(bytesSent);
   }
 
   private finish(bytesSent: number): void {

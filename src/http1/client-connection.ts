@@ -38,6 +38,8 @@ export interface ServeOptions {
 /** After the last answer, how long and how much of what still comes is dropped so that the answer is not lost. */
 const LINGER_MS = 2000;
 const RATE_CHECK_MS = 1000;
+/** Longest time between two questions to a silent client whether it is still there. */
+const MAX_PROBE_MS = 10_000;
 const EMPTY = Buffer.alloc(0);
 
 /** Serves one client connection: requests one after the other, each answered before the next is looked at. */
@@ -68,6 +70,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
   private lastReadAt = 0;
   private lastSentAt = 0;
   private tunnelBytes = 0;
+  private probeMs = 0;
 
   constructor(socket: Socket, client: ClientInfo, options: ServeOptions, onClosed: () => void) {
     this.options = options;
@@ -165,15 +168,18 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
     }
     if (!exchange.isRequestComplete) return this.transport.destroy();
     exchange.isPersistent = false;
-    this.probeClient();
+    this.probeMs = 0;
+    if (!this.transport.isWritePending) this.probeClient();
   }
 
   onDrain(): void {
     this.lastSentAt = this.options.deadlines.now;
     if (this.tunnel !== undefined) return this.tunnel.resume();
     if (this.isLingering) this.deadline = this.options.deadlines.after(LINGER_MS);
-    else if (this.exchange === undefined) this.watchIdle();
-    else if (this.exchange.isRequestComplete) this.deadline = Number.POSITIVE_INFINITY;
+    else if (this.exchange === undefined) {
+      this.watchIdle();
+      this.work();
+    } else if (this.exchange.isRequestComplete) this.deadline = Number.POSITIVE_INFINITY;
     this.exchange?.onDrain?.();
   }
 
@@ -216,7 +222,8 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
       this.at = this.end;
       return true;
     }
-    if (this.exchange === undefined) return this.readHead();
+    // Answers that wait for the client would pile up if further requests were taken meanwhile.
+    if (this.exchange === undefined) return !this.transport.isWritePending && this.readHead();
     return this.exchange.isRequestComplete ? false : this.takeBody(this.exchange);
   }
 
@@ -252,7 +259,8 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
     const { limits, deadlines } = this.options;
     if (!this.parser.isInHead) {
       this.requestStartedAt = deadlines.now;
-      this.deadline = deadlines.after(limits.headerTimeoutMs);
+      const isBounded = limits.requestTimeoutMs > 0 && limits.requestTimeoutMs < limits.headerTimeoutMs;
+      this.deadline = deadlines.after(isBounded ? limits.requestTimeoutMs : limits.headerTimeoutMs);
     }
     const outcome = this.parser.parseHead(this.bytes, this.at, this.end);
     this.at = outcome === 'more' ? this.end : this.parser.position;
@@ -269,7 +277,8 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
     else this.parser.finish();
     const exchange = new ClientExchange(this, head);
     this.exchange = exchange;
-    this.bodyStartedAt = this.options.deadlines.now;
+    this.bodyStartedAt = 0;
+    this.bodyPausedMs = 0;
     this.deadline = Number.POSITIVE_INFINITY;
     this.options.handler(exchange, exchange);
   }
@@ -391,6 +400,8 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
 
   private watchBody(): void {
     this.lastReadAt = this.options.deadlines.now;
+    // The time until somebody wanted the body is not the client's.
+    if (this.bodyStartedAt === 0) this.bodyStartedAt = this.lastReadAt;
     this.deadline = this.options.deadlines.after(RATE_CHECK_MS);
   }
 
@@ -440,7 +451,8 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
       return;
     }
     this.send('HTTP/1.1 102 Processing\r\n\r\n');
-    this.deadline = this.options.deadlines.after(0);
+    this.deadline = this.options.deadlines.after(this.probeMs);
+    this.probeMs = Math.min(Math.max(2 * this.probeMs, 100), MAX_PROBE_MS);
   }
 }
 

@@ -50,7 +50,7 @@ export class ClientExchange implements ClientRequest, BodySource, ClientSink {
   /** Length of the request body. */
   readonly length: number | undefined;
   onDrain: (() => void) | undefined = undefined;
-  onClose: (() => void) | undefined = undefined;
+  onClose: ((bytesSent: number) => void) | undefined = undefined;
   onFinish: ((bytesSent: number) => void) | undefined = undefined;
   /** Whether the whole request has been read. */
   isRequestComplete: boolean;
@@ -210,8 +210,9 @@ export class ClientExchange implements ClientRequest, BodySource, ClientSink {
   leave(): void {
     if (this.isDone) return;
     this.isDone = true;
+    // First: what hears of the broken body must not try to answer it.
+    this.onClose?.(this.bytesSent);
     this.breakBody(new GatewayError('GW_CLIENT_CLOSED'));
-    this.onClose?.();
   }
 
   /** Ends the exchange as a tunnel that both sides have closed. */

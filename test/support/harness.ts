@@ -166,6 +166,14 @@ export function startGatewayTo(
   });
 }
 
+/** Waits until the gateway lets go of a connection of a raw target, by FIN or by reset. */
+export async function released(socket: Socket): Promise<void> {
+  await new Promise<void>((resolve) => {
+    if (socket.readableEnded || socket.destroyed) return resolve();
+    socket.once('end', resolve).once('close', resolve);
+  });
+}
+
 /** Reads a request's or answer's body whole. */
 export async function readAll(message: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { onTestFinished, TestRunner } from 'vitest';
@@ -17,13 +18,12 @@ export class RawClient {
   /** Connects to a port of the loopback. */
   static async connect(port: number): Promise<RawClient> {
     const client = new RawClient(port);
-    await client.until(() => !client.socket.connecting);
+    await once(client.socket, 'connect');
     return client;
   }
 
   private constructor(port: number) {
     this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
-    this.socket.on('connect', () => this.notify());
     this.socket.on('data', (chunk) => {
       this.received += chunk.toString('latin1');
       this.notify();

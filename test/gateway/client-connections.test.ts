@@ -1,0 +1,420 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  RawClient,
+  rawRequest,
+  released,
+  startGatewayTo,
+  startRawTarget,
+  startTarget,
+} from '../support/harness.ts';
+import { hasResponses, readOnly, readResponses } from '../support/raw-responses.ts';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+
+function get(path: string, ...lines: string[]): string {
+  return `GET ${path} HTTP/1.1\r\nHost: a\r\n${lines.map((line) => `${line}\r\n`).join('')}\r\n`;
+}
+
+/** A target that answers with the path it was asked for, when `release` says so. */
+async function startHeldTarget(heldPath: string) {
+  let release: () => void = () => {};
+  const target = await startTarget((request, response) => {
+    if (request.url === heldPath) release = () => response.end(request.url);
+    else response.end(request.url);
+  });
+  return { ...target, release: () => release() };
+}
+
+describe('keep-alive', () => {
+  it('answers many requests on one connection, without saying so', async () => {
+    const target = await startTarget((_, response) => response.end('x'));
+    const { port } = await startGatewayTo(target);
+    const client = await RawClient.connect(port);
+    for (let i = 1; i <= 3; i++) {
+      client.write(GET);
+      await client.until(hasResponses(i));
+    }
+    const responses = readResponses(client.received);
+    expect(responses.map(({ body }) => body)).toEqual(['x', 'x', 'x']);
+    expect(responses.every(({ headers }) => headers.connection === undefined)).toBe(true);
+  });
+
+  it.each(['close', 'Close', 'keep-alive, close', '\tclose\t', 'x-one,close'])(
+    'ends the connection after `Connection: %s`, and says so',
+    async (value) => {
+      const target = await startTarget((_, response) => response.end('x'));
+      const { port } = await startGatewayTo(target);
+      const received = await rawRequest(port, get('/', `Connection: ${value}`) + GET);
+      expect(readOnly(received).headers.connection).toBe('close');
+    },
+  );
+
+  it('ignores empty lines between requests', async () => {
+    const target = await startTarget((_, response) => response.end('x'));
+    const { port } = await startGatewayTo(target);
+    const received = await rawRequest(port, `\r\n${GET}\r\n\r\n${get('/', 'Connection: close')}`);
+    expect(readResponses(received)).toHaveLength(2);
+  });
+
+  it('goes on after an answer that did not wait for the rest of a small body', async () => {
+    const target = await startTarget((_, response) => response.end('x'));
+    const { port } = await startGatewayTo(target, {
+      routes: [
+        { id: 'early', path: '/early', respond: { status: 403 } },
+        { id: 'all', path: '/*', upstream: 'service' },
+      ],
+    });
+    const client = await RawClient.connect(port);
+    client.write('POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345');
+    await client.until(hasResponses(1));
+    client.write(`67890${GET}`);
+    await client.until(hasResponses(2));
+    expect(readResponses(client.received).map(({ status }) => status)).toEqual([403, 200]);
+  });
+});
+
+describe('pipelining', () => {
+  it('answers in order though the first answer is the last to be ready', async () => {
+    const target = await startHeldTarget('/slow');
+    const { port } = await startGatewayTo(target);
+    const client = await RawClient.connect(port);
+    client.write(get('/slow') + get('/2') + get('/3'));
+    await target.request(0);
+    for (let i = 0; i < 20; i++) await nextTurn();
+    expect(target.requests).toHaveLength(1);
+    expect(client.received).toBe('');
+    target.release();
+    await client.until(hasResponses(3));
+    expect(readResponses(client.received).map(({ body }) => body)).toEqual(['/slow', '/2', '/3']);
+  });
+
+  const stream =
+    get('/one') +
+    'POST /two HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc' +
+    'POST /three HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n' +
+    get('/four', 'Connection: close');
+
+  async function startEcho() {
+    const target = await startTarget();
+    return startGatewayTo(target);
+  }
+
+  function echoes(received: string): string[] {
+    return readResponses(received).map(({ body }) => {
+      const { method, url, body: sent } = JSON.parse(body);
+      return `${method} ${url} ${sent}`;
+    });
+  }
+
+  const expected = ['GET /one ', 'POST /two abc', 'POST /three def', 'GET /four '];
+
+  it('reads the same requests however the bytes are cut in two', async () => {
+    const { port } = await startEcho();
+    for (let at = 1; at < stream.length; at++) {
+      expect(echoes(await rawRequest(port, [stream.slice(0, at), stream.slice(at)])), `cut at ${at}`).toEqual(
+        expected,
+      );
+    }
+  });
+
+  it('reads the same requests from single bytes', async () => {
+    const { port } = await startEcho();
+    expect(echoes(await rawRequest(port, [...stream]))).toEqual(expected);
+  });
+
+  it('reads the same requests from random pieces', async () => {
+    const { port } = await startEcho();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 20 }),
+        async (sizes) => {
+          const pieces: string[] = [];
+          for (let at = 0, i = 0; at < stream.length; i++) {
+            const size = sizes[i % sizes.length] as number;
+            pieces.push(stream.slice(at, at + size));
+            at += size;
+          }
+          expect(echoes(await rawRequest(port, pieces))).toEqual(expected);
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  it('does not take up the next request while the answer before it waits for the client', async () => {
+    const body = Buffer.alloc(60_000, 'x');
+    const target = await startTarget((_, response) => response.end(body));
+    const { port } = await startGatewayTo(target);
+    const client = await RawClient.connect(port);
+    client.socket.pause();
+    const count = 800;
+    client.write(GET.repeat(count));
+    // Until neither the client's system nor the gateway takes more.
+    let seen = -1;
+    while (target.requests.length !== seen) {
+      seen = target.requests.length;
+      for (let i = 0; i < 200; i++) await nextTurn();
+    }
+    expect(seen).toBeLessThan(count / 2);
+    client.socket.resume();
+    await client.until((received) => received.length > count * body.length);
+    await client.until(hasResponses(count));
+  });
+});
+
+describe('HTTP/1.0', () => {
+  it('ends the connection after the answer', async () => {
+    const target = await startTarget((_, response) => response.end('x'));
+    const { port } = await startGatewayTo(target);
+    const response = readOnly(await rawRequest(port, 'GET / HTTP/1.0\r\n\r\n'));
+    expect(response).toMatchObject({ status: 200, body: 'x', headers: { connection: 'close' } });
+  });
+
+  it('keeps the connection where asked to, and says so', async () => {
+    const target = await startTarget((_, response) => response.end('x'));
+    const { port } = await startGatewayTo(target);
+    const client = await RawClient.connect(port);
+    for (let i = 1; i <= 2; i++) {
+      client.write('GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n');
+      await client.until(hasResponses(i));
+    }
+    expect(readResponses(client.received)[1]?.headers).toMatchObject({
+      connection: 'keep-alive',
+      'content-length': '1',
+    });
+  });
+
+  it('ends an answer of unknown length with the connection, without chunks', async () => {
+    const target = await startTarget((_, response) => {
+      response.write('one ');
+      response.end('two');
+    });
+    const { port } = await startGatewayTo(target);
+    const received = await rawRequest(port, 'GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
+    expect(readOnly(received)).toMatchObject({
+      body: 'one two',
+      delimiter: 'close',
+      headers: { connection: 'close' },
+    });
+  });
+
+  it('is never sent an interim response', async () => {
+    const target = await startTarget((_, response) => {
+      response.writeEarlyHints({ link: '</a.css>; rel=preload' });
+      response.end('x');
+    });
+    const { port } = await startGatewayTo(target);
+    const received = await rawRequest(port, 'GET / HTTP/1.0\r\n\r\n');
+    expect(received.startsWith('HTTP/1.1 200 ')).toBe(true);
+    const modern = await rawRequest(port, get('/', 'Connection: close'));
+    expect(readResponses(modern).map(({ status }) => status)).toEqual([103, 200]);
+  });
+});
+
+describe('a client that closes its side', () => {
+  it('after a whole request still gets the answer', async () => {
+    const target = await startHeldTarget('/slow');
+    const { port } = await startGatewayTo(target);
+    const client = await RawClient.connect(port);
+    client.write(get('/slow'));
+    client.end();
+    await target.request(0);
+    await client.until((received) => received.includes('102 Processing'));
+    target.release();
+    expect(readOnly(await client.ended()).body).toBe('/slow');
+  });
+
+  it('is not flooded with signs of life', async () => {
+    const target = await startHeldTarget('/slow');
+    const { port } = await startGatewayTo(target);
+    const client = await RawClient.connect(port);
+    client.write(get('/slow'));
+    client.end();
+    await client.until((received) => received.split('102 Processing').length > 3);
+    const times: number[] = [];
+    client.socket.on('data', () => times.push(performance.now()));
+    await client.until((received) => received.split('102 Processing').length > 5);
+    expect((times.at(-1) as number) - (times.at(-2) as number)).toBeGreaterThan(300);
+    target.release();
+    await client.ended();
+  });
+
+  it('after several pipelined requests gets all answers', async () => {
+    const target = await startHeldTarget('/slow');
+    const { port } = await startGatewayTo(target);
+    const client = await RawClient.connect(port);
+    client.write(get('/slow') + get('/2'));
+    client.end();
+    await target.request(0);
+    target.release();
+    const responses = readResponses(await client.ended()).filter(({ status }) => status >= 200);
+    expect(responses.map(({ body }) => body)).toEqual(['/slow', '/2']);
+  });
+
+  it('with HTTP/1.0 gets the answer and nothing before it', async () => {
+    const target = await startHeldTarget('/slow');
+    const { port } = await startGatewayTo(target);
+    const client = await RawClient.connect(port);
+    client.write('GET /slow HTTP/1.0\r\n\r\n');
+    client.end();
+    await target.request(0);
+    target.release();
+    expect(readResponses(await client.ended())).toMatchObject([{ status: 200, body: '/slow' }]);
+  });
+
+  it('within a head is told so', async () => {
+    const target = await startTarget();
+    const { port } = await startGatewayTo(target);
+    const client = await RawClient.connect(port);
+    client.write('GET / HTTP/1.1\r\nHos');
+    client.end();
+    expect(readOnly(await client.ended()).status).toBe(400);
+  });
+
+  it('before any request gets the same', async () => {
+    const target = await startTarget();
+    const { port } = await startGatewayTo(target);
+    const client = await RawClient.connect(port);
+    client.end();
+    expect(await client.ended()).toBe('');
+    expect(client.wasReset).toBe(false);
+  });
+});
+
+describe('a client that leaves', () => {
+  it.each([
+    { how: 'with a reset', abruptly: true },
+    { how: 'with FIN', abruptly: false },
+  ])('$how frees the target before the answer has begun', async ({ abruptly }) => {
+    const target = await startRawTarget((socket) => socket.resume());
+    const gateway = await startGatewayTo(target);
+    const client = await RawClient.connect(gateway.port);
+    client.write(GET);
+    const socket = await target.socket(0);
+    client.destroy(abruptly);
+    await released(socket);
+    expect(gateway.accessLog()).toMatchObject([{ code: 'GW_CLIENT_CLOSED', status: 0 }]);
+  });
+
+  it('frees the target while it streams', async () => {
+    const target = await startRawTarget((socket) => {
+      socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+      const timer = setInterval(() => socket.write('more'), 5);
+      socket.on('end', () => clearInterval(timer)).on('close', () => clearInterval(timer));
+    });
+    const gateway = await startGatewayTo(target);
+    const client = await RawClient.connect(gateway.port);
+    client.write(GET);
+    await client.until((received) => received.includes('more'));
+    client.destroy();
+    await released(await target.socket(0));
+    const [line] = gateway.accessLog();
+    expect(line).toMatchObject({ code: 'GW_CLIENT_CLOSED', status: 200 });
+    expect(line?.bytes).toBeGreaterThanOrEqual(4);
+  });
+
+  it('within its request body frees the target', async () => {
+    const target = await startRawTarget((socket) => socket.resume());
+    const gateway = await startGatewayTo(target);
+    const client = await RawClient.connect(gateway.port);
+    client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n123');
+    const socket = await target.socket(0);
+    client.end();
+    await released(socket);
+    expect(gateway.accessLog()).toMatchObject([{ code: 'GW_CLIENT_CLOSED', status: 0 }]);
+  });
+});
+
+describe('the limit on connections', () => {
+  it('answers 503 to those above it, and takes new ones when others have left', async () => {
+    const target = await startTarget((_, response) => response.end('x'));
+    const { port } = await startGatewayTo(target, { limits: { connections: 2 } });
+    const first = await RawClient.connect(port);
+    const second = await RawClient.connect(port);
+    for (const client of [first, second]) {
+      client.write(GET);
+      await client.until(hasResponses(1));
+    }
+    const refused = readOnly(await rawRequest(port, GET));
+    expect(refused).toMatchObject({ status: 503, headers: { connection: 'close', 'retry-after': '1' } });
+    expect(JSON.parse(refused.body)).toMatchObject({ code: 'GW_TOO_MANY_CONNECTIONS' });
+    first.end();
+    await first.ended();
+    await nextTurn();
+    expect(readOnly(await rawRequest(port, get('/', 'Connection: close'))).status).toBe(200);
+  });
+});
+
+describe('draining', () => {
+  const drain = { delay: '0s', timeout: '10s' };
+
+  it('lets the answer under way be the last, closes idle connections, and ends', async () => {
+    const target = await startHeldTarget('/slow');
+    const { port, gateway } = await startGatewayTo(target, { drain });
+    const [busy, idle, fresh] = [
+      await RawClient.connect(port),
+      await RawClient.connect(port),
+      await RawClient.connect(port),
+    ];
+    idle.write(GET);
+    await idle.until(hasResponses(1));
+    busy.write(get('/slow') + get('/never'));
+    await target.request(1);
+    const closing = gateway.close();
+    idle.received = '';
+    expect(await idle.ended()).toBe('');
+    expect(await fresh.ended()).toBe('');
+    idle.end();
+    fresh.end();
+    expect(gateway.state).toBe('draining');
+    target.release();
+    expect(readOnly(await busy.ended())).toMatchObject({ body: '/slow', headers: { connection: 'close' } });
+    busy.end();
+    await closing;
+    expect(gateway.state).toBe('closed');
+    await expect(RawClient.connect(port)).rejects.toThrow();
+  });
+
+  it('lets a body that has begun come to its end', async () => {
+    let more: () => void = () => {};
+    const target = await startTarget((_, response) => {
+      response.write('one ');
+      more = () => response.end('two');
+    });
+    const { port, gateway } = await startGatewayTo(target, { drain });
+    const client = await RawClient.connect(port);
+    client.write(GET);
+    await client.until((received) => received.includes('one'));
+    const closing = gateway.close();
+    await nextTurn();
+    more();
+    expect(readOnly(await client.ended()).body).toBe('one two');
+    client.end();
+    await closing;
+  });
+
+  it('takes a request whose head had begun', async () => {
+    const target = await startTarget((_, response) => response.end('x'));
+    const { port, gateway } = await startGatewayTo(target, { drain });
+    const client = await RawClient.connect(port);
+    await client.writePieces(['GET / HT']);
+    const closing = gateway.close();
+    for (let i = 0; i < 10; i++) await nextTurn();
+    client.write('TP/1.1\r\nHost: a\r\n\r\n');
+    expect(readOnly(await client.ended())).toMatchObject({ status: 200, headers: { connection: 'close' } });
+    client.end();
+    await closing;
+  });
+
+  it('cuts what is left when the time is over', async () => {
+    const target = await startRawTarget((socket) => socket.resume());
+    const { port, gateway } = await startGatewayTo(target, { drain: { delay: '0s', timeout: '50ms' } });
+    const client = await RawClient.connect(port);
+    client.write(GET);
+    await target.socket(0);
+    await gateway.close();
+    expect(await client.ended()).toBe('');
+  });
+});
