@@ -1,5 +1,7 @@
 import { Socket, type TcpNetConnectOpts } from 'node:net';
 import tls, { type ConnectionOptions, TLSSocket } from 'node:tls';
+import { getSystemErrorName } from 'node:util';
+import { canWriteDirectly, type DirectWriter, ON_ITS_WAY, TAKEN, writeDirectly } from './direct-write.ts';
 import { INPUT_BYTES, llhttp } from './llhttp.ts';
 
 /** Hears what happens on a connection. */
@@ -20,7 +22,6 @@ export interface TransportOwner {
 /** The parts of Node that have no public name, used only where they are found (`findSymbols`). */
 interface SocketInternals {
   _handle?: { useUserBuffer?: (buffer: Uint8Array) => void; writeQueueSize?: number } | null;
-  _write(data: string | Uint8Array, encoding: string, done: (error?: Error | null) => void): void;
   [symbol: symbol]: unknown;
 }
 
@@ -34,14 +35,16 @@ const pooledBuffers: Buffer[] = [];
  * begins. While a large body flows, the connection reads into a buffer of its own, so that a chunk that the other side
  * could not take at once needs no copy.
  */
-export class Transport {
+export class Transport implements DirectWriter {
   readonly socket: Socket;
   /** Whether written bytes still wait for the system to take them. */
   isWritePending = false;
   isPaused = false;
   isClosed = false;
   private readonly owner: TransportOwner;
-  private readonly writesDirectly: boolean;
+  private readonly mayWriteDirectly: boolean;
+  /** Known at the first write, when there is a connection. */
+  private writesDirectly: boolean | undefined = undefined;
   /** Whether what the peer sent is read to its end though nothing can be sent to it any more. */
   private readonly readsOn: boolean;
   private readonly onWritten: (error?: Error | null) => void;
@@ -96,7 +99,7 @@ export class Transport {
     this.socket = socket;
     this.owner = owner;
     this.readsOn = readsOn;
-    this.writesDirectly = onreadSymbols() !== undefined && !(socket instanceof TLSSocket);
+    this.mayWriteDirectly = onreadSymbols() !== undefined && !(socket instanceof TLSSocket);
     this.onWritten = (error) => this.finishWrite(error);
     socket.on('error', (error) => {
       this.error ??= error;
@@ -113,15 +116,17 @@ export class Transport {
     if (this.isClosed || this.hasWriteFailed) return true;
     const isText = typeof data === 'string';
     const bytes = !isText && data.buffer === llhttp().input.buffer ? Buffer.from(data) : data;
+    this.writesDirectly ??= this.mayWriteDirectly && canWriteDirectly(this.socket);
+    if (this.writesDirectly) return this.writeNow(bytes);
     this.pendingWrites++;
     this.isWritePending = true;
-    if (this.writesDirectly) {
-      (this.socket as unknown as SocketInternals)._write(bytes, isText ? 'latin1' : 'buffer', this.onWritten);
-    } else {
-      this.socket.write(bytes as string, isText ? 'latin1' : undefined, this.onWritten);
-    }
+    this.socket.write(bytes as string, isText ? 'latin1' : undefined, this.onWritten);
     if (this.isWritePending) this.needsDrain = true;
     return !this.isWritePending;
+  }
+
+  onDirectWritten(status: number): void {
+    this.finishWrite(status < 0 ? new Error(`writing failed: ${getSystemErrorName(status)}`) : undefined);
   }
 
   /** Whether the end of the connection is known, though its owner may not have been told yet. */
@@ -209,6 +214,19 @@ export class Transport {
     internals[symbols.generator] = () => this.nextBuffer();
     handle.useUserBuffer(llhttp().input);
     if (early !== null) setImmediate(() => this.receive(early.length, early));
+  }
+
+  private writeNow(data: string | Uint8Array): boolean {
+    const outcome = writeDirectly(this.socket, data, this);
+    if (outcome === TAKEN) return true;
+    this.pendingWrites++;
+    this.isWritePending = true;
+    if (outcome === ON_ITS_WAY) {
+      this.needsDrain = true;
+      return false;
+    }
+    this.onDirectWritten(outcome);
+    return true;
   }
 
   private receive(length: number, bytes: Buffer): boolean {
