@@ -10,11 +10,7 @@ export interface SourceFile {
 const LAYERS: readonly (readonly string[])[] = [
   ['cli', 'index'],
   ['gateway'],
-  ['listeners', 'config-watch'],
-  ['handle-request'],
   ['snapshot'],
-  ['upstreams'],
-  ['route', 'snapshot-context'],
   ['server', 'router', 'policies', 'proxy', 'upstream', 'stores', 'observability', 'admin'],
   ['http1', 'config'],
   ['core', 'version'],
