@@ -402,7 +402,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
     this.lastReadAt = this.options.deadlines.now;
     // The time until somebody wanted the body is not the client's.
     if (this.bodyStartedAt === 0) this.bodyStartedAt = this.lastReadAt;
-    this.deadline = this.options.deadlines.after(RATE_CHECK_MS);
+    this.deadline = this.options.deadlines.after(this.bodyCheckMs);
   }
 
   private watchSending(): void {
@@ -418,11 +418,17 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
     this.deadline = this.options.deadlines.after(RATE_CHECK_MS);
   }
 
+  /** How often a body is looked at: as often as its strictest limit asks for. */
+  private get bodyCheckMs(): number {
+    const { bodyIdleMs, requestTimeoutMs } = this.options.limits;
+    return Math.min(RATE_CHECK_MS, bodyIdleMs, requestTimeoutMs || RATE_CHECK_MS);
+  }
+
   private checkBody(exchange: ClientExchange): void {
     const { limits, deadlines } = this.options;
-    this.deadline = deadlines.after(RATE_CHECK_MS);
+    this.deadline = deadlines.after(this.bodyCheckMs);
     if (exchange.isBodyPaused) {
-      this.bodyPausedMs += RATE_CHECK_MS;
+      this.bodyPausedMs += this.bodyCheckMs;
       this.lastReadAt = deadlines.now;
       return;
     }

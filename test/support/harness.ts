@@ -77,7 +77,8 @@ export async function startTarget(handler: RequestListener = describeRequest): P
   const requests = new Arrivals<IncomingMessage>();
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     requests.add(request);
-    handler(request, response);
+    // A handler that waits for a request that breaks, breaks with it.
+    void Promise.resolve(handler(request, response)).catch(() => response.destroy());
   });
   const port = await listen(server);
   return endWithTest({
