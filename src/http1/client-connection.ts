@@ -35,8 +35,11 @@ export interface ServeOptions {
   readonly refuse: (error: GatewayError, client: ClientInfo) => Reply;
 }
 
-/** After the last answer, how long and how much of what still comes is dropped so that the answer is not lost. */
+/** After the last answer, what still comes is dropped for so long, so that the answer is not lost: without a byte, in all. */
 const LINGER_MS = 2000;
+const MAX_LINGER_MS = 30_000;
+/** How long a tunnel of which one side has said all waits for the other to say anything. */
+const HALF_TUNNEL_MS = 30_000;
 const RATE_CHECK_MS = 1000;
 /** Longest time between two questions to a silent client whether it is still there. */
 const MAX_PROBE_MS = 10_000;
@@ -62,6 +65,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
   private kept: Buffer | undefined = undefined;
   private isWorking = false;
   private isLingering = false;
+  private lingersUntil = 0;
   private isTunnelPaused = false;
   private hasPeerEnded = false;
   private requestStartedAt = 0;
@@ -89,7 +93,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
   /** Lets the answer under way be the last; closes at once when there is none. */
   drain(): void {
     this.isClosing = true;
-    if (this.exchange === undefined && !this.parser.isInHead) this.closeGracefully();
+    if (this.exchange === undefined && !this.parser.isInHead && !this.isLingering) this.closeGracefully();
   }
 
   destroy(): void {
@@ -131,11 +135,13 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
     tunnel.pipe({
       write: (chunk) => {
         this.tunnelBytes += chunk.length;
+        if (this.hasPeerEnded) this.awaitOtherSide();
         this.send(chunk);
         return !this.transport.isWritePending;
       },
       end: () => {
         this.transport.end();
+        this.awaitOtherSide();
         exchange.finishTunnel(this.tunnelBytes);
       },
       abort: () => this.transport.reset(),
@@ -145,7 +151,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
 
   onBytes(bytes: Buffer, length: number): void {
     this.lastReadAt = this.options.deadlines.now;
-    if (this.isLingering) return;
+    if (this.isLingering) return this.linger();
     if (this.at < this.end) {
       this.bytes = Buffer.concat([this.bytes.subarray(this.at, this.end), bytes.subarray(0, length)]);
       this.end = this.bytes.length;
@@ -159,7 +165,10 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
 
   onEnd(): void {
     this.hasPeerEnded = true;
-    if (this.tunnel !== undefined) return this.tunnel.end();
+    if (this.tunnel !== undefined) {
+      this.awaitOtherSide();
+      return this.tunnel.end();
+    }
     const exchange = this.exchange;
     if (exchange === undefined) {
       if (this.parser.isInHead)
@@ -175,7 +184,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
   onDrain(): void {
     this.lastSentAt = this.options.deadlines.now;
     if (this.tunnel !== undefined) return this.tunnel.resume();
-    if (this.isLingering) this.deadline = this.options.deadlines.after(LINGER_MS);
+    if (this.isLingering) this.linger();
     else if (this.exchange === undefined) {
       this.watchIdle();
       this.work();
@@ -196,6 +205,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
 
   onDeadline(): void {
     const exchange = this.exchange;
+    if (this.tunnel !== undefined) return this.transport.reset();
     if (this.transport.isWritePending) return this.checkSending();
     if (this.isLingering) return this.transport.destroy();
     if (exchange === undefined) return this.endIdle();
@@ -248,6 +258,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
   private passOn(tunnel: Tunnel): boolean {
     const goesOn = tunnel.write(this.bytes.subarray(this.at, this.end));
     this.at = this.end;
+    if (this.deadline !== Number.POSITIVE_INFINITY) this.awaitOtherSide();
     if (!goesOn) {
       this.isTunnelPaused = true;
       this.transport.pause();
@@ -380,9 +391,14 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
     this.transport.end();
     if (this.hasPeerEnded && !this.transport.isWritePending) return;
     this.isLingering = true;
+    this.lingersUntil = this.options.deadlines.after(MAX_LINGER_MS);
+    this.linger();
     this.transport.useSharedBuffer();
-    this.deadline = this.options.deadlines.after(LINGER_MS);
     this.transport.resume();
+  }
+
+  private linger(): void {
+    this.deadline = Math.min(this.options.deadlines.after(LINGER_MS), this.lingersUntil);
   }
 
   private endIdle(): void {
@@ -391,6 +407,10 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
   }
 
   // Times
+
+  private awaitOtherSide(): void {
+    this.deadline = this.options.deadlines.after(HALF_TUNNEL_MS);
+  }
 
   private watchIdle(): void {
     if (this.transport.isWritePending) return;
