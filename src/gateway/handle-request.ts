@@ -7,7 +7,8 @@ import type { Pipeline, RequestResult } from '../core/pipeline.ts';
 import type { Answer } from '../core/reply.ts';
 import { newRequestId } from '../core/request-id.ts';
 import type { AccessLog } from '../observability/access-log.ts';
-import { Forward, type ForwardOwner, pumpBody } from '../proxy/forward.ts';
+import { BodyPump } from '../proxy/body-pump.ts';
+import { Forward, type ForwardOwner } from '../proxy/forward.ts';
 import { writeForwardHeaders } from '../proxy/forward-headers.ts';
 import { hostNameOf } from '../router/host-name.ts';
 import { normaliseTarget } from '../router/normalise.ts';
@@ -49,6 +50,7 @@ class RequestRun implements ForwardOwner {
   private readonly accessLog: AccessLog | undefined;
   private route: Route;
   private forward: Forward | undefined = undefined;
+  private pump: BodyPump | undefined = undefined;
   private rawParams: readonly string[] = [];
   private isFinished = false;
   private holdsSnapshot = true;
@@ -202,13 +204,13 @@ class RequestRun implements ForwardOwner {
     if (this.isFinished) return body.cancel();
     this.exchange.status = head.status;
     this.client.head(head);
-    pumpBody(body, this.client);
+    this.pump = new BodyPump(body, this.client, this.exchange);
+    this.pump.start();
   }
 
   /** The client left before the answer was complete. */
   private leave(bytesSent: number): void {
     this.exchange.failure ??= new GatewayError('GW_CLIENT_CLOSED');
-    this.forward?.cancel();
     this.finish(bytesSent);
   }
 
@@ -226,6 +228,8 @@ class RequestRun implements ForwardOwner {
     this.accessLog?.write(exchange, finishedAt);
     this.pipeline.runFinish(exchange);
     exchange.close();
+    this.forward?.leave();
+    this.pump?.cancel();
     // Without this, one exchange that the collector has promoted keeps those after it alive until a full collection.
     this.forward = undefined;
     this.releaseSnapshot();

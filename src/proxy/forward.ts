@@ -13,6 +13,7 @@ import type {
 } from '../core/message.ts';
 import type { BodyHolder, Pipeline } from '../core/pipeline.ts';
 import type { UpstreamTarget } from '../upstream/upstream.ts';
+import { BodyPump } from './body-pump.ts';
 import { writeResponseVia } from './forward-headers.ts';
 
 /** What a forward needs of who handles the exchange. */
@@ -39,6 +40,9 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
   private route: BodyRoute = 'held';
   private resumeTarget: (() => void) | undefined = undefined;
   private responseHead: ResponseHead | undefined = undefined;
+  private hasLeft = false;
+  /** What a policy put in place of the target's body. */
+  private pump: BodyPump | undefined = undefined;
   // The body on its way to a policy, or waiting for an asynchronous one
   private bodySink: BodySink | undefined = undefined;
   private held: Buffer[] = [];
@@ -56,13 +60,16 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
     this.slot = slot;
     exchange.target = slot.target.name;
     exchange.sentAt = clock.monotonic();
-    this.ongoing = slot.target.exchange(request, this);
+    const ongoing = slot.target.exchange(request, this);
+    if (this.route === 'dropped') ongoing.cancel();
+    else this.ongoing = ongoing;
   }
 
-  /** Leaves the target alone; the client is gone. */
-  cancel(): void {
-    this.route = 'dropped';
-    this.ongoing?.cancel();
+  /** The exchange is over: stops whatever of it is still under way. */
+  leave(): void {
+    this.hasLeft = true;
+    this.pump?.cancel();
+    this.cancel();
   }
 
   // The target's answer
@@ -73,7 +80,7 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
 
   set onDrain(resume: (() => void) | undefined) {
     this.resumeTarget = resume;
-    if (this.route !== 'mapped') this.client.onDrain = resume;
+    if (this.route === 'client') this.client.onDrain = resume;
   }
 
   informational(status: number, headers: HeaderList): void {
@@ -87,7 +94,7 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
     writeResponseVia(head.headers);
     this.responseHead = head;
     const body = pipeline.runResponse(exchange, head, this);
-    if (isPromise(body)) void body.then((source) => this.sendHead(head, source));
+    if (isPromise(body)) void body.then((changed) => this.sendHead(head, changed));
     else this.sendHead(head, body);
   }
 
@@ -106,15 +113,15 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
   }
 
   abort(error: GatewayError): void {
+    if (this.route === 'dropped') return;
     const { exchange, clock } = this.owner;
     if (this.responseHead === undefined) {
-      if (this.route === 'dropped') return;
       this.route = 'dropped';
       this.slot?.meter?.record(0, (clock.monotonic() - exchange.sentAt) / 1000);
       this.owner.fail(error);
       return;
     }
-    if (exchange.failure === undefined) exchange.failure = error;
+    exchange.failure ??= error;
     if (this.route === 'client') this.client.abort(error);
     else if (this.canPassOn) (this.bodySink as BodySink).abort(error);
     else this.heldError = error;
@@ -155,6 +162,15 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
     if (this.bodySink !== undefined) this.release(this.bodySink);
   }
 
+  /** Nobody takes the target's body, or no more of it. */
+  cancel(): void {
+    if (this.route === 'dropped') return;
+    this.route = 'dropped';
+    this.bodySink = undefined;
+    this.held.length = 0;
+    this.ongoing?.cancel();
+  }
+
   // Sending
 
   /** Whether the target's bytes can go straight to the policy that took the body. */
@@ -162,49 +178,45 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
     return this.bodySink !== undefined && this.held.length === 0;
   }
 
-  private sendHead(head: ResponseHead, mapped: BodySource | undefined): void {
-    if (this.route === 'dropped') return;
-    this.owner.exchange.status = head.status;
+  private sendHead(head: ResponseHead, changed: BodySource | undefined): void {
+    if (this.hasLeft) return changed?.cancel();
+    const { exchange } = this.owner;
+    exchange.status = head.status;
     this.client.head(head);
-    if (mapped !== undefined) return pumpBody(mapped, this.client);
+    if (changed !== undefined) {
+      this.pump = new BodyPump(changed, this.client, exchange);
+      return this.pump.start();
+    }
+    if (this.held.length === 0 && this.heldEnd === undefined && this.heldError === undefined) {
+      return this.joinClient();
+    }
+    this.client.onDrain = () => this.resume();
+    this.pipe(this.client);
+  }
+
+  /** From now on the target's bytes go straight to the client. */
+  private joinClient(): void {
     this.route = 'client';
+    this.bodySink = undefined;
     this.client.onDrain = this.resumeTarget;
-    if (this.held.length > 0 || this.heldEnd !== undefined || this.heldError !== undefined)
-      this.release(this.client);
   }
 
   /** Gives what was held to `sink`, then lets the target go on. */
   private release(sink: BodySink): void {
+    const isOver = this.heldEnd !== undefined || this.heldError !== undefined;
     while (this.held.length > 0) {
-      if (!sink.write(this.held.shift() as Buffer) && this.held.length > 0) return;
+      const goesOn = sink.write(this.held.shift() as Buffer);
+      if (!goesOn && (this.held.length > 0 || !isOver)) return;
     }
-    if (this.heldError !== undefined) sink.abort(this.heldError);
-    else if (this.heldEnd !== undefined) sink.end(this.heldEnd.trailers);
-    else {
-      if (sink === this.client) this.client.flush();
-      this.resumeTarget?.();
+    if (this.route === 'dropped') return;
+    if (this.heldError !== undefined) return sink.abort(this.heldError);
+    if (this.heldEnd !== undefined) return sink.end(this.heldEnd.trailers);
+    if (sink === this.client) {
+      this.joinClient();
+      this.client.flush();
     }
+    this.resumeTarget?.();
   }
-}
-
-/** Sends a body to the client, at the client's speed, each piece as soon as it is there. */
-export function pumpBody(source: BodySource, client: ClientSink): void {
-  let isFlushDue = false;
-  client.onDrain = () => source.resume();
-  source.pipe({
-    write(chunk) {
-      if (!isFlushDue) {
-        isFlushDue = true;
-        queueMicrotask(() => {
-          isFlushDue = false;
-          client.flush();
-        });
-      }
-      return client.write(chunk);
-    },
-    end: (trailers) => client.end(trailers),
-    abort: (error) => client.abort(error),
-  });
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
