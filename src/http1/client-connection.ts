@@ -104,8 +104,12 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
     return this.options.clock.now();
   }
 
-  send(data: string | Uint8Array): void {
-    if (!this.transport.write(data)) this.watchSending();
+  send(text: string): void {
+    if (!this.transport.write(text)) this.watchSending();
+  }
+
+  sendBoth(text: string, chunk: Uint8Array): void {
+    if (!this.transport.writeBoth(text, chunk)) this.watchSending();
   }
 
   break(): void {
@@ -136,7 +140,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
       write: (chunk) => {
         this.tunnelBytes += chunk.length;
         if (this.hasPeerEnded) this.awaitOtherSide();
-        this.send(chunk);
+        this.sendBoth('', chunk);
         return !this.transport.isWritePending;
       },
       end: () => {

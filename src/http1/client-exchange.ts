@@ -20,7 +20,9 @@ export interface ExchangeConnection {
   /** Whether the connection ends after the answer under way. */
   readonly isClosing: boolean;
   wallClock(): number;
-  send(data: string | Uint8Array): void;
+  send(text: string): void;
+  /** Sends text, then a chunk. */
+  sendBoth(text: string, chunk: Uint8Array): void;
   /** Breaks the connection so that the client cannot take a part for the whole. */
   break(): void;
   /** Goes on with the request body, which has got a sink or room again. */
@@ -158,13 +160,12 @@ export class ClientExchange implements ClientRequest, BodySource, ClientSink {
     this.bytesSent += chunk.length;
     const isChunked = this.delimiter === 'chunked';
     if (isChunked) this.pending += `${chunk.length.toString(16)}\r\n`;
-    if (chunk.length <= MERGED_BYTES) {
+    if (this.pending.length + chunk.length < MERGED_BYTES) {
       this.pending += isChunked ? `${latin1(chunk)}\r\n` : latin1(chunk);
-      if (this.pending.length > MERGED_BYTES) this.flush();
     } else {
-      this.flush();
-      this.connection.send(chunk);
-      if (isChunked) this.pending = '\r\n';
+      const text = this.pending;
+      this.pending = isChunked ? '\r\n' : '';
+      this.connection.sendBoth(text, chunk);
     }
     return !this.connection.isWritePending;
   }

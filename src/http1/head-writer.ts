@@ -35,7 +35,7 @@ export function setContentLength(headers: HeaderList, length: number | undefined
   }
 }
 
-/** The largest chunk that is copied into the text of a head or of other chunks instead of being written by itself. */
+/** Text up to this length leaves in one write that Node tries at once; longer text is copied and sent later. */
 export const MERGED_BYTES = 16 * 1024;
 
 /** Returns bytes as latin1 text. */

@@ -150,7 +150,7 @@ export function readResponseHead(parser: MessageParser, method: string): TargetR
   }
   const lineEnd = text.indexOf('\r\n', 12);
   const reason = text.slice(text.charCodeAt(12) === 0x20 ? 13 : 12, lineEnd);
-  if (hasControlCharacter(reason)) return broken('the reason phrase is not valid');
+  if (reason !== 'OK' && hasControlCharacter(reason)) return broken('the reason phrase is not valid');
   const headers = readFields(parser, lineEnd + 2);
   if (headers === undefined) return broken('a header line is malformed');
   const framing = readResponseFraming(minor as 0 | 1, status, method);
@@ -196,8 +196,10 @@ function readFields(parser: MessageParser, firstLine: number): HeaderList | unde
   for (let i = 0; i < parser.fieldCount; i++) {
     const nameStart = parser.span(i, 0);
     const nameEnd = parser.span(i, 1);
-    const valueStart = parser.span(i, 2);
-    const rawValueEnd = parser.span(i, 3);
+    let valueStart = parser.span(i, 2);
+    let rawValueEnd = parser.span(i, 3);
+    // llhttp reports an empty value only behind its line.
+    if (valueStart === rawValueEnd) valueStart = rawValueEnd = nameEnd + 1;
     if (nameStart !== lineStart || text.charCodeAt(nameEnd) !== 0x3a) return undefined;
     lineStart = endOfLine(text, rawValueEnd);
     if (lineStart < 0) return undefined;
@@ -260,7 +262,8 @@ function gatherFact(
       return;
     case FieldKind.transferEncoding:
       facts.codings++;
-      facts.coding = text.slice(valueStart, valueEnd);
+      // With its white space but for spaces: llhttp does not know `chunked` with a tab behind it.
+      facts.coding = text.slice(valueStart, text.indexOf('\r', valueEnd)).replace(/ +$/, '');
       return;
     case FieldKind.connection:
       facts.connection = joinList(facts.connection, text.slice(valueStart, valueEnd));
@@ -293,18 +296,18 @@ let lastAuthority = '';
 /** The authority that the request is for: of an absolute-form target before `Host` (RFC 9112 §3.2.2). */
 function readAuthority(target: string, minor: 0 | 1): string | undefined {
   if (facts.hosts > 1 || (facts.hosts === 0 && minor === 1)) return undefined;
-  if (facts.hosts === 1 && !isAuthority(facts.host)) return undefined;
-  if (target.charCodeAt(0) === 0x2f || target === '*') return facts.host;
+  const host = facts.hosts === 1 ? validAuthority(facts.host) : '';
+  if (host === undefined || target.charCodeAt(0) === 0x2f || target === '*') return host;
   const absolute = ABSOLUTE_FORM.exec(target);
-  if (absolute === null) return facts.host;
-  return isAuthority(absolute[1] as string) ? absolute[1] : undefined;
+  return absolute === null ? host : validAuthority(absolute[1] as string);
 }
 
-function isAuthority(value: string): boolean {
-  if (value === lastAuthority) return true;
-  if (!AUTHORITY.test(value)) return false;
+/** Returns a valid authority, the same string for the same one again, so that later comparisons are cheap. */
+function validAuthority(value: string): string | undefined {
+  if (value === lastAuthority) return lastAuthority;
+  if (!AUTHORITY.test(value)) return undefined;
   lastAuthority = value;
-  return true;
+  return value;
 }
 
 /** RFC 9112 §6.3, and stricter: `Transfer-Encoding` is exactly one `chunked`, on 1.1, without `Content-Length`. */

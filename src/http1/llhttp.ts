@@ -25,6 +25,8 @@ declare global {
   interface Buffer {
     /** Node's own decoder behind `toString('latin1')`, without its argument checks. */
     latin1Slice(start: number, end: number): string;
+    /** Node's own encoder behind `write(text, offset, 'latin1')`. */
+    latin1Write(text: string, offset: number): number;
   }
 }
 

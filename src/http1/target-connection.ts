@@ -146,13 +146,13 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     if (this.attempt === undefined || this.isRequestComplete) return true;
     const isChunked = this.isRequestChunked;
     if (isChunked) this.pending += `${chunk.length.toString(16)}\r\n`;
-    if (chunk.length <= MERGED_BYTES && this.pending !== '') {
+    if (this.pending !== '' && this.pending.length + chunk.length < MERGED_BYTES) {
       this.pending += isChunked ? `${latin1(chunk)}\r\n` : latin1(chunk);
       this.flush();
     } else {
-      this.flush();
-      this.transport.write(chunk);
-      if (isChunked) this.pending = '\r\n';
+      const text = this.pending;
+      this.pending = isChunked ? '\r\n' : '';
+      this.transport.writeBoth(text, chunk);
     }
     if (!this.transport.isWritePending) return true;
     this.needsResume = true;

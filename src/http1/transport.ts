@@ -125,6 +125,19 @@ export class Transport implements DirectWriter {
     return !this.isWritePending;
   }
 
+  /** Sends `text` (latin1) and then `chunk`, as one where the chunk has to be copied anyway. */
+  writeBoth(text: string, chunk: Uint8Array): boolean {
+    if (text === '') return this.write(chunk);
+    if (chunk.buffer !== llhttp().input.buffer) {
+      this.write(text);
+      return this.write(chunk);
+    }
+    const both = Buffer.allocUnsafeSlow(text.length + chunk.length);
+    both.latin1Write(text, 0);
+    both.set(chunk, text.length);
+    return this.write(both);
+  }
+
   onDirectWritten(status: number): void {
     this.finishWrite(status < 0 ? new Error(`writing failed: ${getSystemErrorName(status)}`) : undefined);
   }
