@@ -1,5 +1,5 @@
-import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
+import { findRangeFault } from '../core/address-blocks.ts';
 
 // An issue's message may carry its remedy behind ' — ': 'is not a duration — write a number and a unit'.
 
@@ -80,8 +80,9 @@ export function headerValue() {
 export function addressRange() {
   return z
     .string()
-    .refine(isAddressRange, {
-      error: 'is not an address or range — write it like 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32',
+    .check((context) => {
+      const message = findRangeFault(context.value);
+      if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
     })
     .meta({ title: 'address or range' });
 }
@@ -96,19 +97,4 @@ export function listenHost() {
 function measure(text: string, units: Readonly<Record<string, number>>): number {
   const unit = text.replace(/^[\d.]+/, '');
   return Number.parseFloat(text) * (units[unit] ?? 1);
-}
-
-/** IPv4-mapped IPv6 is refused: `net.BlockList` would compare it with the wrong family. */
-function isAddressRange(text: string): boolean {
-  const [address = '', prefix, ...rest] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0 || /^::ffff:/i.test(address)) return false;
-  if (prefix === undefined) return true;
-  if (!/^\d{1,3}$/.test(prefix)) return false;
-  try {
-    new BlockList().addSubnet(address, Number(prefix), family === 4 ? 'ipv4' : 'ipv6');
-    return true;
-  } catch {
-    return false;
-  }
 }

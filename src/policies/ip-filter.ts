@@ -1,6 +1,7 @@
-import { BlockList, isIP, SocketAddress } from 'node:net';
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { addressRange } from '../config/scalars.ts';
+import { AddressBlocks, plainAddress } from '../core/address-blocks.ts';
 import { GatewayError } from '../core/errors.ts';
 import { definePolicy } from '../core/policy.ts';
 
@@ -27,39 +28,15 @@ export const ipFilter = definePolicy({
     }),
   refuses: true,
   create({ allow, deny }) {
-    const allowed = allow && blockListOf(allow);
-    const denied = blockListOf(deny);
+    const allowed = allow && new AddressBlocks(allow);
+    const denied = new AddressBlocks(deny);
     return {
       onRequest({ clientAddress }) {
-        const address = canonicalAddress(clientAddress);
-        const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';
-        if (address === '' || denied.check(address, family)) return DENIED;
-        return allowed === undefined || allowed.check(address, family) ? undefined : DENIED;
+        const address = plainAddress(clientAddress);
+        // What is no address may stand for one that is denied.
+        if (isIP(address) === 0 || denied.has(address)) return DENIED;
+        return allowed === undefined || allowed.has(address) ? undefined : DENIED;
       },
     };
   },
 });
-
-function blockListOf(ranges: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const range of ranges) {
-    const [address = '', prefix] = range.split('/');
-    const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';
-    if (prefix === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(prefix), family);
-  }
-  return list;
-}
-
-/** Returns the address without zone, IPv4-mapped IPv6 as IPv4, so that a range has one spelling; empty for no address. */
-function canonicalAddress(text: string): string {
-  const family = isIP(text);
-  if (family !== 6) return family === 4 ? text : '';
-  const zone = text.indexOf('%');
-  const { address } = new SocketAddress({
-    address: zone < 0 ? text : text.slice(0, zone),
-    family: 'ipv6',
-  });
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  return mapped?.[1] ?? address;
-}

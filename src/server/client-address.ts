@@ -1,4 +1,5 @@
-import { BlockList, isIP, isIPv4, isIPv6, SocketAddress } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
+import { AddressBlocks, plainAddress } from '../core/address-blocks.ts';
 import type { HeaderList } from '../core/header-list.ts';
 
 /** Where a request comes from, with what trusted proxies say about it. What they do not say is `undefined`. */
@@ -17,14 +18,7 @@ export interface ClientOrigin {
 /** Tells the origin of a request from the address of its peer and its header. */
 export type ClientAddressResolver = (remoteAddress: string, headers: HeaderList) => ClientOrigin;
 
-/** A list for each version, since one `BlockList` finds IPv4 addresses in IPv6 blocks such as `::/64`. */
-interface TrustedBlocks {
-  readonly ipv4: BlockList;
-  readonly ipv6: BlockList;
-}
-
 const MAX_CACHED_PEERS = 1024;
-const PREFIX = /^\d{1,3}$/;
 const WITH_PORT = /^(?:\[([^[\]]+)\]|(\d+\.\d+\.\d+\.\d+))(?::\d{1,5})?$/;
 const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?\.?)(?::(\d{1,5}))?$/;
 const SCHEMES: Readonly<Record<string, 'http' | 'https'>> = {
@@ -40,12 +34,11 @@ const SCHEMES: Readonly<Record<string, 'http' | 'https'>> = {
  * Throws `TypeError` for what is no block.
  */
 export function compileTrustedProxies(cidrs: readonly string[]): ClientAddressResolver {
-  const blocks: TrustedBlocks = { ipv4: new BlockList(), ipv6: new BlockList() };
-  for (const cidr of cidrs) addBlock(blocks, cidr);
+  const trusted = new AddressBlocks(cidrs);
   const peers = new Map<string, ClientOrigin>();
   return (remoteAddress, headers) => {
-    const peer = peers.get(remoteAddress) ?? rememberPeer(peers, remoteAddress, blocks);
-    return peer.isTrusted ? believeProxy(peer, headers, blocks) : peer;
+    const peer = peers.get(remoteAddress) ?? rememberPeer(peers, remoteAddress, trusted);
+    return peer.isTrusted ? believeProxy(peer, headers, trusted) : peer;
   };
 }
 
@@ -63,31 +56,16 @@ export function publicAuthorityOf(origin: ClientOrigin, scheme: 'http' | 'https'
   return isDefault ? host : `${host}:${port}`;
 }
 
-function addBlock(blocks: TrustedBlocks, cidr: string): void {
-  const [address = '', prefix, ...more] = cidr.split('/');
-  const version = isIP(address);
-  const bits = version === 4 ? 32 : 128;
-  const length = prefix === undefined ? bits : PREFIX.test(prefix) ? Number(prefix) : -1;
-  if (version === 0 || address.includes('%') || more.length > 0 || length < 0 || length > bits) {
-    throw new TypeError(`trusted proxy '${cidr}': write an address or a block such as 10.0.0.0/8`);
-  }
-  if (version === 6 && isMapped(address)) {
-    throw new TypeError(`trusted proxy '${cidr}': write the IPv4 block itself, without ::ffff:`);
-  }
-  if (version === 4) blocks.ipv4.addSubnet(address, length, 'ipv4');
-  else blocks.ipv6.addSubnet(address, length, 'ipv6');
-}
-
 /** Peers are few and come again with each request, so what is known of one is kept, up to a bound. */
 function rememberPeer(
   peers: Map<string, ClientOrigin>,
   remoteAddress: string,
-  blocks: TrustedBlocks,
+  trusted: AddressBlocks,
 ): ClientOrigin {
   const address = plainAddress(remoteAddress);
   const peer: ClientOrigin = {
     address,
-    isTrusted: isTrusted(address, blocks),
+    isTrusted: trusted.has(address),
     scheme: undefined,
     host: undefined,
     port: undefined,
@@ -101,12 +79,12 @@ function rememberPeer(
  * Reads what the nearest proxy says. Of several values the last is taken: a proxy appends to what its client sent.
  * Names are compared exactly, since `X_Forwarded_For` is the client's own.
  */
-function believeProxy(peer: ClientOrigin, headers: HeaderList, blocks: TrustedBlocks): ClientOrigin {
+function believeProxy(peer: ClientOrigin, headers: HeaderList, trusted: AddressBlocks): ClientOrigin {
   const forwardedFor = headers.get('x-forwarded-for');
   const host = HOST.exec(lastValue(headers.get('x-forwarded-host')).toLowerCase());
   const port = lastValue(headers.get('x-forwarded-port'));
   return {
-    address: forwardedFor === undefined ? peer.address : walkHops(peer.address, forwardedFor, blocks),
+    address: forwardedFor === undefined ? peer.address : walkHops(peer.address, forwardedFor, trusted),
     isTrusted: true,
     scheme: schemeOf(lastValue(headers.get('x-forwarded-proto'))),
     host: host?.[1],
@@ -115,14 +93,14 @@ function believeProxy(peer: ClientOrigin, headers: HeaderList, blocks: TrustedBl
 }
 
 /** Goes from the nearest hop outwards to the first that is not trusted. What is no address ends the walk before it. */
-function walkHops(peer: string, forwardedFor: string, blocks: TrustedBlocks): string {
+function walkHops(peer: string, forwardedFor: string, trusted: AddressBlocks): string {
   let address = peer;
   const hops = forwardedFor.split(',');
   for (let i = hops.length - 1; i >= 0; i--) {
     const hop = parseHop((hops[i] as string).trim());
     if (hop === undefined) return address;
     address = hop;
-    if (!isTrusted(hop, blocks)) return address;
+    if (!trusted.has(hop)) return address;
   }
   return address;
 }
@@ -134,24 +112,6 @@ function parseHop(text: string): string | undefined {
   if (withPort?.[1] !== undefined && !isIPv6(address)) return undefined;
   if (isIP(address) === 0 || address.includes('%')) return undefined;
   return plainAddress(address);
-}
-
-/** Writes an address in one way: IPv6 compressed, in lower case, without zone; IPv4-mapped as IPv4. */
-function plainAddress(address: string): string {
-  if (!isIPv6(address)) return address;
-  const { address: plain } = new SocketAddress({ address, family: 'ipv6' });
-  const mapped = plain.slice('::ffff:'.length);
-  return plain.startsWith('::ffff:') && isIPv4(mapped) ? mapped : plain;
-}
-
-function isMapped(address: string): boolean {
-  return isIPv4(plainAddress(address));
-}
-
-function isTrusted(address: string, blocks: TrustedBlocks): boolean {
-  const version = isIP(address);
-  if (version === 4) return blocks.ipv4.check(address, 'ipv4');
-  return version === 6 && blocks.ipv6.check(address, 'ipv6');
 }
 
 function lastValue(value: string | undefined): string {

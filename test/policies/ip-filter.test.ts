@@ -50,6 +50,10 @@ describe('with one list only', () => {
     [{ deny: ['192.0.2.0/24'] }, '2001:db8::1', true],
     [{ deny: ['0.0.0.0/0', '::/0'] }, '2001:db8::1', false],
     [{ deny: ['192.0.2.0/24'] }, 'not an address', false],
+    [{ deny: ['::/64'] }, '192.0.2.1', true],
+    [{ allow: ['::/64'] }, '192.0.2.1', false],
+    [{ allow: ['::/0'] }, '192.0.2.1', false],
+    [{ allow: ['0.0.0.0/0'] }, '2001:db8::1', false],
   ])('%j, %s: %s', (options, address, expected) => {
     expect(isLetIn(options, address)).toBe(expected);
   });
@@ -60,7 +64,7 @@ test.each([
   [{ deny: [] }, 'filters nothing'],
   [{ allow: [] }, 'is empty'],
   [{ allow: ['10.0.0.0/33'] }, 'is not an address or range'],
-  [{ allow: ['::ffff:10.0.0.0/104'] }, 'is not an address or range'],
+  [{ allow: ['::ffff:10.0.0.0/104'] }, 'is IPv4 written as IPv6'],
   [{ deny: ['example.com'] }, 'is not an address or range'],
   [{ allow: ['10.0.0.1'], block: [] }, 'block'],
 ])('%j is refused', (options, message) => {
