@@ -1,4 +1,6 @@
+import type { Policy } from '../core/policy.ts';
 import { checkListeners } from './check-listeners.ts';
+import { checkPolicies } from './check-policies.ts';
 import { checkRoutes } from './check-routes.ts';
 import { checkUpstreams } from './check-upstreams.ts';
 import { asFields, type Findings } from './findings.ts';
@@ -8,6 +10,7 @@ import { type ConfigPath, splitRemedy } from './problem.ts';
 /** Checks what a schema cannot: whether the parts of a configuration fit together. */
 export function checkGateway(
   data: unknown,
+  policies: readonly Policy[],
   isFromReference: (path: ConfigPath) => boolean,
 ): { problems: Finding[]; warnings: Finding[] } {
   const problems: Finding[] = [];
@@ -21,6 +24,7 @@ export function checkGateway(
   checkListeners(gateway, findings);
   checkUpstreams(gateway, findings);
   checkRoutes(gateway, findings);
+  checkPolicies(gateway, policies, findings);
   return { problems, warnings };
 }
 

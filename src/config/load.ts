@@ -92,7 +92,7 @@ function judge(interpolated: Interpolated, policies: readonly Policy[], folder: 
   let parsed = schema.safeParse(data);
   if (!parsed.success && coerceReferences(parsed.error.issues, interpolated)) parsed = schema.safeParse(data);
   const knownKeys = knownKeysOf(policies);
-  const { problems, warnings } = checkGateway(data, (path) => references.has(pathKey(path)));
+  const { problems, warnings } = checkGateway(data, policies, (path) => references.has(pathKey(path)));
   return {
     config: parsed.data,
     problems: [

@@ -192,4 +192,24 @@ describe('policies', () => {
     const problems = await problemsOf(gateway(`policies: [${entry}]`));
     expect(problems.map((text) => text.replace(/^\S+ /, ''))).toEqual([problem]);
   });
+
+  const use = 'share-it: { origins: [] }';
+  const routes = (policies: string) => `[{ id: a, path: /, respond: {}, policies: [${policies}] }]`;
+
+  it('are refused where only one of two can hold, in each list', async () => {
+    const problems = await problemsOf(
+      gateway(`policies: [{ ${use} }, limit, { ${use} }]\nroutes: ${routes(`{ ${use} }, { ${use} }`)}`),
+    );
+    const message = 'is a second share-it in one list, of which only one can hold — put all into one entry';
+    expect(problems.map((text) => text.replace(/^\S+ /, ''))).toEqual([
+      `policies[2]: ${message}`,
+      `routes[0].policies[1]: ${message}`,
+    ]);
+  });
+
+  it('are taken where a route replaces the top-level one, or where both run', async () => {
+    const text = gateway(`policies: [limit, { ${use} }, limit]\nroutes: ${routes(`{ ${use} }`)}`);
+    const config = await configOf(text);
+    expect(config.policies).toHaveLength(3);
+  });
 });
