@@ -1,39 +1,16 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import type { ClientInfo, Reply, RequestHandler, Tunnel } from '../core/message.ts';
+import type { ClientInfo, Tunnel } from '../core/message.ts';
 import { ClientExchange, type ExchangeConnection } from './client-exchange.ts';
-import type { Deadlined, Deadlines } from './deadlines.ts';
+import type { Deadlined } from './deadlines.ts';
+import { explainRefusal } from './explain-refusal.ts';
 import { type Framing, type HeadFault, type RequestHead, readRequestHead } from './head.ts';
 import { REQUEST } from './llhttp.ts';
-import { type HeadLimits, MessageParser } from './message-parser.ts';
+import { MessageParser } from './message-parser.ts';
 import { replyText } from './reply-text.ts';
+import { RequestPace } from './request-pace.ts';
+import type { ServeOptions } from './serve-options.ts';
 import { Transport, type TransportOwner } from './transport.ts';
-
-/** Bounds and times of client connections; times in milliseconds. */
-export interface ClientLimits extends HeadLimits {
-  /** For a whole head, from its first byte, and for the first request of a connection. */
-  readonly headerTimeoutMs: number;
-  /** Between two pieces of a body. */
-  readonly bodyIdleMs: number;
-  /** Bytes a second that a body must reach once `bodyMinRateAfterMs` have passed. */
-  readonly bodyMinRate: number;
-  readonly bodyMinRateAfterMs: number;
-  readonly keepAliveMs: number;
-  /** For reading a whole request, head and body; 0 for no bound. */
-  readonly requestTimeoutMs: number;
-  /** Without any progress in sending an answer that waits for the client. */
-  readonly sendIdleMs: number;
-}
-
-export interface ServeOptions {
-  readonly handler: RequestHandler;
-  readonly limits: ClientLimits;
-  readonly deadlines: Deadlines;
-  readonly clock: Clock;
-  /** Makes the answer to what is not a request, and logs it. */
-  readonly refuse: (error: GatewayError, client: ClientInfo) => Reply;
-}
 
 /** After the last answer, what still comes is dropped for so long, so that the answer is not lost: without a byte, in all. */
 const LINGER_MS = 2000;
@@ -68,10 +45,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
   private lingersUntil = 0;
   private isTunnelPaused = false;
   private hasPeerEnded = false;
-  private requestStartedAt = 0;
-  private bodyStartedAt = 0;
-  private bodyPausedMs = 0;
-  private lastReadAt = 0;
+  private readonly pace: RequestPace;
   private lastSentAt = 0;
   private tunnelBytes = 0;
   private probeMs = 0;
@@ -81,6 +55,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
     this.client = client;
     this.onClosed = onClosed;
     this.parser = new MessageParser(REQUEST, options.limits);
+    this.pace = new RequestPace(options);
     this.deadline = options.deadlines.after(options.limits.headerTimeoutMs);
     this.transport = Transport.accept(socket, this);
     options.deadlines.watch(this);
@@ -154,7 +129,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
   }
 
   onBytes(bytes: Buffer, length: number): void {
-    this.lastReadAt = this.options.deadlines.now;
+    this.pace.read();
     if (this.isLingering) return this.linger();
     if (this.at < this.end) {
       this.bytes = Buffer.concat([this.bytes.subarray(this.at, this.end), bytes.subarray(0, length)]);
@@ -273,14 +248,14 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
   private readHead(): boolean {
     const { limits, deadlines } = this.options;
     if (!this.parser.isInHead) {
-      this.requestStartedAt = deadlines.now;
+      this.pace.start();
       const isBounded = limits.requestTimeoutMs > 0 && limits.requestTimeoutMs < limits.headerTimeoutMs;
       this.deadline = deadlines.after(isBounded ? limits.requestTimeoutMs : limits.headerTimeoutMs);
     }
     const outcome = this.parser.parseHead(this.bytes, this.at, this.end);
     this.at = outcome === 'more' ? this.end : this.parser.position;
     if (outcome === 'more') return true;
-    const head = outcome === 'head' ? readRequestHead(this.parser) : this.explain(outcome);
+    const head = outcome === 'head' ? readRequestHead(this.parser) : explainRefusal(outcome, this.parser);
     if ('code' in head) this.refuse(head);
     else this.startExchange(head);
     return true;
@@ -292,8 +267,6 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
     else this.parser.finish();
     const exchange = new ClientExchange(this, head);
     this.exchange = exchange;
-    this.bodyStartedAt = 0;
-    this.bodyPausedMs = 0;
     this.deadline = Number.POSITIVE_INFINITY;
     this.options.handler(exchange, exchange);
   }
@@ -371,14 +344,6 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
 
   // Refusing and closing
 
-  private explain(outcome: 'error' | 'head-too-large' | 'url-too-long'): HeadFault {
-    if (outcome === 'url-too-long')
-      return { code: 'GW_URI_TOO_LONG', detail: 'the request target is too long' };
-    if (outcome === 'head-too-large')
-      return { code: 'GW_HEADERS_TOO_LARGE', detail: 'the request header is too large' };
-    return explainError(this.parser.errorReason, this.parser.text);
-  }
-
   private refuse(fault: HeadFault): void {
     const error = new GatewayError(fault.code, { detail: fault.detail });
     const reply = this.options.refuse(error, this.client);
@@ -423,10 +388,8 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
   }
 
   private watchBody(): void {
-    this.lastReadAt = this.options.deadlines.now;
-    // The time until somebody wanted the body is not the client's.
-    if (this.bodyStartedAt === 0) this.bodyStartedAt = this.lastReadAt;
-    this.deadline = this.options.deadlines.after(this.bodyCheckMs);
+    this.pace.want();
+    this.deadline = this.options.deadlines.after(this.pace.checkMs);
   }
 
   private watchSending(): void {
@@ -442,27 +405,13 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
     this.deadline = this.options.deadlines.after(RATE_CHECK_MS);
   }
 
-  /** How often a body is looked at: as often as its strictest limit asks for. */
-  private get bodyCheckMs(): number {
-    const { bodyIdleMs, requestTimeoutMs } = this.options.limits;
-    return Math.min(RATE_CHECK_MS, bodyIdleMs, requestTimeoutMs || RATE_CHECK_MS);
+  private checkBody(exchange: ClientExchange): void {
+    this.deadline = this.options.deadlines.after(this.pace.checkMs);
+    if (exchange.isBodyPaused) this.pace.pause();
+    else if (this.pace.isTooSlow(exchange.bodyBytes)) this.giveUpOn(exchange);
   }
 
-  private checkBody(exchange: ClientExchange): void {
-    const { limits, deadlines } = this.options;
-    this.deadline = deadlines.after(this.bodyCheckMs);
-    if (exchange.isBodyPaused) {
-      this.bodyPausedMs += this.bodyCheckMs;
-      this.lastReadAt = deadlines.now;
-      return;
-    }
-    const readingMs = deadlines.now - this.bodyStartedAt - this.bodyPausedMs;
-    const isIdle = deadlines.now - this.lastReadAt > limits.bodyIdleMs;
-    const isSlow =
-      readingMs > limits.bodyMinRateAfterMs && exchange.bodyBytes < (limits.bodyMinRate * readingMs) / 1000;
-    const isLate =
-      limits.requestTimeoutMs > 0 && deadlines.now - this.requestStartedAt > limits.requestTimeoutMs;
-    if (!isIdle && !isSlow && !isLate) return;
+  private giveUpOn(exchange: ClientExchange): void {
     this.deadline = Number.POSITIVE_INFINITY;
     exchange.breakBody(
       new GatewayError('GW_REQUEST_TIMEOUT', { detail: 'the request body did not arrive in time' }),
@@ -494,18 +443,3 @@ const DISCARD = {
   end() {},
   abort() {},
 };
-
-/** Puts llhttp's reason into an answer. */
-function explainError(reason: string, text: string): HeadFault {
-  const line = text.trimStart();
-  if (/^PRI \* HTTP\/2|^[^\r\n]* HTTP\/(?!1\.[01]\r)\d/.test(line)) {
-    return { code: 'GW_VERSION_UNSUPPORTED', detail: 'only HTTP/1.0 and HTTP/1.1 are spoken here' };
-  }
-  if (
-    reason.startsWith('Invalid method') &&
-    /^[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]* \S+ HTTP\/1\.[01]\r\n/.test(line)
-  ) {
-    return { code: 'GW_METHOD_UNKNOWN', detail: 'this method is not supported' };
-  }
-  return { code: 'GW_BAD_REQUEST', detail: reason.toLowerCase() };
-}

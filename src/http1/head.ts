@@ -47,7 +47,7 @@ const METHODS: ReadonlySet<string> = new Set(
   ),
 );
 
-const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}))(?::\d{1,5})?$/;
+const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}))(?::(\d{1,5}))?$/;
 const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)/i;
 
 /** What `readFields` gathers of the fields that decide about the connection and the body. */
@@ -98,6 +98,9 @@ export function readRequestHead(parser: MessageParser): RequestHead | HeadFault 
   const method = text.slice(lineStart, parser.urlStart - 1);
   const target = text.slice(parser.urlStart, parser.urlEnd);
   const minor = readMinorVersion(text, parser.urlEnd);
+  // llhttp takes any number of spaces between the parts of the line.
+  if (method.endsWith(' ') || text.startsWith('  ', parser.urlEnd))
+    return fault('GW_BAD_REQUEST', 'the request line is malformed');
   if (minor === undefined)
     return fault('GW_VERSION_UNSUPPORTED', 'only HTTP/1.0 and HTTP/1.1 are spoken here');
   if (!METHODS.has(method)) return fault('GW_METHOD_UNKNOWN', 'this method is not supported');
@@ -161,6 +164,8 @@ export function readResponseHead(parser: MessageParser, method: string): TargetR
   const upgrade = status === 101 && hasToken(connection, 'upgrade') ? facts.upgrade.toLowerCase() : undefined;
   const keepAliveSeconds = facts.keepAlive === '' ? undefined : readKeepAliveTimeout(facts.keepAlive);
   stripHopByHop(headers, connection, REMOVED_FROM_ALL);
+  // Nothing follows an interim answer, whatever it says (RFC 9110 §8.6), and clients must not wait for it.
+  if (status < 200) headers.deleteKind(FieldKind.contentLength);
   return { status, reason, headers, framing, length, isPersistent, keepAliveSeconds, upgrade };
 }
 
@@ -357,8 +362,16 @@ function hasToken(list: string, token: string): boolean {
   return list.split(',').some((part) => part.trim() === token);
 }
 
-/** Fields whose removal would change who is asked or what is framed; naming them in `Connection` means nothing. */
-const NEVER_NAMED: ReadonlySet<string> = new Set(['host', 'content-length', 'date', 'expect']);
+/**
+ * Fields whose removal would change who is asked, what is framed, or what trusted proxies in front say: a client that
+ * names them in `Connection` gets nothing by it (CVE-2022-31813).
+ */
+const NEVER_NAMED: ReadonlySet<string> = new Set(
+  (
+    'host content-length date expect via forwarded max-forwards x-forwarded-for x-forwarded-host x-forwarded-port ' +
+    'x-forwarded-proto x-real-ip x-request-id'
+  ).split(' '),
+);
 
 /** Removes the hop-by-hop fields, and those that `Connection` names. */
 function stripHopByHop(headers: HeaderList, connection: string, kinds: number): void {

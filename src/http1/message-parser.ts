@@ -128,6 +128,7 @@ export class MessageParser implements ParserEvents {
     this.saved = undefined;
     this.isInTrailers = false;
     this.chunk = undefined;
+    this.trailers = undefined;
   }
 
   onUrl(at: number, length: number): void {

@@ -1,0 +1,32 @@
+import type { HeadFault } from './head.ts';
+import type { HeadOutcome, MessageParser } from './message-parser.ts';
+
+/** Says why `parser` did not take a head. */
+export function explainRefusal(
+  outcome: Exclude<HeadOutcome, 'more' | 'head'>,
+  parser: MessageParser,
+): HeadFault {
+  switch (outcome) {
+    case 'url-too-long':
+      return { code: 'GW_URI_TOO_LONG', detail: 'the request target is too long' };
+    case 'head-too-large':
+      return { code: 'GW_HEADERS_TOO_LARGE', detail: 'the request header is too large' };
+    case 'error':
+      return explainError(parser.errorReason, parser.text);
+  }
+}
+
+/** Puts llhttp's reason into an answer. */
+function explainError(reason: string, text: string): HeadFault {
+  const line = text.trimStart();
+  if (/^PRI \* HTTP\/2|^\S+ \S+ HTTP\/(?!1\.[01]\r)\d+(?:\.\d+)?\r\n/.test(line)) {
+    return { code: 'GW_VERSION_UNSUPPORTED', detail: 'only HTTP/1.0 and HTTP/1.1 are spoken here' };
+  }
+  if (
+    reason.startsWith('Invalid method') &&
+    /^[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]* \S+ HTTP\/1\.[01]\r\n/.test(line)
+  ) {
+    return { code: 'GW_METHOD_UNKNOWN', detail: 'this method is not supported' };
+  }
+  return { code: 'GW_BAD_REQUEST', detail: reason.toLowerCase() };
+}
