@@ -11,6 +11,8 @@ export function explainRefusal(
       return { code: 'GW_URI_TOO_LONG', detail: 'the request target is too long' };
     case 'head-too-large':
       return { code: 'GW_HEADERS_TOO_LARGE', detail: 'the request header is too large' };
+    case 'no-parser':
+      return { code: 'GW_TOO_MANY_CONNECTIONS', detail: 'too many requests are being read' };
     case 'error':
       return explainError(parser.errorReason, parser.text);
   }

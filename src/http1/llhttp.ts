@@ -98,11 +98,11 @@ class Llhttp {
     this.scratch = Buffer.from(memory, this.scratchPointer, INPUT_BYTES);
   }
 
-  /** Takes a parser from the arena. Throws `RangeError` when there are none left, which connection limits prevent. */
+  /** Takes a parser from the arena, which is one for each head or chunked body under way. Answers 0 when none is left. */
   acquire(): number {
     const recycled = this.free.pop();
     if (recycled !== undefined) return recycled;
-    if (this.used === ARENA_PARSERS) throw new RangeError('no HTTP parser is left');
+    if (this.used === ARENA_PARSERS) return 0;
     return this.arenaPointer + this.used++ * PARSER_BYTES;
   }
 

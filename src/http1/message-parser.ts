@@ -21,7 +21,7 @@ const spans = new Int32Array((MAX_FIELDS + 1) * STRIDE);
 /** Start and end of each run of body bytes found by one `execute`. */
 const bodySpans: number[] = [];
 
-export type HeadOutcome = 'more' | 'head' | 'error' | 'head-too-large' | 'url-too-long';
+export type HeadOutcome = 'more' | 'head' | 'error' | 'head-too-large' | 'url-too-long' | 'no-parser';
 export type BodyOutcome = 'more' | 'end' | 'error' | 'overhead';
 
 /**
@@ -70,12 +70,14 @@ export class MessageParser implements ParserEvents {
 
   /** Parses `start…end` of `bytes` as a head, or the next piece of one. */
   parseHead(bytes: Buffer, start: number, end: number): HeadOutcome {
-    this.beginHeadPiece(start);
+    if (!this.beginHeadPiece(start)) return 'no-parser';
+    const before = this.text.length;
     const outcome = this.llhttp.execute(this.pointer, bytes, start, end, this);
     this.position = this.llhttp.position;
     const isComplete = outcome === 'paused';
     this.text += bytes.latin1Slice(start, isComplete ? this.position : end);
-    const bounds = this.checkBounds();
+    // Where it met an error, what came behind does not count.
+    const bounds = this.checkBounds(outcome === 'error' ? before + this.position - start : this.text.length);
     if (bounds) return bounds;
     if (outcome === 'error' || this.isFolded) return 'error';
     if (isComplete) {
@@ -168,9 +170,11 @@ export class MessageParser implements ParserEvents {
     this.isMessageComplete = true;
   }
 
-  private beginHeadPiece(start: number): void {
+  /** Answers `false` when all parsers are in use. */
+  private beginHeadPiece(start: number): boolean {
     if (this.saved === undefined) {
       if (this.pointer === 0) this.pointer = this.llhttp.acquire();
+      if (this.pointer === 0) return false;
       this.llhttp.start(this.pointer, this.type);
       this.text = '';
       this.urlStart = 0;
@@ -183,12 +187,13 @@ export class MessageParser implements ParserEvents {
       spans.set(this.saved);
     }
     this.shift = this.text.length - start;
+    return true;
   }
 
-  private checkBounds(): HeadOutcome | undefined {
+  private checkBounds(headLength: number): HeadOutcome | undefined {
     const { urlBytes, headerBytes, headerCount } = this.limits;
     if (this.urlEnd - this.urlStart > urlBytes) return 'url-too-long';
-    return this.text.length > headerBytes || this.fieldCount > headerCount ? 'head-too-large' : undefined;
+    return headLength > headerBytes || this.fieldCount > headerCount ? 'head-too-large' : undefined;
   }
 
   private chunkedOutcome(outcome: ExecuteOutcome): BodyOutcome {

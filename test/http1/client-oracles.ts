@@ -1,0 +1,93 @@
+import { request } from 'node:http';
+import { setImmediate } from 'node:timers/promises';
+import { Client, type Dispatcher } from 'undici';
+import { MemorySocket } from './memory-socket.ts';
+import { type Outcome, pairs, type TakenMessage } from './taken.ts';
+
+/** Asks Node's own client what it makes of `pieces` as an answer, after which the connection ends. */
+export async function receiveWithNode(pieces: readonly Buffer[], method = 'GET'): Promise<Outcome> {
+  const socket = new MemorySocket();
+  const messages: TakenMessage[] = [];
+  const state = { isRefused: false };
+  const refuse = (): void => {
+    state.isRefused = true;
+  };
+  const sent = request({ method, host: 'a', createConnection: () => socket.asSocket() });
+  sent.on('error', refuse);
+  sent.on('upgrade', refuse);
+  sent.on('response', (response) => {
+    const taken = emptyMessage(`${response.statusCode} ${response.statusMessage}`, response.rawHeaders);
+    messages.push(taken);
+    response.on('error', refuse);
+    response.push = (chunk: Buffer | null): boolean => {
+      if (chunk !== null) taken.body += chunk.toString('latin1');
+      else if (response.complete) complete(taken, response.rawTrailers);
+      return true;
+    };
+  });
+  sent.end();
+  await setImmediate();
+  for (const piece of pieces) {
+    if (!socket.destroyed) socket.emit('data', piece);
+  }
+  if (!socket.destroyed) socket.emit('end');
+  await setImmediate();
+  sent.destroy();
+  return { messages, isRefused: state.isRefused };
+}
+
+/** Asks undici's client the same. It reads reason phrases as UTF-8, so they are left out. */
+export async function receiveWithUndici(pieces: readonly Buffer[], method = 'GET'): Promise<Outcome> {
+  const socket = new MemorySocket();
+  const messages: TakenMessage[] = [];
+  const client = new Client('http://a', {
+    connect: (_options, done) => globalThis.setImmediate(() => done(null, socket.asSocket())),
+  });
+  let isRefused = false;
+  const settled = new Promise<void>((resolve) => {
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart() {},
+      onRequestUpgrade() {
+        isRefused = true;
+        resolve();
+      },
+      onResponseStart(controller, status) {
+        if (status < 200) return;
+        const raw = ((controller as { rawHeaders?: Buffer[] }).rawHeaders ?? []).map((part) =>
+          part.toString('latin1'),
+        );
+        messages.push(emptyMessage(`${status}`, raw));
+      },
+      onResponseData(_controller, chunk) {
+        (messages[0] as TakenMessage).body += chunk.toString('latin1');
+      },
+      onResponseEnd(controller) {
+        const raw = ((controller as { rawTrailers?: Buffer[] }).rawTrailers ?? []).map((part) =>
+          part.toString('latin1'),
+        );
+        complete(messages[0] as TakenMessage, raw);
+        resolve();
+      },
+      onResponseError() {
+        isRefused = true;
+        resolve();
+      },
+    };
+    client.dispatch({ path: '/', method: method as Dispatcher.HttpMethod }, handler);
+  });
+  while (socket.sent === '') await setImmediate();
+  for (const piece of pieces) socket.push(piece);
+  socket.push(null);
+  await settled;
+  await client.destroy();
+  return { messages, isRefused };
+}
+
+function emptyMessage(line: string, raw: readonly string[]): TakenMessage {
+  return { line, headers: pairs(raw), body: '', trailers: [], isComplete: false };
+}
+
+function complete(message: TakenMessage, raw: readonly string[]): void {
+  message.isComplete = true;
+  message.trailers = pairs(raw);
+}
