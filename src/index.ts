@@ -1,5 +1,5 @@
 export { ConfigError, type Problem } from './config/problem.ts';
-export { defineGateway, type GatewayConfig, type GatewayInput } from './config/schema.ts';
+export type { GatewayConfig } from './config/schema.ts';
 export {
   type BodySink,
   type BodySource,
@@ -14,4 +14,14 @@ export { HeaderList } from './core/header-list.ts';
 export type { Reply, ResponseHead } from './core/message.ts';
 export { definePolicy, type Policy, type PolicyInstance } from './core/policy.ts';
 export type { Services } from './core/services.ts';
+export { defineGateway, type GatewayInput } from './gateway/define-gateway.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway/gateway.ts';
+export type { PolicyInput, PolicyOptions } from './policies/policy-input.ts';
+export {
+  bodyLimit,
+  cors,
+  headers,
+  ipFilter,
+  requestId,
+  securityHeaders,
+} from './policies/policy-uses.ts';

@@ -2,27 +2,33 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Policy } from '../core/policy.ts';
 import { listenerSchema } from './listener-schema.ts';
-import { policyEntrySchema } from './policy-entry.ts';
+import { type PolicyInput, policyEntrySchema } from './policy-entry.ts';
 import { routeSchema } from './route-schema.ts';
 import { addressRange, duration, listenHost, listenPort, text } from './scalars.ts';
 import { upstreamSchema } from './upstream-schema.ts';
 
-export type { PolicyEntry, PolicyInput } from './policy-entry.ts';
+export type { PolicyEntry } from './policy-entry.ts';
 
 /** The configuration as it is used: defaults filled in, durations in milliseconds, sizes in bytes, paths absolute. */
 export type GatewayConfig = z.output<ReturnType<typeof gatewaySchema>>;
 
-/** The configuration as it is written. */
-export type GatewayInput = z.input<ReturnType<typeof gatewaySchema>>;
+/**
+ * The configuration as it is written. `Use` is what an entry of a `policies` list may be, which the policies that exist
+ * decide and this schema does not know.
+ */
+export type GatewayInput<Use = PolicyInput> = Omit<WrittenGateway, 'policies' | 'routes'> & {
+  policies?: Use[] | undefined;
+  routes?: RouteInput<Use>[] | undefined;
+};
+
+type WrittenGateway = z.input<ReturnType<typeof gatewaySchema>>;
+type RouteInput<Use> = Omit<NonNullable<WrittenGateway['routes']>[number], 'policies'> & {
+  policies?: Use[] | undefined;
+};
 
 export type ListenerConfig = GatewayConfig['listeners'][number];
 export type UpstreamConfig = GatewayConfig['upstreams'][string];
 export type RouteConfig = GatewayConfig['routes'][number];
-
-/** Declares a configuration in TypeScript: `export default defineGateway({ … })`. */
-export function defineGateway(input: GatewayInput): GatewayInput {
-  return input;
-}
 
 /**
  * Makes the one schema that gives types, defaults, JSON Schema and reference.

@@ -1,0 +1,45 @@
+import type { z } from 'zod';
+import type { Policy } from '../core/policy.ts';
+import type { bodyLimit } from './body-limit.ts';
+import type { cors } from './cors.ts';
+import type { headers } from './headers.ts';
+import type { ipFilter } from './ip-filter.ts';
+import type { requestId } from './request-id.ts';
+import type { securityHeaders } from './security-headers.ts';
+
+/** The options of each built-in policy, as they are written. */
+export interface PolicyOptions {
+  'request-id': OptionsOf<typeof requestId>;
+  cors: OptionsOf<typeof cors>;
+  'security-headers': OptionsOf<typeof securityHeaders>;
+  headers: OptionsOf<typeof headers>;
+  'ip-filter': OptionsOf<typeof ipFilter> & Observable;
+  'body-limit': OptionsOf<typeof bodyLimit> & Observable;
+}
+
+/** A use of one built-in policy with options: a map with exactly one key. */
+export type PolicyEntryInput<Name extends keyof PolicyOptions> = { [Key in Name]: PolicyOptions[Name] } & {
+  [Key in Exclude<keyof PolicyOptions, Name>]?: never;
+} & { [Key in CustomName]: never };
+
+/**
+ * An entry of a `policies` list: a name, or a map from one name to its options. Names with a slash are policies of
+ * one's own, whose options are known when the configuration is loaded.
+ */
+export type PolicyInput = BuiltInUse | CustomName | CustomUse;
+
+type BuiltInUse = {
+  [Name in keyof PolicyOptions]: PolicyEntryInput<Name> | NameAlone<Name>;
+}[keyof PolicyOptions];
+type NameAlone<Name extends keyof PolicyOptions> = object extends PolicyOptions[Name] ? Name : never;
+type CustomName = `${string}/${string}`;
+type CustomUse = { [Key in CustomName]: unknown } & { [Key in keyof PolicyOptions]?: never };
+type OptionsOf<Kind extends Policy> = z.input<Kind['options']> & {
+  /** Its name in logs and metrics, where one policy is used twice. Default: the policy's name. */
+  readonly id?: string;
+};
+
+interface Observable {
+  /** Decide, log and count, but let pass. Default: false. */
+  readonly observe?: boolean;
+}

@@ -1,0 +1,33 @@
+import type { PolicyEntryInput, PolicyOptions } from './policy-input.ts';
+
+/** Uses `request-id` in a configuration. */
+export function requestId(options: PolicyOptions['request-id'] = {}): PolicyEntryInput<'request-id'> {
+  return { 'request-id': options };
+}
+
+/** Uses `cors` in a configuration: `cors({ origins: ['https://app.example.com'] })`. */
+export function cors(options: PolicyOptions['cors']): PolicyEntryInput<'cors'> {
+  return { cors: options };
+}
+
+/** Uses `security-headers` in a configuration. */
+export function securityHeaders(
+  options: PolicyOptions['security-headers'] = {},
+): PolicyEntryInput<'security-headers'> {
+  return { 'security-headers': options };
+}
+
+/** Uses `headers` in a configuration: `headers({ request: { remove: ['cookie'] } })`. */
+export function headers(options: PolicyOptions['headers']): PolicyEntryInput<'headers'> {
+  return { headers: options };
+}
+
+/** Uses `ip-filter` in a configuration: `ipFilter({ allow: ['10.0.0.0/8'] })`. */
+export function ipFilter(options: PolicyOptions['ip-filter']): PolicyEntryInput<'ip-filter'> {
+  return { 'ip-filter': options };
+}
+
+/** Uses `body-limit` in a configuration: `bodyLimit({ max: '64KiB' })`. */
+export function bodyLimit(options: PolicyOptions['body-limit'] = {}): PolicyEntryInput<'body-limit'> {
+  return { 'body-limit': options };
+}

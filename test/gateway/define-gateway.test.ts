@@ -1,0 +1,96 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { loadConfig } from '../../src/config/load.ts';
+import {
+  bodyLimit,
+  cors,
+  defineGateway,
+  type GatewayInput,
+  headers,
+  ipFilter,
+  type PolicyInput,
+  requestId,
+  securityHeaders,
+} from '../../src/index.ts';
+import { builtInPolicies } from '../../src/policies/index.ts';
+
+const everyPolicy = [
+  requestId({ header: 'x-correlation-id' }),
+  cors({ origins: ['https://app.example.com'], maxAge: '1h', id: 'browsers' }),
+  securityHeaders({ xFrameOptions: false }),
+  headers({ response: { set: { 'cache-control': 'no-store' } } }),
+  ipFilter({ deny: ['192.0.2.0/24'], observe: true }),
+  bodyLimit({ max: '64KiB' }),
+];
+
+async function load(config: GatewayInput) {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-define-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'sallyport.json');
+  await writeFile(file, JSON.stringify(config));
+  return loadConfig(file, { policies: builtInPolicies, env: {} });
+}
+
+describe('defineGateway', () => {
+  it('takes every built-in policy by its function, as the loader takes it', async () => {
+    const result = await load(defineGateway({ listeners: [{ port: 0 }], policies: everyPolicy }));
+    expect(result.ok && result.config.policies.map(({ name }) => name)).toEqual(
+      builtInPolicies.map(({ name }) => name),
+    );
+  });
+
+  it('needs no options where there is nothing that must be said', async () => {
+    const policies = [requestId(), securityHeaders(), bodyLimit()];
+    const names = await load(defineGateway({ listeners: [{ port: 0 }], policies }));
+    expect(names.ok && names.config.policies).toHaveLength(3);
+  });
+});
+
+// What follows is judged by the compiler: a line below `@ts-expect-error` that compiles fails `npm run check`.
+
+const routes = (...policies: PolicyInput[]): GatewayInput['routes'] => [
+  { id: 'a', path: '/', respond: {}, policies },
+];
+
+defineGateway({
+  listeners: [{ port: 0 }],
+  policies: ['request-id', 'acme/audit', { cors: { origins: ['*'] } }, { 'acme/audit': { anything: 1 } }],
+  routes: routes('body-limit', { 'body-limit': { max: '1MiB', observe: true } }),
+});
+
+defineGateway({
+  listeners: [{ port: 0 }],
+  policies: [
+    // @ts-expect-error: no such policy
+    'request-idd',
+    // @ts-expect-error: cors has to say which origins
+    'cors',
+    // @ts-expect-error: no such policy
+    { crs: { origins: ['*'] } },
+    // @ts-expect-error: no such option
+    { cors: { origins: ['*'], origin: '*' } },
+    // @ts-expect-error: a list is due
+    { cors: { origins: '*' } },
+    // @ts-expect-error: an entry has one key
+    { cors: { origins: ['*'] }, headers: {} },
+    // @ts-expect-error: an entry has one key, whoever's policy it is
+    { cors: { origins: ['*'] }, 'acme/audit': {} },
+    // @ts-expect-error: cors refuses nothing
+    { cors: { origins: ['*'], observe: true } },
+  ],
+});
+
+// @ts-expect-error: the same holds in routes
+routes({ 'ip-filter': { allows: [] } });
+// @ts-expect-error: and in the functions
+cors({ origin: '*' });
+// @ts-expect-error: which want what the policy wants
+cors();
+// @ts-expect-error: sizes have units
+bodyLimit({ max: 5 });
+// @ts-expect-error: a header policy refuses nothing
+headers({ observe: true });
+// @ts-expect-error: a gateway listens
+defineGateway({ routes: [] });
