@@ -35,11 +35,6 @@ export const STRICTER_THAN_CLIENTS: readonly StricterRule[] = [
       /^HTTP\/1\.0/m.test(text) && valuesOf(message, 'transfer-encoding').length > 0,
   },
   {
-    name: 'Transfer-Encoding beside Content-Length',
-    explains: (message) =>
-      valuesOf(message, 'transfer-encoding').length > 0 && valuesOf(message, 'content-length').length > 0,
-  },
-  {
     name: 'Content-Length that is repeated, empty, above 2^53-1 or of more than 16 digits',
     explains: (message) => {
       const lengths = valuesOf(message, 'content-length');

@@ -1,15 +1,16 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { MemorySocket } from './memory-socket.ts';
 import { type Outcome, pairs, type TakenMessage } from './taken.ts';
 
-/** Asks Node's own HTTP server, strict as it comes, what it makes of streams of bytes. */
+/** Asks Node's own HTTP server, strict as it comes or lenient, what it makes of streams of bytes. */
 export class NodeServerOracle {
-  private readonly server = createServer({ insecureHTTPParser: false });
+  private readonly server: Server;
   private messages: TakenMessage[] = [];
   private isRefused = false;
 
-  constructor() {
+  constructor({ isLenient = false } = {}) {
+    this.server = createServer({ insecureHTTPParser: isLenient });
     const take = (request: IncomingMessage, response: ServerResponse): void => this.take(request, response);
     this.server.on('request', take);
     this.server.on('checkContinue', take);

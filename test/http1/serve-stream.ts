@@ -3,6 +3,7 @@ import type { ClientInfo, ClientRequest, ClientSink } from '../../src/core/messa
 import { ClientConnection } from '../../src/http1/client-connection.ts';
 import { Deadlines } from '../../src/http1/deadlines.ts';
 import type { ClientLimits, ServeOptions } from '../../src/http1/serve-options.ts';
+import { forwardedText } from './forwarded-text.ts';
 import { MemorySocket } from './memory-socket.ts';
 import type { Outcome, TakenMessage } from './taken.ts';
 
@@ -33,15 +34,18 @@ export interface ServedOutcome extends Outcome {
   readonly refusedWith: number | undefined;
   readonly refusedFor: string | undefined;
   readonly sent: string;
+  /** What a target would get of each whole request. */
+  readonly forwarded: readonly string[];
 }
 
 /** Gives `pieces` to the client side of the engine, each as one read, and tells what it took for requests. */
 export function serveStream(pieces: readonly Buffer[], limits: Partial<ClientLimits> = {}): ServedOutcome {
   const socket = new MemorySocket({ isPlain: true });
   const messages: TakenMessage[] = [];
+  const forwarded: string[] = [];
   const refused: { status?: number; reason?: string } = {};
   const options: ServeOptions = {
-    handler: (request, client) => messages.push(takeRequest(request, client)),
+    handler: (request, client) => messages.push(takeRequest(request, client, forwarded)),
     limits: { ...LIMITS, ...limits },
     deadlines: new Deadlines(stoppedClock),
     clock: stoppedClock,
@@ -58,14 +62,21 @@ export function serveStream(pieces: readonly Buffer[], limits: Partial<ClientLim
   const isBroken = messages.at(-1)?.body.endsWith(BROKEN) === true;
   const isRefused = refused.status !== undefined || connection.isClosing || socket.destroyed || isBroken;
   connection.destroy();
-  return { messages, isRefused, refusedWith: refused.status, refusedFor: refused.reason, sent: socket.sent };
+  return {
+    messages,
+    isRefused,
+    refusedWith: refused.status,
+    refusedFor: refused.reason,
+    sent: socket.sent,
+    forwarded,
+  };
 }
 
 /** Stands at the end of a body that broke. */
 const BROKEN = '<broken>';
 
 /** Reads a request whole, answers it, and tells what it was. */
-function takeRequest(request: ClientRequest, client: ClientSink): TakenMessage {
+function takeRequest(request: ClientRequest, client: ClientSink, forwarded: string[]): TakenMessage {
   const taken: TakenMessage = {
     line: `${request.method} ${request.target} ${request.httpVersion}`,
     headers: [...request.headers],
@@ -80,6 +91,7 @@ function takeRequest(request: ClientRequest, client: ClientSink): TakenMessage {
     },
     end(trailers) {
       taken.isComplete = true;
+      forwarded.push(forwardedText(request, taken.body));
       taken.trailers = [...(trailers ?? [])];
       client.head({ status: 200, reason: '', headers: HeaderList.from(), length: 0 });
       client.end();
