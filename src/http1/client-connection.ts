@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { GatewayError } from '../core/errors.ts';
 import type { ClientInfo, Tunnel } from '../core/message.ts';
 import { ClientExchange, type ExchangeConnection } from './client-exchange.ts';
+import { ClientTunnel, type TunnelConnection } from './client-tunnel.ts';
 import type { Deadlined } from './deadlines.ts';
 import { explainRefusal } from './explain-refusal.ts';
 import { type Framing, type HeadFault, type RequestHead, readRequestHead } from './head.ts';
@@ -23,7 +24,7 @@ const MAX_PROBE_MS = 10_000;
 const EMPTY = Buffer.alloc(0);
 
 /** Serves one client connection: requests one after the other, each answered before the next is looked at. */
-export class ClientConnection implements TransportOwner, ExchangeConnection, Deadlined {
+export class ClientConnection implements TransportOwner, ExchangeConnection, TunnelConnection, Deadlined {
   readonly client: ClientInfo;
   deadline: number;
   isClosing = false;
@@ -32,7 +33,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
   private readonly transport: Transport;
   private readonly parser: MessageParser;
   private exchange: ClientExchange | undefined = undefined;
-  private tunnel: Tunnel | undefined = undefined;
+  private tunnel: ClientTunnel | undefined = undefined;
   private framing: Framing = 'none';
   /** What was received and not yet worked off: `at…end` of `bytes`. */
   private bytes: Buffer = EMPTY;
@@ -43,11 +44,9 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
   private isWorking = false;
   private isLingering = false;
   private lingersUntil = 0;
-  private isTunnelPaused = false;
-  private hasPeerEnded = false;
+  hasPeerEnded = false;
   private readonly pace: RequestPace;
   private lastSentAt = 0;
-  private tunnelBytes = 0;
   private probeMs = 0;
 
   constructor(socket: Socket, client: ClientInfo, options: ServeOptions, onClosed: () => void) {
@@ -104,28 +103,23 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
     this.work();
   }
 
-  joinTunnel(exchange: ClientExchange, tunnel: Tunnel): void {
-    this.tunnel = tunnel;
+  joinTunnel(tunnel: Tunnel): void {
+    this.tunnel = new ClientTunnel(tunnel, this.transport, this);
     this.deadline = Number.POSITIVE_INFINITY;
-    tunnel.onDrain = () => {
-      this.isTunnelPaused = false;
-      this.work();
-    };
-    tunnel.pipe({
-      write: (chunk) => {
-        this.tunnelBytes += chunk.length;
-        if (this.hasPeerEnded) this.awaitOtherSide();
-        this.sendBoth('', chunk);
-        return !this.transport.isWritePending;
-      },
-      end: () => {
-        this.transport.end();
-        this.awaitOtherSide();
-        exchange.finishTunnel(this.tunnelBytes);
-      },
-      abort: () => this.transport.reset(),
-    });
+    this.tunnel.start();
     this.work();
+  }
+
+  resumeTunnel(): void {
+    this.work();
+  }
+
+  finishTunnel(bytesSent: number): void {
+    this.exchange?.finishTunnel(bytesSent);
+  }
+
+  awaitOtherSide(): void {
+    this.deadline = this.options.deadlines.after(HALF_TUNNEL_MS);
   }
 
   onBytes(bytes: Buffer, length: number): void {
@@ -144,10 +138,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
 
   onEnd(): void {
     this.hasPeerEnded = true;
-    if (this.tunnel !== undefined) {
-      this.awaitOtherSide();
-      return this.tunnel.end();
-    }
+    if (this.tunnel !== undefined) return this.tunnel.passOnEnd();
     const exchange = this.exchange;
     if (exchange === undefined) {
       if (this.parser.isInHead)
@@ -177,7 +168,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
     this.bytes = EMPTY;
     this.at = 0;
     this.end = 0;
-    if (this.tunnel !== undefined) this.tunnel.abort(error ?? new GatewayError('GW_CLIENT_CLOSED'));
+    this.tunnel?.breakOff(error ?? new GatewayError('GW_CLIENT_CLOSED'));
     this.exchange?.leave();
     this.onClosed();
   }
@@ -231,18 +222,14 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
     this.kept = undefined;
     this.at = 0;
     this.end = 0;
-    if (this.exchange?.isBodyPaused !== true && !this.isTunnelPaused) this.transport.resume();
+    if (this.exchange?.isBodyPaused !== true && this.tunnel?.isPaused !== true) this.transport.resume();
   }
 
-  private passOn(tunnel: Tunnel): boolean {
-    const goesOn = tunnel.write(this.bytes.subarray(this.at, this.end));
+  private passOn(tunnel: ClientTunnel): boolean {
+    const bytes = this.bytes.subarray(this.at, this.end);
     this.at = this.end;
     if (this.deadline !== Number.POSITIVE_INFINITY) this.awaitOtherSide();
-    if (!goesOn) {
-      this.isTunnelPaused = true;
-      this.transport.pause();
-    }
-    return goesOn;
+    return tunnel.passOn(bytes);
   }
 
   private readHead(): boolean {
@@ -376,10 +363,6 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Dea
   }
 
   // Times
-
-  private awaitOtherSide(): void {
-    this.deadline = this.options.deadlines.after(HALF_TUNNEL_MS);
-  }
 
   private watchIdle(): void {
     if (this.transport.isWritePending) return;

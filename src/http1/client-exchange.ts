@@ -30,7 +30,7 @@ export interface ExchangeConnection {
   /** The answer is complete. */
   finishExchange(exchange: ClientExchange): void;
   /** From now on bytes travel as they are. */
-  joinTunnel(exchange: ClientExchange, tunnel: Tunnel): void;
+  joinTunnel(tunnel: Tunnel): void;
 }
 
 /** How the end of the answer is told to the client. */
@@ -204,7 +204,7 @@ export class ClientExchange implements ClientRequest, BodySource, ClientSink {
     this.isHeadSent = true;
     const lines = `connection: Upgrade\r\nupgrade: ${this.upgrade ?? ''}\r\n`;
     this.connection.send(`${statusLine(101, head.reason)}${head.headers.toLines()}${lines}\r\n`);
-    this.connection.joinTunnel(this, tunnel);
+    this.connection.joinTunnel(tunnel);
   }
 
   /** Ends the exchange because its connection, or the tunnel that it became, is gone. */

@@ -17,6 +17,20 @@ function get(path: string, ...lines: string[]): string {
   return `GET ${path} HTTP/1.1\r\nHost: a\r\n${lines.map((line) => `${line}\r\n`).join('')}\r\n`;
 }
 
+/** Waits until the gateway takes no new connections. */
+async function refused(port: number): Promise<void> {
+  let isOpen = true;
+  while (isOpen) {
+    isOpen = await RawClient.connect(port).then(
+      (client) => {
+        client.destroy();
+        return true;
+      },
+      () => false,
+    );
+  }
+}
+
 /** A target that answers with the path it was asked for, when `release` says so. */
 async function startHeldTarget(heldPath: string) {
   let release: () => void = () => {};
@@ -401,7 +415,7 @@ describe('draining', () => {
     const client = await RawClient.connect(port);
     await client.writePieces(['GET / HT']);
     const closing = gateway.close();
-    for (let i = 0; i < 10; i++) await nextTurn();
+    await refused(port);
     client.write('TP/1.1\r\nHost: a\r\n\r\n');
     expect(readOnly(await client.ended())).toMatchObject({ status: 200, headers: { connection: 'close' } });
     client.end();
