@@ -1,44 +1,53 @@
 import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 
 /** Editors and volume swaps touch a file several times; what follows within this time is one change. */
 const SETTLE_MS = 150;
 
 /**
- * Calls `onChange` when the content of `file` changed. Watches the folder and compares content: Kubernetes swaps a
- * ConfigMap by a link beside the file, which the file itself never hears of. Returns a function that stops it.
+ * Calls `onChange` when the content of `file` is no longer that of `knownKey` (see `contentKeyOf`), and again at each
+ * change. Watches the folder and compares content: Kubernetes swaps a ConfigMap by a link beside the file, which the
+ * file itself never hears of. Returns a function that stops it.
  */
-export function watchConfigFile(file: string, clock: Clock, onChange: () => void): () => void {
+export function watchConfigFile(
+  file: string,
+  knownKey: string | undefined,
+  clock: Clock,
+  onChange: () => void,
+): () => void {
   const path = resolve(file);
-  let known = '';
-  let cancelSettling: () => void = () => {};
+  let known = knownKey;
+  let cancelSettling: (() => void) | undefined;
   let isStopped = false;
   const compare = async (): Promise<void> => {
-    const hash = await contentHash(path);
-    if (isStopped || hash === undefined || hash === known) return;
-    known = hash;
+    cancelSettling = undefined;
+    const key = await contentKeyOf(path);
+    if (isStopped || key === undefined || key === known) return;
+    known = key;
     onChange();
   };
-  void contentHash(path).then((hash) => {
-    if (known === '') known = hash ?? '';
-  });
-  const watcher: FSWatcher = watch(dirname(path), () => {
-    cancelSettling();
+  const watcher: FSWatcher = watch(dirname(path), (_, name) => {
+    // Other files, such as a log that is written all the time, must not put the look off for ever.
+    if (cancelSettling !== undefined && name !== basename(path)) return;
+    cancelSettling?.();
     cancelSettling = clock.after(SETTLE_MS, () => void compare());
   });
   watcher.on('error', () => watcher.close());
   watcher.unref();
+  // What changed since the file was loaded has no event any more.
+  void compare();
   return () => {
     isStopped = true;
-    cancelSettling();
+    cancelSettling?.();
     watcher.close();
   };
 }
 
-async function contentHash(path: string): Promise<string | undefined> {
+/** Makes a key of what a file holds, `undefined` where it cannot be read. */
+export async function contentKeyOf(path: string): Promise<string | undefined> {
   try {
     return createHash('sha256')
       .update(await readFile(path))

@@ -29,7 +29,7 @@ import { builtInPolicies } from '../policies/index.ts';
 import { buildSnapshot, type Snapshot } from '../snapshot/snapshot.ts';
 import type { SnapshotContext } from '../snapshot/snapshot-context.ts';
 import { VERSION } from '../version.ts';
-import { watchConfigFile } from './config-watch.ts';
+import { contentKeyOf, watchConfigFile } from './config-watch.ts';
 import { handleRequest, type ListenerRules } from './handle-request.ts';
 import { Listeners } from './listeners.ts';
 
@@ -52,10 +52,19 @@ export interface GatewayOptions {
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const env = options.env ?? process.env;
+  const contentKey = await contentKeyOf(options.configFile);
   const loaded = await loadConfig(options.configFile, { policies: builtInPolicies, env });
   if (!loaded.ok) throw new ConfigError(loaded.problems);
   const destination = options.logDestination ?? (await openLogDestination());
-  return new Gateway(options, loaded.config, loaded.customPolicies, destination);
+  return new Gateway(options, { ...loaded, contentKey }, destination);
+}
+
+/** A configuration as it was loaded from a file. */
+export interface LoadedConfig {
+  readonly config: GatewayConfig;
+  readonly customPolicies: readonly Policy[];
+  /** What the file held, so that later changes are seen. */
+  readonly contentKey: string | undefined;
 }
 
 /** An API gateway: listens, handles requests, changes its configuration under way. */
@@ -71,6 +80,7 @@ export class Gateway implements GatewayControl {
   private readonly budget = new BufferBudget();
   private readonly listeners: Listeners;
   private readonly services: Services;
+  private readonly contentKey: string | undefined;
   private config: GatewayConfig;
   private policies: readonly Policy[];
   private snapshot: Snapshot | undefined = undefined;
@@ -81,15 +91,11 @@ export class Gateway implements GatewayControl {
   private operatorServers: OperatorServer[] = [];
   private lastProblems: readonly string[] = [];
 
-  constructor(
-    options: GatewayOptions,
-    config: GatewayConfig,
-    custom: readonly Policy[],
-    destination: LogDestination,
-  ) {
+  constructor(options: GatewayOptions, loaded: LoadedConfig, destination: LogDestination) {
     this.options = options;
-    this.config = config;
-    this.policies = [...builtInPolicies, ...custom];
+    this.config = loaded.config;
+    this.contentKey = loaded.contentKey;
+    this.policies = [...builtInPolicies, ...loaded.customPolicies];
     this.destination = destination;
     const level = options.logLevel ?? 'info';
     this.log = createLog({ level, destination });
@@ -135,9 +141,11 @@ export class Gateway implements GatewayControl {
       await this.abandon();
       throw error;
     }
+    if (this.isStopping) return this.abandon();
     this.currentState = 'ready';
     if (this.options.watch !== false) {
-      this.stopWatching = watchConfigFile(this.options.configFile, this.clock, () => void this.reload());
+      const { configFile } = this.options;
+      this.stopWatching = watchConfigFile(configFile, this.contentKey, this.clock, () => void this.reload());
     }
     this.log.info({ ports: this.ports, version: VERSION }, 'gateway started');
   }
@@ -192,6 +200,10 @@ export class Gateway implements GatewayControl {
     });
   }
 
+  private get isStopping(): boolean {
+    return this.currentState === 'draining' || this.currentState === 'closed';
+  }
+
   private get running(): Snapshot {
     if (this.snapshot === undefined) throw new TypeError('the gateway has not been started');
     return this.snapshot;
@@ -218,7 +230,9 @@ export class Gateway implements GatewayControl {
       });
       if (!loaded.ok) return this.refuseReload(loaded.problems.map(formatProblem));
       this.policies = [...builtInPolicies, ...loaded.customPolicies];
+      const former = this.config;
       await this.apply(loaded.config);
+      this.warnOfLateSettings(former);
     } catch (error) {
       return this.refuseReload([error instanceof Error ? error.message : String(error)]);
     }
@@ -227,6 +241,15 @@ export class Gateway implements GatewayControl {
     const { version } = this.running;
     this.log.info({ version }, 'configuration reloaded');
     return { ok: true, version };
+  }
+
+  /** The operators' ports and the data folder stay as they are until the next start. */
+  private warnOfLateSettings(former: GatewayConfig): void {
+    const settings = (['admin', 'status', 'dataDir'] as const).filter(
+      (name) => JSON.stringify(former[name]) !== JSON.stringify(this.config[name]),
+    );
+    if (settings.length === 0) return;
+    this.log.warn({ settings }, 'some changed settings take effect at the next start');
   }
 
   private refuseReload(problems: readonly string[]): ReloadResult {
@@ -238,21 +261,28 @@ export class Gateway implements GatewayControl {
 
   /** Builds everything that `config` asks for beside what runs, then swaps. A failure before the swap changes nothing. */
   private async apply(config: GatewayConfig): Promise<void> {
-    const version = (this.snapshot?.version ?? 0) + 1;
+    const former = this.snapshot;
+    const version = (former?.version ?? 0) + 1;
     const snapshot = await buildSnapshot(config, version, this.snapshotContext());
-    let openPorts: () => void;
+    // At the start the first port may be asked something while the second one is still being opened.
+    this.snapshot ??= snapshot;
     try {
-      openPorts = await this.listeners.prepare(config.listeners);
+      const openPorts = await this.listeners.prepare(config.listeners, () => this.refuseWhenStopping());
+      this.snapshot = snapshot;
+      this.config = config;
+      openPorts();
     } catch (error) {
+      this.snapshot = former;
       await snapshot.retire();
       throw error;
     }
-    const retired = this.snapshot;
-    this.snapshot = snapshot;
-    this.config = config;
-    openPorts();
     this.metrics_.setConfigVersion(version);
-    void retired?.retire();
+    void former?.retire();
+  }
+
+  /** A reload must not open ports behind the end of the gateway. */
+  private refuseWhenStopping(): void {
+    if (this.isStopping) throw new Error(`the gateway is ${this.currentState}`);
   }
 
   private snapshotContext(): SnapshotContext {

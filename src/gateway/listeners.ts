@@ -35,6 +35,8 @@ const SEND_IDLE_MS = 60_000;
 export class Listeners {
   private readonly context: ListenersContext;
   private open: OpenListener[] = [];
+  /** Removed by a reload, with connections that still end. */
+  private readonly leaving = new Set<Listener>();
 
   constructor(context: ListenersContext) {
     this.context = context;
@@ -45,14 +47,16 @@ export class Listeners {
   }
 
   get connectionCount(): number {
-    return this.open.reduce((count, { listener }) => count + listener.connections.size, 0);
+    const listeners = [...this.open.map(({ listener }) => listener), ...this.leaving];
+    return listeners.reduce((count, { connections }) => count + connections.size, 0);
   }
 
   /**
    * Prepares what `configs` ask for, and gives the function that puts it in force, which cannot fail: new ports are
-   * open and new certificates read before anything changes. Rejects with the first thing that cannot be done.
+   * open and new certificates read before anything changes. Rejects with the first thing that cannot be done, which may
+   * be what `check` throws when all is ready.
    */
-  async prepare(configs: readonly ListenerConfig[]): Promise<() => void> {
+  async prepare(configs: readonly ListenerConfig[], check: () => void = () => {}): Promise<() => void> {
     const next: OpenListener[] = [];
     const changes: (() => void)[] = [];
     const opened: OpenListener[] = [];
@@ -67,6 +71,7 @@ export class Listeners {
         next.push(entry);
         changes.push(() => this.applySettings(entry, config, certificates));
       }
+      check();
     } catch (error) {
       await Promise.all(opened.map(({ listener }) => listener.close()));
       throw error;
@@ -74,10 +79,7 @@ export class Listeners {
     return () => {
       for (const change of changes) change();
       this.open = next;
-      for (const { listener, stopWatching } of spare) {
-        stopWatching();
-        void listener.drain(SEND_IDLE_MS);
-      }
+      for (const entry of spare) this.remove(entry);
     };
   }
 
@@ -88,7 +90,14 @@ export class Listeners {
   /** Lets connections finish, and cuts what is left after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
     for (const { stopWatching } of this.open) stopWatching();
-    await Promise.all(this.open.map(({ listener }) => listener.drain(timeoutMs)));
+    const listeners = [...this.open.map(({ listener }) => listener), ...this.leaving];
+    await Promise.all(listeners.map((listener) => listener.drain(timeoutMs)));
+  }
+
+  private remove({ listener, stopWatching }: OpenListener): void {
+    stopWatching();
+    this.leaving.add(listener);
+    void listener.drain(SEND_IDLE_MS).then(() => this.leaving.delete(listener));
   }
 
   private async readCertificates({ tls }: ListenerConfig): Promise<CertificateStore | undefined> {
@@ -109,7 +118,10 @@ export class Listeners {
       (socket, client) =>
         new ClientConnection(socket, client, (accepting.entry as OpenListener).serve, () => {}),
       this.context.services,
-    );
+    ).catch((error: NodeJS.ErrnoException) => {
+      const isOurs = error.code === 'EADDRINUSE' && this.ports.includes(port);
+      throw isOurs ? new Error(explainOpenPort(port), { cause: error }) : error;
+    });
     const serve = this.serveOptions(config);
     accepting.entry = { key: keyOf(config), listener, serve, certificates, stopWatching: () => {} };
     return accepting.entry;
@@ -124,7 +136,9 @@ export class Listeners {
     entry.listener.setMaxConnections(config.limits.connections);
     if (certificates === undefined) return;
     entry.stopWatching();
-    if (certificates.contentKey !== entry.certificates?.contentKey)
+    const { contentKey, minVersion } = certificates;
+    const inUse = entry.certificates;
+    if (contentKey !== inUse?.contentKey || minVersion !== inUse.minVersion)
       entry.listener.setCertificates(certificates);
     entry.certificates = certificates;
     for (const warning of certificates.warnings) this.context.services.log.warn({}, warning);
@@ -157,6 +171,10 @@ export class Listeners {
 /** What cannot be changed while a port is open. */
 function keyOf({ host, port, tls }: ListenerConfig): string {
   return JSON.stringify([host, port, tls !== undefined]);
+}
+
+function explainOpenPort(port: number): string {
+  return `port ${port} is open with another host or without what tls asks for, which cannot change while it is open — use another port, or restart the gateway`;
 }
 
 function toClientLimits(limits: ListenerConfig['limits']): ClientLimits {

@@ -189,6 +189,7 @@ class RunningSnapshot implements Snapshot {
   private readonly closers: readonly (() => void | Promise<void>)[];
   private exchanges = 0;
   private onEmpty: (() => void) | undefined = undefined;
+  private retiring: Promise<void> | undefined = undefined;
 
   constructor(
     config: GatewayConfig,
@@ -215,7 +216,12 @@ class RunningSnapshot implements Snapshot {
     if (--this.exchanges === 0) this.onEmpty?.();
   }
 
-  async retire(): Promise<void> {
+  retire(): Promise<void> {
+    this.retiring ??= this.retireOnce();
+    return this.retiring;
+  }
+
+  private async retireOnce(): Promise<void> {
     if (this.exchanges > 0) await new Promise<void>((resolve) => (this.onEmpty = resolve));
     await closeAll(this.closers);
   }
