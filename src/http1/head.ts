@@ -196,6 +196,7 @@ function readMinorVersion(text: string, urlEnd: number): 0 | 1 | undefined {
 function readFields(parser: MessageParser, firstLine: number): HeaderList | undefined {
   const text = parser.text;
   const marks: number[] = [];
+  let kinds = 0;
   resetFacts();
   let lineStart = firstLine;
   for (let i = 0; i < parser.fieldCount; i++) {
@@ -210,10 +211,11 @@ function readFields(parser: MessageParser, firstLine: number): HeaderList | unde
     if (lineStart < 0) return undefined;
     const valueEnd = trimEnd(text, valueStart, rawValueEnd);
     const kind = markField(marks, text, nameStart, nameEnd, valueStart, valueEnd);
+    kinds |= 1 << kind;
     // A name with `_` may read like one of these to a backend, but HTTP does not mean it: it is dropped, not obeyed.
     if (kind !== FieldKind.other) gatherFact(marks, kind, text, nameStart, nameEnd, valueStart, valueEnd);
   }
-  return text.startsWith('\r\n', lineStart) ? HeaderList.received(text, lineStart, marks) : undefined;
+  return text.startsWith('\r\n', lineStart) ? HeaderList.received(text, lineStart, marks, kinds) : undefined;
 }
 
 function resetFacts(): void {
@@ -310,7 +312,8 @@ function readAuthority(target: string, minor: 0 | 1): string | undefined {
 /** Returns a valid authority, the same string for the same one again, so that later comparisons are cheap. */
 function validAuthority(value: string): string | undefined {
   if (value === lastAuthority) return lastAuthority;
-  if (!AUTHORITY.test(value)) return undefined;
+  const match = AUTHORITY.exec(value);
+  if (match === null || Number(match[1] ?? 0) > 65_535) return undefined;
   lastAuthority = value;
   return value;
 }

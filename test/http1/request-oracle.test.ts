@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareRequests, STRICTER } from './compare-requests.ts';
@@ -52,14 +53,16 @@ describe('the client side, against the server of node:http', () => {
 });
 
 describe('cutting a stream', () => {
-  it('anywhere in two changes nothing', () => {
+  it('anywhere in two changes nothing', async () => {
     for (const [n, text] of SEEDS.entries()) {
       const whole = essence(serveStream(cutAt(text, [])));
       // The combined streams at the end are long and made of those before.
-      const step = n < SEEDS.length - 120 ? 1 : 7;
+      const step = n < SEEDS.length - 120 ? 1 : 9;
       for (let at = 1; at < text.length; at += step) {
-        expect(essence(serveStream(cutAt(text, [at]))), `${JSON.stringify(text)} cut at ${at}`).toBe(whole);
+        const cut = essence(serveStream(cutAt(text, [at])));
+        if (cut !== whole) expect(cut, `${JSON.stringify(text)} cut at ${at}`).toBe(whole);
       }
+      await setImmediate();
     }
   });
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { receiveWithNode, receiveWithUndici } from './client-oracles.ts';
@@ -21,7 +22,7 @@ describe('the target side, against the clients of node:http and undici', () => {
 
   it('does so with thousands of mutated streams, cut anywhere', async () => {
     const check = (stream: CutStream) => compare(stream, 'GET').then(() => {});
-    await fc.assert(fc.asyncProperty(mutatedStreams(SEEDS), check), { seed: 9112, numRuns: 3000 });
+    await fc.assert(fc.asyncProperty(mutatedStreams(SEEDS), check), { seed: 9112, numRuns: 2000 });
   });
 
   it('never uses a connection again that was closed, broken or has bytes behind the answer', () => {
@@ -40,12 +41,14 @@ describe('the target side, against the clients of node:http and undici', () => {
 });
 
 describe('cutting an answer', () => {
-  it('anywhere in two changes nothing', () => {
+  it('anywhere in two changes nothing', async () => {
     for (const text of SEEDS.filter((_, i) => i % 4 === 0)) {
       const whole = essence(receiveStream(cutAt(text, [])));
       for (let at = 1; at < text.length; at++) {
-        expect(essence(receiveStream(cutAt(text, [at]))), `${JSON.stringify(text)} cut at ${at}`).toBe(whole);
+        const cut = essence(receiveStream(cutAt(text, [at])));
+        if (cut !== whole) expect(cut, `${JSON.stringify(text)} cut at ${at}`).toBe(whole);
       }
+      await setImmediate();
     }
   });
 });
