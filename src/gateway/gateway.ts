@@ -3,7 +3,7 @@ import type { OperatorServer } from '../admin/http-app.ts';
 import { loadConfig } from '../config/load.ts';
 import { loadConfigInWorker } from '../config/load-in-worker.ts';
 import { ConfigError, formatProblem } from '../config/problem.ts';
-import type { GatewayConfig } from '../config/schema.ts';
+import type { GatewayConfig, ListenerConfig } from '../config/schema.ts';
 import { BufferBudget } from '../core/buffer-budget.ts';
 import { systemClock } from '../core/clock.ts';
 import type {
@@ -31,6 +31,7 @@ import type { SnapshotContext } from '../snapshot/snapshot-context.ts';
 import { VERSION } from '../version.ts';
 import { contentKeyOf, watchConfigFile } from './config-watch.ts';
 import { handleRequest, type ListenerRules } from './handle-request.ts';
+import { type InjectRequest, type InjectResponse, inject } from './inject.ts';
 import { Listeners } from './listeners.ts';
 
 export interface GatewayOptions {
@@ -86,6 +87,7 @@ export class Gateway implements GatewayControl {
   private snapshot: Snapshot | undefined = undefined;
   private currentState: GatewayState = 'starting';
   private reloading: Promise<unknown> = Promise.resolve();
+  private preparing: Promise<void> | undefined = undefined;
   private closing: Promise<void> | undefined = undefined;
   private stopWatching: () => void = () => {};
   private operatorServers: OperatorServer[] = [];
@@ -111,7 +113,7 @@ export class Gateway implements GatewayControl {
       services: this.services,
       clock: this.clock,
       deadlines: this.deadlines,
-      handle: (request, client, rules) => this.handle(request, client, rules),
+      handle: (request, client, rules) => this.handleRequest(request, client, rules),
       refuse: (error, client) => this.refuse(error, client),
     });
     this.metrics_.watchConnections('client', () => this.listeners.connectionCount);
@@ -132,16 +134,20 @@ export class Gateway implements GatewayControl {
     return this.operatorServers.map(({ port }) => port);
   }
 
-  /** Builds the first Snapshot and opens all ports. Rejects, with nothing left open, when a part cannot be made. */
+  /**
+   * Builds the first Snapshot and opens all ports. Rejects, with nothing left open, when a part cannot be made.
+   * Closed meanwhile, it resolves with nothing left open.
+   */
   async start(): Promise<void> {
     try {
       await this.apply(this.config);
       await this.openAdmin();
     } catch (error) {
+      if (this.closing !== undefined) return this.closing;
       await this.abandon();
       throw error;
     }
-    if (this.isStopping) return this.abandon();
+    if (this.closing !== undefined) return this.closing.then(() => this.abandon());
     this.currentState = 'ready';
     if (this.options.watch !== false) {
       const { configFile } = this.options;
@@ -192,11 +198,31 @@ export class Gateway implements GatewayControl {
   }
 
   /** Handles a request as a listener with these rules would. */
-  handle(request: ClientRequest, client: ClientSink, rules: ListenerRules): void {
+  handleRequest(request: ClientRequest, client: ClientSink, rules: ListenerRules): void {
     const { clock, accessLog } = this;
     handleRequest(request, client, rules, this.running, {
       clock,
       accessLog: this.config.accessLog ? accessLog : undefined,
+    });
+  }
+
+  /**
+   * Handles a request in memory, as the first listener that does not only redirect would. No port needs to be open:
+   * for tests of a configuration and its policies.
+   */
+  async inject(request: InjectRequest): Promise<InjectResponse> {
+    if (this.currentState === 'closed') throw new TypeError('the gateway is closed');
+    this.preparing ??= this.snapshot === undefined ? this.prepare() : Promise.resolve();
+    await this.preparing;
+    const { listeners } = this.config;
+    const { allowEncoded, limits } =
+      listeners.find(({ redirectToHttps }) => redirectToHttps === undefined) ??
+      (listeners[0] as ListenerConfig);
+    return inject(request, {
+      limits,
+      handle: (received, client) =>
+        this.handleRequest(received, client, { allowEncoded, redirectToHttps: undefined }),
+      refuse: (error, client) => this.refuse(error, client),
     });
   }
 
@@ -285,6 +311,11 @@ export class Gateway implements GatewayControl {
     if (this.isStopping) throw new Error(`the gateway is ${this.currentState}`);
   }
 
+  /** Builds the first Snapshot without opening a port. */
+  private async prepare(): Promise<void> {
+    this.snapshot = await buildSnapshot(this.config, 1, this.snapshotContext());
+  }
+
   private snapshotContext(): SnapshotContext {
     const { services, clock, log, deadlines, kept, budget, policies } = this;
     return { services, clock, log, metrics: this.metrics_, deadlines, kept, budget, policies };
@@ -301,6 +332,10 @@ export class Gateway implements GatewayControl {
 
   private async drain(): Promise<void> {
     const { delay, timeout } = this.config.drain;
+    if (this.currentState === 'starting') {
+      await this.abandon();
+      return this.destination.close();
+    }
     this.currentState = 'draining';
     this.stopWatching();
     this.log.info({}, 'draining');

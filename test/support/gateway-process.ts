@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { ADMIN_TOKEN, type TestConfig } from './harness.ts';
+
+const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+
+/** A gateway in a process of its own, which gets signals. Ends with its test. */
+export class GatewayProcess {
+  readonly configFile: string;
+  private readonly child: ChildProcess;
+  private output = '';
+  private waiting: (() => void)[] = [];
+
+  /** Starts the command line's gateway on `config` and waits until it listens. */
+  static async start(config: TestConfig): Promise<GatewayProcess> {
+    const folder = await mkdtemp(join(tmpdir(), 'sallyport-test-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const configFile = join(folder, 'sallyport.json');
+    await write(configFile, config);
+    const started = new GatewayProcess(configFile);
+    await started.line('gateway started');
+    return started;
+  }
+
+  private constructor(configFile: string) {
+    this.configFile = configFile;
+    this.child = spawn(process.execPath, [cli, 'start', '--config', configFile], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    onTestFinished(() => void this.child.kill('SIGKILL'));
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => this.hear(text));
+    this.child.once('exit', () => this.hear(''));
+  }
+
+  /** The lines of its log so far. */
+  get lines(): Record<string, unknown>[] {
+    const whole = this.output.slice(0, this.output.lastIndexOf('\n') + 1);
+    return whole
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line));
+  }
+
+  get port(): number {
+    const started = this.lines.find(({ msg }) => msg === 'gateway started') as { ports: number[] };
+    return started.ports[0] as number;
+  }
+
+  /** Waits for a line of its log. */
+  async line(msg: string): Promise<Record<string, unknown>> {
+    while (true) {
+      const found = this.lines.find((line) => line.msg === msg);
+      if (found !== undefined) return found;
+      if (this.child.exitCode !== null) throw new Error(`the gateway ended without '${msg}': ${this.output}`);
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+    }
+  }
+
+  async rewrite(config: TestConfig): Promise<void> {
+    await write(this.configFile, config);
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
+  }
+
+  /** Waits for its end and returns the exit code. */
+  async exit(): Promise<number | null> {
+    if (this.child.exitCode === null) await once(this.child, 'close');
+    return this.child.exitCode;
+  }
+
+  private hear(text: string): void {
+    this.output += text;
+    for (const wake of this.waiting.splice(0)) wake();
+  }
+}
+
+function write(file: string, config: TestConfig): Promise<void> {
+  const listeners = [{ host: '127.0.0.1', port: 0 }];
+  return writeFile(
+    file,
+    JSON.stringify({ listeners, ...config, admin: { port: 0, token: ADMIN_TOKEN, ...config.admin } }),
+  );
+}
