@@ -158,7 +158,11 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
     else if (this.exchange === undefined) {
       this.watchIdle();
       this.work();
-    } else if (this.exchange.isRequestComplete) this.deadline = Number.POSITIVE_INFINITY;
+    } else if (this.exchange.isRequestComplete) {
+      this.deadline = this.hasPeerEnded
+        ? this.options.deadlines.after(this.probeMs)
+        : Number.POSITIVE_INFINITY;
+    }
     this.exchange?.onDrain?.();
   }
 
