@@ -42,20 +42,27 @@ export class HeaderList {
   /** Name and value by turns, or a block in the place of both. */
   private added: (string | HeaderBlock)[] = [];
 
-  private constructor(raw: string, rawEnd: number, marks: number[]) {
+  /** Bits of the `FieldKind`s that may be there, so that asking for one that is not costs nothing. */
+  private kinds: number;
+
+  private constructor(raw: string, rawEnd: number, marks: number[], kinds: number) {
     this.raw = raw;
     this.rawEnd = rawEnd;
     this.marks = marks;
+    this.kinds = kinds;
   }
 
-  /** Wraps received lines. `marks` holds five numbers a field as `HeaderList` documents; `rawEnd` is the end of the last line. */
-  static received(raw: string, rawEnd: number, marks: number[]): HeaderList {
-    return new HeaderList(raw, rawEnd, marks);
+  /**
+   * Wraps received lines. `marks` holds five numbers a field as `markField` writes them; `rawEnd` is the end of the
+   * last line; `kinds` has the bits of all kinds in `marks`.
+   */
+  static received(raw: string, rawEnd: number, marks: number[], kinds = kindsOf(marks)): HeaderList {
+    return new HeaderList(raw, rawEnd, marks, kinds);
   }
 
   /** Builds a list from pairs or a record. Throws `TypeError` for a name or value that HTTP does not allow. */
   static from(fields: Iterable<readonly [string, string]> | Record<string, string> = []): HeaderList {
-    const list = new HeaderList('', 0, []);
+    const list = new HeaderList('', 0, [], 0);
     const pairs = Symbol.iterator in fields ? fields : Object.entries(fields);
     for (const [name, value] of pairs as Iterable<readonly [string, string]>) list.append(name, value);
     return list;
@@ -64,6 +71,7 @@ export class HeaderList {
   /** Returns the value of `name`, several joined by `, ` (RFC 9110 §5.3), or `undefined`. */
   get(name: string): string | undefined {
     const kind = fieldKindOf(name);
+    if ((this.kinds & (1 << kind)) === 0) return undefined;
     let found: string | undefined;
     for (let i = 0; i < this.marks.length; i += STRIDE) {
       if (this.matches(i, name, kind)) found = joined(found, this.valueAt(i));
@@ -90,6 +98,7 @@ export class HeaderList {
 
   /** Returns the joined value of the fields of one `FieldKind`, or `undefined`. */
   getKind(kind: number): string | undefined {
+    if ((this.kinds & (1 << kind)) === 0) return undefined;
     let found: string | undefined;
     for (let i = 0; i < this.marks.length; i += STRIDE) {
       if (this.marks[i] === kind) found = joined(found, this.valueAt(i));
@@ -101,14 +110,13 @@ export class HeaderList {
 
   /** Removes every field of one `FieldKind`. */
   deleteKind(kind: number): void {
-    for (let i = 0; i < this.marks.length; i += STRIDE) {
-      if (this.marks[i] === kind) this.marks[i] = FieldKind.removed;
-    }
-    if (this.mayHaveAdded(1 << kind)) this.dropAdded((name) => fieldKindOf(name) === kind);
+    this.deleteKinds(1 << kind);
   }
 
   /** Removes every field whose kind has its bit set in `kinds`, in one pass. */
   deleteKinds(kinds: number): void {
+    if ((this.kinds & kinds) === 0) return;
+    this.kinds &= ~kinds;
     const marks = this.marks;
     for (let i = 0; i < marks.length; i += STRIDE) {
       const kind = marks[i] as number;
@@ -122,11 +130,12 @@ export class HeaderList {
     if (!TOKEN.test(name)) throw new TypeError(`'${name}' is not a header name`);
     if (BAD_VALUE.test(value))
       throw new TypeError(`the value for header '${name}' holds a forbidden character`);
-    this.added.push(name, value);
+    this.appendTrusted(name, value);
   }
 
   /** Adds a field that the gateway itself made of parts known to be safe, unchecked. */
   appendTrusted(name: string, value: string): void {
+    this.kinds |= 1 << fieldKindOf(name);
     this.added.push(name, value);
   }
 
@@ -138,7 +147,7 @@ export class HeaderList {
 
   delete(name: string): void {
     const kind = fieldKindOf(name);
-    if (kind !== FieldKind.other && kind !== FieldKind.xAuth && !this.mayHold(kind)) return;
+    if ((this.kinds & (1 << kind)) === 0) return;
     for (let i = 0; i < this.marks.length; i += STRIDE) {
       if (this.matches(i, name, kind)) this.marks[i] = FieldKind.removed;
     }
@@ -156,6 +165,7 @@ export class HeaderList {
 
   /** Adds the fields of `block`, as `appendTrusted` does. */
   appendBlock(block: HeaderBlock): void {
+    this.kinds |= block.kinds;
     this.added.push(block);
   }
 
@@ -175,7 +185,7 @@ export class HeaderList {
 
   /** Returns an independent copy. */
   clone(): HeaderList {
-    const copy = new HeaderList(this.raw, this.rawEnd, this.marks.slice());
+    const copy = new HeaderList(this.raw, this.rawEnd, this.marks.slice(), this.kinds);
     copy.added = this.added.slice();
     return copy;
   }
@@ -199,12 +209,6 @@ export class HeaderList {
       lines += typeof item === 'string' ? `${item}: ${this.added[++i]}\r\n` : item.lines;
     }
     return lines;
-  }
-
-  /** Tells whether a field of a kind of its own can be there. */
-  private mayHold(kind: number): boolean {
-    for (let i = 0; i < this.marks.length; i += STRIDE) if (this.marks[i] === kind) return true;
-    return this.mayHaveAdded(1 << kind);
   }
 
   private matches(i: number, name: string, kind: number): boolean {
@@ -248,6 +252,10 @@ export class HeaderList {
 /** Names and values by turns, without blocks. */
 function expand(added: readonly (string | HeaderBlock)[]): readonly string[] {
   return added.flatMap((item) => (typeof item === 'string' ? item : item.fields));
+}
+
+function kindsOf(marks: readonly number[]): number {
+  return marks.reduce((kinds, mark, i) => (i % STRIDE === 0 ? kinds | (1 << mark) : kinds), 0);
 }
 
 function joined(found: string | undefined, value: string): string {
