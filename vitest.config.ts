@@ -2,10 +2,21 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     exclude: ['test/slow/**'],
     testTimeout: 20_000,
     hookTimeout: 30_000,
     maxWorkers: 2,
+    projects: [
+      { extends: true, test: { name: 'all', include: ['test/**/*.test.ts'] } },
+      // Once more without what Node has no public name for: the way that `http1/` goes on a Node that lacks it.
+      {
+        extends: true,
+        test: {
+          name: 'public sockets',
+          include: ['test/gateway/client-*.test.ts', 'test/gateway/target-*.test.ts'],
+          env: { SALLYPORT_PUBLIC_SOCKETS: '1' },
+        },
+      },
+    ],
   },
 });

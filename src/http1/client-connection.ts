@@ -376,7 +376,9 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
 
   private watchBody(): void {
     this.pace.want();
-    this.deadline = this.options.deadlines.after(this.pace.checkMs);
+    // A check that is due stays due, or a target that takes each byte by itself would put it off for ever.
+    if (this.deadline === Number.POSITIVE_INFINITY)
+      this.deadline = this.options.deadlines.after(this.pace.checkMs);
   }
 
   private watchSending(): void {
