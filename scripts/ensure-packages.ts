@@ -7,7 +7,12 @@ import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 
 /** Commands whose Debian package is called otherwise. */
-const PACKAGE_OF: Readonly<Record<string, string>> = { h2load: 'nghttp2-client', taskset: 'util-linux' };
+const PACKAGE_OF: Readonly<Record<string, string>> = {
+  // The package of that name would start a name server for the whole machine.
+  dnsmasq: 'dnsmasq-base',
+  h2load: 'nghttp2-client',
+  taskset: 'util-linux',
+};
 
 // Daemons live in sbin, which is not on every user's PATH.
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];

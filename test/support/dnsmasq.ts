@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { findCommand } from '../../scripts/ensure-packages.ts';
+
+/** What the name server knows, all of it below `test.` */
+export interface DnsZone {
+  /** Lines of a hosts file: an address and names. */
+  readonly hosts?: readonly string[];
+  /** As dnsmasq writes them: `_http._tcp.orders.test,target,port,priority,weight`. */
+  readonly services?: readonly string[];
+  /** Seconds that answers are good for. Default: 5. */
+  readonly ttl?: number;
+}
+
+/** A real name server (dnsmasq) on a port of loopback. */
+export class Dnsmasq {
+  /** Address and port, as a resolver takes them. */
+  readonly server: string;
+  private readonly port: number;
+  private readonly folder: string;
+  private child: ChildProcess | undefined = undefined;
+
+  private constructor(port: number, folder: string) {
+    this.server = `127.0.0.1:${port}`;
+    this.port = port;
+    this.folder = folder;
+  }
+
+  static async start(zone: DnsZone): Promise<Dnsmasq> {
+    const folder = mkdtempSync(join(tmpdir(), 'sallyport-dnsmasq-'));
+    const dns = new Dnsmasq(await findFreePort(), folder);
+    await dns.resume(zone);
+    return dns;
+  }
+
+  /** Starts it on the same port, after `stop` or with another zone. */
+  async resume(zone: DnsZone): Promise<void> {
+    await this.stop();
+    const hosts = join(this.folder, 'hosts');
+    writeFileSync(hosts, (zone.hosts ?? []).map((line) => `${line}\n`).join(''));
+    const child = spawn(findCommand('dnsmasq') ?? 'dnsmasq', [
+      '--no-daemon',
+      '--conf-file=/dev/null',
+      '--pid-file=',
+      '--no-resolv',
+      '--no-hosts',
+      '--local=/test/',
+      '--bind-interfaces',
+      '--listen-address=127.0.0.1',
+      `--port=${this.port}`,
+      `--addn-hosts=${hosts}`,
+      `--local-ttl=${zone.ttl ?? 5}`,
+      ...(zone.services ?? []).map((service) => `--srv-host=${service}`),
+      // As root it would become a user that may not read the hosts file.
+      ...(process.getuid?.() === 0 ? ['--user=root'] : []),
+    ]);
+    this.child = child;
+    await once(child, 'spawn');
+    for await (const line of createInterface({ input: child.stderr })) {
+      if (/: read .*hosts/.test(line)) break;
+    }
+    child.stderr.resume();
+    if (child.exitCode !== null) throw new Error('dnsmasq did not start');
+  }
+
+  /** Stops it; what asks then is refused. */
+  async stop(): Promise<void> {
+    const { child } = this;
+    this.child = undefined;
+    if (child === undefined || child.exitCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+async function findFreePort(): Promise<number> {
+  const socket = createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  socket.close();
+  await once(socket, 'close');
+  return port;
+}

@@ -1,0 +1,199 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createDnsSource, type DnsSettings } from '../../../src/upstream/discovery/dns-source.ts';
+import { Dnsmasq, type DnsZone } from '../../support/dnsmasq.ts';
+import { ManualClock } from './manual-clock.ts';
+import { ObservedSource } from './observed-source.ts';
+
+const stops: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const stop of stops.splice(0).reverse()) await stop();
+});
+
+async function startDns(zone: DnsZone): Promise<Dnsmasq> {
+  const dns = await Dnsmasq.start(zone);
+  stops.push(() => dns.close());
+  return dns;
+}
+
+function discover(server: string, settings: Omit<DnsSettings, 'servers'>, chance = 0) {
+  const clock = new ManualClock();
+  const source = new ObservedSource(
+    createDnsSource({ ...settings, servers: [server] }, { clock, random: () => chance }),
+  );
+  stops.push(() => source.close());
+  return { clock, source };
+}
+
+const ORDERS = { name: 'orders.test', type: 'A', port: 9001 } as const;
+const SERVICE = { name: '_http._tcp.orders.test', type: 'SRV' } as const;
+
+describe('DNS discovery of addresses', () => {
+  it('finds all A records, with the port of the settings', async () => {
+    const dns = await startDns({ hosts: ['127.0.0.2 orders.test', '127.0.0.3 orders.test'] });
+    const { source } = discover(dns.server, ORDERS);
+    expect(await source.nextHosts()).toEqual(['127.0.0.2:9001', '127.0.0.3:9001']);
+  });
+
+  it('finds AAAA records', async () => {
+    const dns = await startDns({ hosts: ['127.0.0.2 orders.test', 'fd00::2 orders.test'] });
+    const { source } = discover(dns.server, { ...ORDERS, type: 'AAAA' });
+    expect(await source.next()).toEqual({ found: [{ host: 'fd00::2', port: 9001, name: 'orders.test' }] });
+  });
+
+  it('asks again when the TTL has passed, and not before', async () => {
+    const dns = await startDns({ hosts: ['127.0.0.2 orders.test'], ttl: 7 });
+    const { clock, source } = discover(dns.server, ORDERS);
+    await source.next();
+    await clock.until(7000);
+    await dns.resume({ hosts: ['127.0.0.3 orders.test'], ttl: 7 });
+    clock.advance(6999);
+    expect(clock.planned()).toEqual([7000]);
+    clock.advance(1);
+    expect(await source.nextHosts()).toEqual(['127.0.0.3:9001']);
+  });
+
+  it.each([
+    ['a second after a TTL of 0', 0, {}, 1000],
+    ['five minutes after a TTL of a day', 86_400, {}, 300_000],
+    ['as often as the settings say when the TTL is longer', 60, { refresh: 15_000 }, 15_000],
+    ['when the TTL says so though the settings allow longer', 4, { refresh: 15_000 }, 4000],
+  ])('asks again %s', async (_, ttl, settings, delayMs) => {
+    const dns = await startDns({ hosts: ['127.0.0.2 orders.test'], ttl });
+    const { clock, source } = discover(dns.server, { ...ORDERS, ...settings });
+    await source.next();
+    await clock.until(delayMs);
+  });
+
+  it('asks later by up to a tenth, so that many gateways do not ask at once', async () => {
+    const dns = await startDns({ hosts: ['127.0.0.2 orders.test'], ttl: 10 });
+    const { clock, source } = discover(dns.server, ORDERS, 0.5);
+    await source.next();
+    await clock.until(10_500);
+  });
+
+  it('tells a name that does not exist from one without such a record', async () => {
+    const dns = await startDns({ hosts: ['127.0.0.2 orders.test'] });
+    const missing = discover(dns.server, { ...ORDERS, name: 'gone.test' });
+    expect(await missing.source.next()).toEqual({ failed: 'DNS does not know gone.test — check the name' });
+    const other = discover(dns.server, { ...ORDERS, type: 'AAAA' });
+    expect(await other.source.next()).toEqual({
+      failed: 'DNS has no AAAA record for orders.test — check the name and the type',
+    });
+  });
+
+  it('asks with growing pauses while the server is away, and finds what it says when it is back', async () => {
+    const dns = await startDns({ hosts: ['127.0.0.2 orders.test'], ttl: 5 });
+    const { clock, source } = discover(dns.server, ORDERS);
+    await source.nextHosts();
+    await dns.stop();
+    await clock.pass(5000);
+    expect(await source.next()).toEqual({
+      failed: 'DNS does not answer for orders.test (ECONNREFUSED) — check that its servers can be reached',
+    });
+    await clock.pass(1000);
+    await source.nextFailure();
+    await clock.until(2000);
+    await dns.resume({ hosts: ['127.0.0.3 orders.test'], ttl: 5 });
+    clock.advance(2000);
+    expect(await source.nextHosts()).toEqual(['127.0.0.3:9001']);
+    await clock.until(5000);
+  });
+});
+
+describe('DNS discovery of services', () => {
+  it('finds the addresses, ports and weights of SRV records', async () => {
+    const dns = await startDns({
+      hosts: ['127.0.0.2 a.test', '127.0.0.3 b.test', 'fd00::4 c.test'],
+      services: [
+        `${SERVICE.name},a.test,8001,1,3`,
+        `${SERVICE.name},b.test,8002,1,0`,
+        `${SERVICE.name},c.test,8003,1,5`,
+      ],
+    });
+    const { source } = discover(dns.server, SERVICE);
+    const report = await source.next();
+    expect(report).toEqual({
+      found: expect.arrayContaining([
+        { host: '127.0.0.2', port: 8001, weight: 3, name: 'a.test' },
+        { host: '127.0.0.3', port: 8002, weight: 1, name: 'b.test' },
+        { host: 'fd00::4', port: 8003, weight: 5, name: 'c.test' },
+      ]),
+    });
+  });
+
+  it('uses the lowest priority alone', async () => {
+    const dns = await startDns({
+      hosts: ['127.0.0.2 a.test', '127.0.0.3 b.test'],
+      services: [`${SERVICE.name},a.test,8001,20,1`, `${SERVICE.name},b.test,8002,10,1`],
+    });
+    const { source } = discover(dns.server, SERVICE);
+    expect(await source.nextHosts()).toEqual(['127.0.0.3:8002']);
+  });
+
+  it('leaves out a record with port 0, and says so', async () => {
+    const dns = await startDns({
+      hosts: ['127.0.0.2 a.test', '127.0.0.3 b.test'],
+      services: [`${SERVICE.name},a.test,8001,1,1`, `${SERVICE.name},b.test,0,1,1`],
+    });
+    const { source } = discover(dns.server, SERVICE);
+    expect(await source.next()).toEqual({
+      found: [{ host: '127.0.0.2', port: 8001, weight: 1, name: 'a.test' }],
+      remark: 'the SRV record of b.test has port 0 — correct it',
+    });
+  });
+
+  it.each([
+    ['port 0', `${SERVICE.name},b.test,0,1,1`, 'the SRV record of b.test has port 0 — correct it'],
+    ['no service', SERVICE.name, "the SRV record says '.', that is no service — correct it"],
+    [
+      'a name without address',
+      `${SERVICE.name},x.test,80,1,1`,
+      'x.test has no address — add an A or AAAA record',
+    ],
+  ])('fails when there is nothing but a record for %s', async (_, record, reason) => {
+    const dns = await startDns({ hosts: ['127.0.0.3 b.test'], services: [record] });
+    const { clock, source } = discover(dns.server, SERVICE);
+    expect(await source.next()).toEqual({ failed: reason });
+    await clock.until(1000);
+  });
+
+  it('asks again when the addresses expire, and after 10 s at the latest', async () => {
+    const zone = { hosts: ['127.0.0.2 a.test'], services: [`${SERVICE.name},a.test,8001,1,1`] };
+    const dns = await startDns({ ...zone, ttl: 4 });
+    const { clock, source } = discover(dns.server, SERVICE);
+    await source.next();
+    await clock.until(4000);
+    await dns.resume({ ...zone, ttl: 3600 });
+    clock.advance(4000);
+    await source.next();
+    await clock.until(10_000);
+  });
+});
+
+describe('DNS discovery that is closed', () => {
+  it('plans nothing more', async () => {
+    const dns = await startDns({ hosts: ['127.0.0.2 orders.test'] });
+    const { clock, source } = discover(dns.server, ORDERS);
+    await source.next();
+    await clock.until(5000);
+    source.close();
+    expect(clock.planned()).toEqual([]);
+  });
+
+  it('drops a question under way without a report', async () => {
+    // A server that takes the question and never answers it.
+    const silent = createSocket('udp4');
+    silent.bind(0, '127.0.0.1');
+    await once(silent, 'listening');
+    stops.push(() => silent.close());
+    const { clock, source } = discover(`127.0.0.1:${silent.address().port}`, ORDERS);
+    await once(silent, 'message');
+    source.close();
+    await new Promise(setImmediate);
+    expect(source.reports.pending).toEqual([]);
+    expect(clock.planned()).toEqual([]);
+  });
+});
