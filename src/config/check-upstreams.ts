@@ -14,15 +14,21 @@ export function checkUpstreams(gateway: Fields, findings: Findings): void {
   }
 }
 
-function checkKind({ targets, app, tls }: Fields, path: ConfigPath, findings: Findings): void {
+/** What is about targets elsewhere. */
+const TARGETS_ONLY = ['tls', 'balance', 'sticky', 'slowStart', 'health', 'retries'] as const;
+
+function checkKind(upstream: Fields, path: ConfigPath, findings: Findings): void {
+  const { targets, app } = upstream;
   if (targets === undefined && app === undefined) {
     findings.refuse(path, 'has nowhere to send requests — add targets: ["http://127.0.0.1:9001"]');
   }
   if (targets !== undefined && app !== undefined) {
     findings.refuse([...path, 'app'], 'stands beside targets — keep one of the two');
   }
-  if (app !== undefined && tls !== undefined) {
-    findings.refuse([...path, 'tls'], 'has no effect on an app in this process — take it out');
+  if (app === undefined) return;
+  for (const key of TARGETS_ONLY) {
+    if (upstream[key] !== undefined)
+      findings.refuse([...path, key], 'has no effect on an app in this process — take it out');
   }
 }
 

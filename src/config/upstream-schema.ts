@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { duration, text, wholeNumber } from './scalars.ts';
+import { REQUEST_KEY } from '../core/request-key.ts';
+import { duration, headerName, share, text, wholeNumber } from './scalars.ts';
 
 /** Makes the schema of one entry of `upstreams`. `file` is the schema of a file's path. */
 export function upstreamSchema(file: () => z.ZodType<string, string>) {
@@ -10,7 +11,22 @@ export function upstreamSchema(file: () => z.ZodType<string, string>) {
       .optional()
       .describe('Where requests go. A plain URL is short for `{ url }`.'),
     app: file().optional().describe('File whose default export is a Fastify plugin, served in this process.'),
-    balance: z.enum(['round-robin']).prefault('round-robin').describe('How a target is chosen.'),
+    balance: balance()
+      .prefault('round-robin')
+      .describe(
+        'How a target is chosen: `round-robin`, `least-connections`, `two-choices`, `random` or `hash:<key>`, the key being `ip`, `subject`, `route`, `header:<name>`, `cookie:<name>` or `param:<name>`.',
+      ),
+    sticky: stickySchema().optional().describe('Keeps a client with the target that answered it first.'),
+    slowStart: duration()
+      .prefault('0s')
+      .describe(
+        'How long a target that is new or came back takes to get all of its share; `0s` for at once.',
+      ),
+    health: healthSchema().prefault({}).describe('Which targets get requests.'),
+    retries: retriesSchema().prefault({}).describe('When a request is sent to another target.'),
+    circuitBreaker: breakerSchema()
+      .optional()
+      .describe('Answers 503 at once while the upstream as a whole fails; left out: never.'),
     timeouts: timeoutsSchema().prefault({}).describe('How long to wait for a target.'),
     maxConnections: wholeNumber(1).prefault(256).describe('Open connections to each target.'),
     maxQueued: wholeNumber(0)
@@ -21,11 +37,83 @@ export function upstreamSchema(file: () => z.ZodType<string, string>) {
 }
 
 function targetSchema() {
-  const target = z.strictObject({ url: targetUrl().describe('Scheme, host and port, without a path.') });
-  return z.union([targetUrl().transform((url) => ({ url })), target]);
+  const target = z.strictObject({
+    url: targetUrl().describe('Scheme, host and port, without a path.'),
+    weight: wholeNumber(1).prefault(1).describe('Share of the requests against the other targets.'),
+  });
+  return z.union([targetUrl().transform((url) => ({ url, weight: 1 })), target]);
 }
 
-function targetUrl() {
+function balance() {
+  const key = REQUEST_KEY.source.slice(1, -1);
+  return z.string().regex(new RegExp(`^(?:round-robin|least-connections|two-choices|random|hash:${key})$`), {
+    error:
+      'is no way to balance — write round-robin, least-connections, two-choices, random or hash:<key>, such as hash:ip or hash:header:x-tenant',
+  });
+}
+
+function stickySchema() {
+  return z.strictObject({
+    cookie: headerName().describe('Name of the cookie that says which target it was.'),
+  });
+}
+
+function healthSchema() {
+  return z.strictObject({
+    passive: passiveSchema().prefault({}).describe('Judges targets by what requests meet.'),
+  });
+}
+
+function passiveSchema() {
+  return z.strictObject({
+    failures: wholeNumber(1)
+      .prefault(5)
+      .describe('Failures in a row after which a target is ejected: no answer, or 500, 502, 503, 504.'),
+    ejectFor: duration()
+      .prefault('30s')
+      .describe('How long the first time. It doubles each time, up to sixteen times as long.'),
+    maxEjected: share()
+      .prefault('50%')
+      .describe('Share of the targets that may be out before no more are ejected; `0%` switches it off.'),
+  });
+}
+
+function retriesSchema() {
+  return z.strictObject({
+    max: wholeNumber(0).prefault(1).describe('Attempts after the first one; 0 for none.'),
+    on: z
+      .array(retriedOutcome())
+      .prefault(['connect-error', 502, 503, 504])
+      .describe(
+        'What is tried again: `connect-error`, and statuses from 500. 502 is also a broken answer, 504 also none in time.',
+      ),
+    budget: share()
+      .prefault('20%')
+      .describe('Share of the requests under way that may be retries; three always may.'),
+  });
+}
+
+function retriedOutcome() {
+  return z.union([z.literal('connect-error'), z.int().min(500).max(599)], {
+    error: 'is nothing to be tried again — write connect-error or a status from 500 to 599',
+  });
+}
+
+function breakerSchema() {
+  return z.strictObject({
+    failureRate: share().prefault('50%').describe('Share of failures within the window that opens it.'),
+    minimumRequests: wholeNumber(1)
+      .prefault(20)
+      .describe('Requests within the window below which it stays closed.'),
+    window: duration().prefault('10s').describe('How far back outcomes count.'),
+    openFor: duration()
+      .prefault('15s')
+      .describe('How long no request passes; then three are let through as a test.'),
+  });
+}
+
+/** Takes the URL of a target: scheme, host and port. */
+export function targetUrl() {
   const error = 'is not the URL of a target — write scheme, host and port, such as http://127.0.0.1:9001';
   return z
     .string()

@@ -18,7 +18,7 @@ export interface BodySink {
 export interface BodySource {
   /** Length in bytes where it is known beforehand, 0 for none, `undefined` where only the end will tell. */
   readonly length: number | undefined;
-  /** Whether `pipe` may be called again, for another attempt. */
+  /** Whether `pipe` may be called again, also after `cancel`, for another attempt. */
   readonly isReplayable?: boolean;
   /** Starts the flow into `sink`. Call once. `write` may be called before this returns. */
   pipe(sink: BodySink): void;

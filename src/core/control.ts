@@ -33,5 +33,22 @@ export interface GatewayDescription {
     readonly path: string;
     readonly upstream: string | undefined;
   }[];
-  readonly upstreams: readonly { readonly name: string; readonly targets: readonly string[] }[];
+  readonly upstreams: readonly UpstreamDescription[];
+}
+
+export interface UpstreamDescription {
+  readonly name: string;
+  /** State of the circuit breaker, where there is one. */
+  readonly breaker?: 'closed' | 'open' | 'half-open';
+  readonly targets: readonly TargetDescription[];
+}
+
+export interface TargetDescription {
+  readonly target: string;
+  /** Whether it gets requests, and if not, whether requests or checks say so. */
+  readonly state: 'healthy' | 'ejected' | 'down';
+  /** Why it gets none. */
+  readonly reason?: string;
+  readonly weight: number;
+  readonly activeRequests: number;
 }

@@ -190,10 +190,7 @@ export class Gateway implements GatewayControl {
         path,
         upstream: action.kind === 'forward' ? action.upstream.name : undefined,
       })),
-      upstreams: [...upstreams].map(([name, { targets }]) => ({
-        name,
-        targets: targets.map(({ target }) => target.name),
-      })),
+      upstreams: [...upstreams.values()].map((upstream) => upstream.describe()),
     };
   }
 
@@ -313,7 +310,9 @@ export class Gateway implements GatewayControl {
 
   /** Builds the first Snapshot without opening a port. */
   private async prepare(): Promise<void> {
-    this.snapshot = await buildSnapshot(this.config, 1, this.snapshotContext());
+    const snapshot = await buildSnapshot(this.config, 1, this.snapshotContext());
+    if (this.snapshot === undefined) this.snapshot = snapshot;
+    else await snapshot.retire();
   }
 
   private snapshotContext(): SnapshotContext {
@@ -332,14 +331,11 @@ export class Gateway implements GatewayControl {
 
   private async drain(): Promise<void> {
     const { delay, timeout } = this.config.drain;
-    if (this.currentState === 'starting') {
-      await this.abandon();
-      return this.destination.close();
-    }
     this.currentState = 'draining';
     this.stopWatching();
     this.log.info({}, 'draining');
-    await new Promise<void>((resolve) => setTimeout(resolve, delay));
+    // Without an open port there is no load balancer that has to notice.
+    if (this.ports.length > 0) await new Promise<void>((resolve) => setTimeout(resolve, delay));
     await this.listeners.drain(timeout);
     await this.abandon();
     this.log.info({}, 'gateway stopped');

@@ -10,6 +10,7 @@ import type { AccessLog } from '../observability/access-log.ts';
 import { BodyPump } from '../proxy/body-pump.ts';
 import { Forward, type ForwardOwner } from '../proxy/forward.ts';
 import { writeForwardHeaders } from '../proxy/forward-headers.ts';
+import { hostFor } from '../proxy/forward-plan.ts';
 import { hostNameOf } from '../router/host-name.ts';
 import { normaliseTarget } from '../router/normalise.ts';
 import type { EncodedAllowances } from '../router/path-spelling.ts';
@@ -62,6 +63,7 @@ class RequestRun implements ForwardOwner {
     this.client = client;
     this.snapshot = snapshot;
     this.route = snapshot.unmatched;
+    this.exchange.route = this.route;
     snapshot.acquire();
     client.onFinish = (bytesSent) => this.finish(bytesSent);
     client.onClose = (bytesSent) => this.leave(bytesSent);
@@ -175,8 +177,9 @@ class RequestRun implements ForwardOwner {
     const { upstream } = action;
     const path = upstreamPath(action, exchange.path, this.rawParams);
     if (path === undefined) return this.answer(new GatewayError('GW_BAD_PATH'));
-    const slot = upstream.pick();
     exchange.upstream = upstream.name;
+    const slot = upstream.pick(exchange);
+    if (slot === undefined) return this.answer(upstream.refusal());
     writeForwardHeaders(exchange, this.snapshot);
     const { request } = exchange;
     const target: TargetRequest = {
@@ -189,7 +192,7 @@ class RequestRun implements ForwardOwner {
       acceptsTrailers: request.acceptsTrailers,
       responseTimeoutMs: Math.min(upstream.responseTimeoutMs, action.timeoutMs),
     };
-    this.forward = new Forward(this);
+    this.forward = new Forward(this, upstream, action);
     this.forward.start(slot, target);
   }
 
@@ -254,11 +257,6 @@ function findRoute(snapshot: Snapshot, exchange: Exchange): RouteResult<Route> {
 function upstreamPath(action: ForwardAction, path: string, rawParams: readonly string[]): string | undefined {
   if (action.rewrite !== undefined) return action.rewrite(rawParams);
   return action.stripPrefix === undefined ? path : action.stripPrefix(path);
-}
-
-function hostFor(action: ForwardAction, authority: string, targetName: string): string {
-  if (action.hostHeader === 'preserve') return authority === '' ? targetName : authority;
-  return action.hostHeader === 'target' ? targetName : action.hostHeader;
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {

@@ -1,6 +1,6 @@
 import type { BodySink, BodySource } from '../core/body.ts';
 import type { Clock } from '../core/clock.ts';
-import type { GatewayError } from '../core/errors.ts';
+import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { HeaderList } from '../core/header-list.ts';
 import type {
@@ -12,9 +12,14 @@ import type {
   Tunnel,
 } from '../core/message.ts';
 import type { BodyHolder, Pipeline } from '../core/pipeline.ts';
-import type { UpstreamTarget } from '../upstream/upstream.ts';
+import { NO_ANSWER, type Upstream } from '../upstream/upstream.ts';
+import type { UpstreamTarget } from '../upstream/upstream-target.ts';
 import { BodyPump } from './body-pump.ts';
 import { writeResponseVia } from './forward-headers.ts';
+import { type ForwardPlan, hostFor } from './forward-plan.ts';
+import { isIdempotent } from './repeatable.ts';
+import { REPLAY_BYTES, ReplayBody } from './replay-body.ts';
+import { Retries } from './retries.ts';
 
 /** What a forward needs of who handles the exchange. */
 export interface ForwardOwner {
@@ -28,14 +33,23 @@ export interface ForwardOwner {
   onTunnel(): void;
 }
 
-/** Where the target's body goes: nowhere yet, straight to the client, or to what a policy made of it. */
-type BodyRoute = 'held' | 'client' | 'mapped' | 'dropped';
+/**
+ * Where the target's body goes: nowhere yet, straight to the client, or to what a policy made of it. `discarded` is
+ * what is left of an attempt that another one follows.
+ */
+type BodyRoute = 'held' | 'client' | 'mapped' | 'dropped' | 'discarded';
 
 /** Takes one exchange to a target and its answer back, through the policies that want to see it. */
 export class Forward implements ResponseSink, BodyHolder, BodySource {
   private readonly owner: ForwardOwner;
   private readonly client: ClientSink;
+  private readonly upstream: Upstream;
+  private readonly plan: ForwardPlan;
   private slot: UpstreamTarget | undefined = undefined;
+  private request: TargetRequest | undefined = undefined;
+  private replay: ReplayBody | undefined = undefined;
+  private retries: Retries | undefined = undefined;
+  private hasInformed = false;
   private ongoing: OngoingExchange | undefined = undefined;
   private route: BodyRoute = 'held';
   private resumeTarget: (() => void) | undefined = undefined;
@@ -49,20 +63,20 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
   private heldEnd: { trailers: HeaderList | undefined } | undefined = undefined;
   private heldError: Error | undefined = undefined;
 
-  constructor(owner: ForwardOwner) {
+  constructor(owner: ForwardOwner, upstream: Upstream, plan: ForwardPlan) {
     this.owner = owner;
     this.client = owner.client;
+    this.upstream = upstream;
+    this.plan = plan;
   }
 
   /** Sends `request` to the picked target. */
   start(slot: UpstreamTarget, request: TargetRequest): void {
-    const { exchange, clock } = this.owner;
-    this.slot = slot;
-    exchange.target = slot.target.name;
-    exchange.sentAt = clock.monotonic();
-    const ongoing = slot.target.exchange(request, this);
-    if (this.route === 'dropped') ongoing.cancel();
-    else this.ongoing = ongoing;
+    const { body } = request;
+    if (body.length === 0 || this.upstream.retries === undefined || !isWorthKeeping(request))
+      return this.send(slot, request);
+    this.replay = new ReplayBody(body);
+    this.send(slot, { ...request, body: this.replay });
   }
 
   /** The exchange is over: stops whatever of it is still under way. */
@@ -70,6 +84,11 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
     this.hasLeft = true;
     this.pump?.cancel();
     this.cancel();
+    this.retries?.close();
+    this.replay?.discard();
+    if (this.slot !== undefined) this.upstream.release(this.slot);
+    this.slot = undefined;
+    this.upstream.forget(this.owner.exchange);
   }
 
   // The target's answer
@@ -84,14 +103,18 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
   }
 
   informational(status: number, headers: HeaderList): void {
+    this.hasInformed = true;
     this.client.informational(status, headers);
   }
 
   head(head: ResponseHead): void {
     const { exchange, pipeline, clock } = this.owner;
     exchange.respondedAt = clock.monotonic();
-    this.slot?.meter?.record(head.status, (exchange.respondedAt - exchange.sentAt) / 1000);
+    this.report(head.status, exchange.respondedAt);
+    if (head.status >= 500 && this.tryAgain(head)) return;
+    this.settle();
     writeResponseVia(head.headers);
+    this.upstream.sticky?.write(exchange, this.slot as UpstreamTarget, head.headers);
     this.responseHead = head;
     const body = pipeline.runResponse(exchange, head, this);
     if (isPromise(body)) void body.then((changed) => this.sendHead(head, changed));
@@ -100,7 +123,7 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
 
   write(chunk: Uint8Array): boolean {
     if (this.route === 'client') return this.client.write(chunk);
-    if (this.route === 'dropped') return true;
+    if (this.route === 'dropped' || this.route === 'discarded') return true;
     if (this.canPassOn) return (this.bodySink as BodySink).write(chunk);
     this.held.push(Buffer.from(chunk));
     return false;
@@ -109,16 +132,15 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
   end(trailers?: HeaderList): void {
     if (this.route === 'client') this.client.end(trailers);
     else if (this.canPassOn) (this.bodySink as BodySink).end(trailers);
-    else this.heldEnd = { trailers };
+    else if (this.route !== 'discarded') this.heldEnd = { trailers };
   }
 
   abort(error: GatewayError): void {
-    if (this.route === 'dropped') return;
+    if (this.route === 'dropped' || this.route === 'discarded') return;
     const { exchange, clock } = this.owner;
     if (this.responseHead === undefined) {
-      this.route = 'dropped';
-      this.slot?.meter?.record(0, (clock.monotonic() - exchange.sentAt) / 1000);
-      this.owner.fail(error);
+      this.report(isTargetsFault(error) ? NO_ANSWER : undefined, clock.monotonic());
+      if (!this.tryAgain(error)) this.fail(error);
       return;
     }
     exchange.failure ??= error;
@@ -135,7 +157,8 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
     const { exchange, clock } = this.owner;
     exchange.respondedAt = clock.monotonic();
     exchange.status = head.status;
-    this.slot?.meter?.record(head.status, (exchange.respondedAt - exchange.sentAt) / 1000);
+    this.report(head.status, exchange.respondedAt);
+    this.settle();
     this.ongoing = undefined;
     writeResponseVia(head.headers);
     this.owner.onTunnel();
@@ -169,6 +192,82 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
     this.bodySink = undefined;
     this.held.length = 0;
     this.ongoing?.cancel();
+  }
+
+  // Attempts
+
+  private send(slot: UpstreamTarget, request: TargetRequest): void {
+    const { exchange, clock } = this.owner;
+    this.slot = slot;
+    this.request = request;
+    exchange.target = slot.target.name;
+    exchange.sentAt = clock.monotonic();
+    const ongoing = slot.target.exchange(request, this);
+    if (this.route === 'dropped') ongoing.cancel();
+    else this.ongoing = ongoing;
+  }
+
+  /** Tells what came of an attempt; no status where it says nothing about the target. */
+  private report(status: number | undefined, now: number): void {
+    const { exchange } = this.owner;
+    const slot = this.slot as UpstreamTarget;
+    const elapsedMs = now - exchange.sentAt;
+    slot.meter?.record(status ?? NO_ANSWER, elapsedMs / 1000);
+    if (status !== undefined) this.upstream.report(exchange, slot, status, elapsedMs, now);
+  }
+
+  /** Goes on to another target, if that is called for, and tells whether. */
+  private tryAgain(outcome: GatewayError | ResponseHead): boolean {
+    const { upstream, plan, hasInformed } = this;
+    const { exchange, clock } = this.owner;
+    if (upstream.retries === undefined || hasInformed || this.hasLeft) return false;
+    this.retries ??= new Retries(upstream, upstream.retries, exchange, clock, plan.timeoutMs);
+    const slot = this.slot as UpstreamTarget;
+    const next = this.retries.next(slot, this.request as TargetRequest, outcome);
+    if (next === undefined) return false;
+    upstream.release(slot);
+    this.slot = next.target;
+    this.route = 'discarded';
+    this.retries.schedule(
+      next.waitMs,
+      () => this.sendAgain(),
+      () => this.giveUp(),
+    );
+    return true;
+  }
+
+  private sendAgain(): void {
+    this.ongoing?.cancel();
+    this.ongoing = undefined;
+    this.route = 'held';
+    const slot = this.slot as UpstreamTarget;
+    const { remainingMs } = this.retries as Retries;
+    this.send(slot, {
+      ...(this.request as TargetRequest),
+      host: hostFor(this.plan, this.owner.exchange.request.authority, slot.name),
+      responseTimeoutMs: Math.max(1, Math.min(this.upstream.responseTimeoutMs, remainingMs)),
+    });
+  }
+
+  /** The time for all attempts together is over. */
+  private giveUp(): void {
+    if (this.route === 'dropped' || this.responseHead !== undefined) return;
+    if (this.route === 'held') this.report(NO_ANSWER, this.owner.clock.monotonic());
+    this.ongoing?.cancel();
+    this.fail(new GatewayError('GW_UPSTREAM_TIMEOUT', { cause: 'no attempt was answered in time' }));
+  }
+
+  private fail(error: GatewayError): void {
+    this.route = 'dropped';
+    this.retries?.close();
+    this.replay?.discard();
+    this.owner.fail(error);
+  }
+
+  /** This attempt's answer goes to the client, so no other one will follow. */
+  private settle(): void {
+    this.retries?.close();
+    this.replay?.settle();
   }
 
   // Sending
@@ -217,6 +316,22 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
     }
     this.resumeTarget?.();
   }
+}
+
+/** Whether a body is small enough to be kept until the head of the answer, and not kept already. */
+function isWorthKeeping({ method, body }: TargetRequest): boolean {
+  return (
+    isIdempotent(method) &&
+    body.isReplayable !== true &&
+    (body.length === undefined || body.length <= REPLAY_BYTES)
+  );
+}
+
+/** Whether a failure says something about the target, rather than about the client or about how many requests wait. */
+function isTargetsFault({ code }: GatewayError): boolean {
+  return (
+    code === 'GW_UPSTREAM_UNREACHABLE' || code === 'GW_UPSTREAM_BROKEN' || code === 'GW_UPSTREAM_TIMEOUT'
+  );
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {

@@ -1,5 +1,4 @@
 import type { ConnectionOptions } from 'node:tls';
-import type { BodySource } from '../core/body.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { OngoingExchange, ResponseSink, Target, TargetRequest } from '../core/message.ts';
 import type { Deadlined, Deadlines } from '../http1/deadlines.ts';
@@ -10,6 +9,7 @@ import {
   type TargetTimes,
 } from '../http1/target-connection.ts';
 import { Transport } from '../http1/transport.ts';
+import { isRepeatable } from './repeatable.ts';
 
 export interface HttpTargetOptions {
   readonly host: string;
@@ -21,17 +21,6 @@ export interface HttpTargetOptions {
   /** Requests that may wait for a connection. */
   readonly maxQueued: number;
 }
-
-/** Methods whose effect is the same once or twice (RFC 9110 §9.2.2). */
-const IDEMPOTENT: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'OPTIONS',
-  'PUT',
-  'DELETE',
-  'QUERY',
-  'PROPFIND',
-]);
 
 /** A server reached over HTTP/1.1, behind a bounded pool of connections of which the last used is used first. */
 export class HttpTarget implements Target, ConnectionOwner {
@@ -158,8 +147,8 @@ export class HttpTarget implements Target, ConnectionOwner {
   private judge(connection: TargetConnection, attempt: PooledAttempt, error: Error | undefined): void {
     const { request } = attempt;
     const body = connection.lost?.body;
-    const canRepeat = IDEMPOTENT.has(request.method) && isReplayable(request.body);
-    if (connection.uses > 1 && !attempt.wasRepeated && canRepeat) {
+    if (connection.uses > 1 && !attempt.wasRepeated && isRepeatable(request)) {
+      body?.cancel();
       attempt.wasRepeated = true;
       attempt.connection = undefined;
       for (const other of this.idle.splice(0)) other.close();
@@ -182,10 +171,6 @@ export class HttpTarget implements Target, ConnectionOwner {
     this.deadlines.forget(attempt);
     attempt.fail(new GatewayError('GW_UPSTREAM_UNREACHABLE', { cause: error }));
   }
-}
-
-function isReplayable(body: BodySource): boolean {
-  return body.length === 0 || body.isReplayable === true;
 }
 
 /** One request at the pool: waiting for a connection, or on one. */

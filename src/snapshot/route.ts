@@ -2,6 +2,7 @@ import type { RouteInfo } from '../core/exchange.ts';
 import type { Reply } from '../core/message.ts';
 import type { Pipeline } from '../core/pipeline.ts';
 import type { RouteRecorder } from '../observability/metrics.ts';
+import type { ForwardPlan } from '../proxy/forward-plan.ts';
 import type { PathTemplate } from '../router/path-template.ts';
 import type { Redirect } from '../router/redirect.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -12,15 +13,12 @@ export type RouteAction =
   | { readonly kind: 'respond'; readonly reply: Reply }
   | { readonly kind: 'redirect'; readonly status: number; readonly locate: Redirect };
 
-export interface ForwardAction {
+export interface ForwardAction extends ForwardPlan {
   readonly kind: 'forward';
   readonly upstream: Upstream;
   /** The path that the upstream sees, `undefined` for the one that was matched. */
   readonly rewrite: PathTemplate | undefined;
   readonly stripPrefix: ((path: string) => string) | undefined;
-  /** The `Host` that the upstream sees: the client's, the target's, or a name. */
-  readonly hostHeader: string;
-  readonly timeoutMs: number;
 }
 
 /** A route as compiled: frozen, one for each route of a Snapshot. */

@@ -1,18 +1,18 @@
-import { readFile } from 'node:fs/promises';
-import type { ConnectionOptions } from 'node:tls';
 import type { GatewayConfig, UpstreamConfig } from '../config/schema.ts';
-import type { Target } from '../core/message.ts';
-import { HttpTarget } from '../proxy/http-target.ts';
-import { createAppTarget, loadApp } from '../server/app-target.ts';
-import { Upstream, type UpstreamTarget } from '../upstream/upstream.ts';
+import { createBalancer } from '../upstream/balancing/create-balancer.ts';
+import type { RetrySettings } from '../upstream/retry-settings.ts';
+import { StickyCookie } from '../upstream/sticky-cookie.ts';
+import { Upstream, type UpstreamCounters } from '../upstream/upstream.ts';
+import { UpstreamState } from '../upstream/upstream-state.ts';
 import type { SnapshotContext } from './snapshot-context.ts';
-
-/** How long an idle connection to a target is kept when the target gives no hint. */
-const TARGET_KEEP_ALIVE_MS = 4000;
+import { TargetFactory } from './target-factory.ts';
 
 type Closers = (() => void | Promise<void>)[];
 
-/** Makes the upstreams of a configuration. Targets that did not change are found again with their connections. */
+/**
+ * Makes the upstreams of a configuration. What is known of upstreams and targets that did not change is found again:
+ * connections, health, breakers, budgets.
+ */
 export async function buildUpstreams(
   config: GatewayConfig,
   context: SnapshotContext,
@@ -20,85 +20,90 @@ export async function buildUpstreams(
 ): Promise<Map<string, Upstream>> {
   const upstreams = new Map<string, Upstream>();
   for (const [name, settings] of Object.entries(config.upstreams)) {
-    const found =
-      settings.app === undefined
-        ? await httpTargets(settings, context, closers)
-        : [await appTarget(name, settings.app, config.trustedProxies, context, closers)];
-    const targets = found.map((target): UpstreamTarget => {
-      const meter = config.metrics ? context.metrics.upstreamTarget(name, target.name) : undefined;
-      if (meter !== undefined) closers.push(() => meter.release());
-      return { target, meter };
-    });
-    upstreams.set(name, new Upstream({ name, targets, responseTimeoutMs: settings.timeouts.response }));
+    const upstream = createUpstream(name, settings, config.metrics, context, closers);
+    const factory = new TargetFactory(name, settings, config, context);
+    closers.push(() => factory.close());
+    upstream.setTargets(await factory.createConfigured());
+    closers.push(() => upstream.close());
+    upstreams.set(name, upstream);
   }
   return upstreams;
 }
 
-async function httpTargets(
+function createUpstream(
+  name: string,
   settings: UpstreamConfig,
+  hasMetrics: boolean,
   context: SnapshotContext,
   closers: Closers,
-): Promise<Target[]> {
-  const tls = await readTls(settings.tls);
-  return (settings.targets ?? []).map(({ url }) => {
-    const { protocol, hostname, port } = new URL(url);
-    const host = hostname.replace(/^\[|\]$/g, '');
-    const isSecure = protocol === 'https:';
-    const options = {
-      host,
-      port: port === '' ? (isSecure ? 443 : 80) : Number(port),
-      tls: isSecure ? { ...tls, ...serverName(settings, host) } : undefined,
-      times: {
-        connectMs: settings.timeouts.connect,
-        idleMs: settings.timeouts.idle,
-        keepAliveMs: TARGET_KEEP_ALIVE_MS,
-      },
-      maxConnections: settings.maxConnections,
-      maxQueued: settings.maxQueued,
-    };
-    const { deadlines, kept } = context;
-    const hold = kept.hold(
-      `target ${JSON.stringify(options)}`,
-      () => new HttpTarget(options, deadlines),
-      (target) => target.close(),
-    );
-    closers.push(hold.release);
-    return hold.value;
+): Upstream {
+  const { random } = context.services;
+  const hold = holdState(name, settings, context);
+  closers.push(hold.release);
+  if (hasMetrics && hold.value.breaker !== undefined) closers.push(watchBreaker(name, hold.value, context));
+  return new Upstream({
+    name,
+    balancer: createBalancer(settings.balance, random),
+    sticky: settings.sticky && new StickyCookie(settings.sticky.cookie, name),
+    slowStartMs: settings.slowStart,
+    maxEjected: settings.health.passive.maxEjected,
+    retries: settings.app === undefined ? compileRetries(settings.retries) : undefined,
+    responseTimeoutMs: settings.timeouts.response,
+    state: hold.value,
+    clock: context.clock,
+    random,
+    counters: hasMetrics ? countersOf(name, context) : undefined,
   });
 }
 
-/** The name that the certificate is checked against. An address is none that could be asked for in TLS. */
-function serverName(settings: UpstreamConfig, host: string): ConnectionOptions {
-  const name = settings.tls?.serverName ?? host;
-  return /^[\d.]+$|:/.test(name) ? {} : { servername: name };
+function holdState(name: string, { retries, circuitBreaker }: UpstreamConfig, context: SnapshotContext) {
+  const settings = {
+    retryBudget: retries.budget,
+    breaker: circuitBreaker && {
+      failureRate: circuitBreaker.failureRate,
+      minimumRequests: circuitBreaker.minimumRequests,
+      windowMs: circuitBreaker.window,
+      openForMs: circuitBreaker.openFor,
+    },
+  };
+  const key = `upstream ${JSON.stringify([name, settings])}`;
+  return context.kept.hold(
+    key,
+    () => new UpstreamState(settings),
+    () => {},
+  );
 }
 
-async function readTls(tls: UpstreamConfig['tls']): Promise<ConnectionOptions> {
-  const read = async (file: string | undefined) =>
-    file === undefined ? undefined : await readFile(file, 'utf8');
-  const [ca, cert, key] = await Promise.all([read(tls?.caFile), read(tls?.certFile), read(tls?.keyFile)]);
+function compileRetries({ max, on, budget }: UpstreamConfig['retries']): RetrySettings | undefined {
+  if (max === 0) return undefined;
+  const statuses = new Set(on.filter((outcome) => outcome !== 'connect-error'));
+  return { max, onConnectError: on.includes('connect-error'), statuses, budget };
+}
+
+function countersOf(upstream: string, { metrics }: SnapshotContext): UpstreamCounters {
   return {
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
-    minVersion: 'TLSv1.2',
-    ALPNProtocols: ['http/1.1'],
-    rejectUnauthorized: tls?.dangerouslySkipTlsVerification !== true,
+    retries: metrics.counter('gateway_upstream_retries_total', 'Attempts after the first one, by upstream.', {
+      upstream,
+    }),
+    ejections: metrics.counter(
+      'gateway_upstream_ejections_total',
+      'Targets that got no more requests for a while since too many failed, by upstream.',
+      { upstream },
+    ),
   };
 }
 
-async function appTarget(
-  name: string,
-  file: string,
-  trustedProxies: readonly string[],
-  context: SnapshotContext,
-  closers: Closers,
-): Promise<Target> {
-  const hold = context.kept.hold(
-    `app ${JSON.stringify([name, file, trustedProxies])}`,
-    () => loadApp(file).then((plugin) => createAppTarget(name, plugin, context.services, { trustedProxies })),
-    (app) => void app.then((target) => target.close()),
+const BREAKER_LEVELS = { closed: 0, 'half-open': 1, open: 2 } as const;
+
+function watchBreaker(
+  upstream: string,
+  { breaker }: UpstreamState,
+  { metrics }: SnapshotContext,
+): () => void {
+  return metrics.gauge(
+    'gateway_upstream_breaker_state',
+    'State of the circuit breaker: 0 closed, 1 half-open, 2 open.',
+    { upstream },
+    () => BREAKER_LEVELS[breaker?.state.kind ?? 'closed'],
   );
-  closers.push(hold.release);
-  return hold.value;
 }

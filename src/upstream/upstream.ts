@@ -1,40 +1,178 @@
-import type { Target } from '../core/message.ts';
-
-/** Counts and times what a target answered. */
-export interface TargetMeter {
-  record(status: number, seconds: number): void;
-}
-
-/** A target as an upstream has it: where requests go, and what counts them. */
-export interface UpstreamTarget {
-  readonly target: Target;
-  readonly meter: TargetMeter | undefined;
-}
+import type { Clock } from '../core/clock.ts';
+import type { UpstreamDescription } from '../core/control.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Exchange } from '../core/exchange.ts';
+import type { Counter } from '../core/services.ts';
+import type { Balancer } from './balancing/balancer.ts';
+import type { RetrySettings } from './retry-settings.ts';
+import { SlowStart } from './slow-start.ts';
+import type { StickyCookie } from './sticky-cookie.ts';
+import type { UpstreamState } from './upstream-state.ts';
+import type { UpstreamTarget } from './upstream-target.ts';
 
 export interface UpstreamSettings {
   readonly name: string;
-  readonly targets: readonly UpstreamTarget[];
+  readonly balancer: Balancer;
+  readonly sticky: StickyCookie | undefined;
+  /** How long a target that came back gets less than its weight; 0 for not at all. */
+  readonly slowStartMs: number;
+  /** Share of the targets that may be ejected at a time. */
+  readonly maxEjected: number;
+  /** `undefined` where nothing is repeated. */
+  readonly retries: RetrySettings | undefined;
   /** Milliseconds from the end of a request until the response head is due, for one attempt. */
   readonly responseTimeoutMs: number;
+  readonly state: UpstreamState;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly counters: UpstreamCounters | undefined;
 }
 
-/** A service that routes name: its targets, and whose turn it is. */
+export interface UpstreamCounters {
+  readonly retries: Counter;
+  readonly ejections: Counter;
+}
+
+/** The status under which the failure of an attempt without an answer is reported. */
+export const NO_ANSWER = 0;
+
+const NONE: readonly UpstreamTarget[] = [];
+
+/** A service that routes name: its targets, whose turn it is, and how they do. */
 export class Upstream {
   readonly name: string;
-  readonly targets: readonly UpstreamTarget[];
+  readonly settings: UpstreamSettings;
+  readonly retries: RetrySettings | undefined;
+  readonly sticky: StickyCookie | undefined;
   readonly responseTimeoutMs: number;
-  private next = 0;
+  readonly state: UpstreamState;
+  private readonly balancer: Balancer;
+  private readonly usesLatency: boolean;
+  private readonly slowStart: SlowStart;
+  private all: readonly UpstreamTarget[] = NONE;
+  private available: readonly UpstreamTarget[] = NONE;
+  private stopListening: (() => void)[] = [];
+  private hasStarted = false;
 
   constructor(settings: UpstreamSettings) {
     this.name = settings.name;
-    this.targets = settings.targets;
+    this.settings = settings;
+    this.retries = settings.retries;
+    this.sticky = settings.sticky;
     this.responseTimeoutMs = settings.responseTimeoutMs;
+    this.state = settings.state;
+    this.balancer = settings.balancer;
+    this.usesLatency = settings.balancer.usesLatency === true;
+    this.slowStart = new SlowStart(settings.slowStartMs, settings.clock, () => this.refresh());
   }
 
-  /** Picks the target whose turn it is. */
-  pick(): UpstreamTarget {
-    const { targets } = this;
-    if (this.next >= targets.length) this.next = 0;
-    return targets[this.next++] as UpstreamTarget;
+  /** All targets, also those that get no requests for now. */
+  get targets(): readonly UpstreamTarget[] {
+    return this.all;
   }
+
+  /** Takes the targets that there are from now on. */
+  setTargets(targets: readonly UpstreamTarget[]): void {
+    const known = new Set(this.all.map(({ state }) => state));
+    if (this.hasStarted) for (const { state } of targets) if (!known.has(state)) state.welcome();
+    this.hasStarted = true;
+    this.all = targets;
+    this.ignoreTargets();
+    this.stopListening = targets.map(({ state }) => state.onChange(() => this.refresh()));
+    this.refresh();
+  }
+
+  /**
+   * Picks a target, rather none of `tried`. Returns `undefined` where there is none or the breaker is open; else who
+   * calls owes a `report` if there is an outcome, a `release`, and in the end a `forget`.
+   */
+  pick(exchange: Exchange, tried: readonly UpstreamTarget[] = NONE): UpstreamTarget | undefined {
+    const { available, state, sticky } = this;
+    if (state.breaker?.admit(exchange, this.settings.clock.monotonic()) === false) return undefined;
+    let picked: UpstreamTarget | undefined;
+    if (available.length === 1) picked = available[0];
+    else {
+      if (sticky !== undefined && tried.length === 0) picked = sticky.find(exchange, available);
+      picked ??= this.balancer.pick(exchange, tried);
+      // Another time the same target is better than none.
+      if (picked === undefined && tried.length > 0) picked = this.balancer.pick(exchange, NONE);
+    }
+    if (picked === undefined) {
+      state.breaker?.abandon(exchange);
+      return undefined;
+    }
+    picked.state.activeRequests++;
+    state.activeRequests++;
+    return picked;
+  }
+
+  /** Takes what came of an attempt: the status of the answer or `NO_ANSWER`, and after how many milliseconds. */
+  report(exchange: Exchange, target: UpstreamTarget, status: number, elapsedMs: number, now: number): void {
+    const isFailure = status === NO_ANSWER || isTargetFailure(status);
+    if (this.usesLatency) target.state.latency.record(elapsedMs, isFailure, now);
+    this.state.breaker?.record(exchange, isFailure, now);
+    if (!isFailure) return target.state.ejection.succeed();
+    if (!target.state.ejection.fail() || !this.mayEject()) return;
+    target.state.eject(status === NO_ANSWER ? 'no answer' : `status ${status}`);
+    this.settings.counters?.ejections.add();
+  }
+
+  /** Ends what `pick` began: an attempt is over. */
+  release(target: UpstreamTarget): void {
+    target.state.activeRequests--;
+    this.state.activeRequests--;
+  }
+
+  /** Forgets an exchange, whether or not there was an outcome: no attempt of it will follow. */
+  forget(exchange: Exchange): void {
+    this.state.breaker?.abandon(exchange);
+  }
+
+  /** Says why `pick` found none. */
+  refusal(): GatewayError {
+    const { state } = this.state.breaker ?? {};
+    if (state === undefined || state.kind === 'closed')
+      return new GatewayError('GW_UPSTREAM_UNREACHABLE', { cause: `no target of '${this.name}' is known` });
+    const waitMs = state.kind === 'open' ? state.until - this.settings.clock.monotonic() : 0;
+    return new GatewayError('GW_UPSTREAM_SUSPENDED', {
+      headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1000))) },
+      cause: `the circuit breaker of '${this.name}' is ${state.kind}`,
+    });
+  }
+
+  describe(): UpstreamDescription {
+    const breaker = this.state.breaker?.state.kind;
+    const targets = this.all.map(({ name, fullWeight, state }) => {
+      const { kind, ...why } = state.health;
+      return { target: name, state: kind, ...why, weight: fullWeight, activeRequests: state.activeRequests };
+    });
+    return { name: this.name, ...(breaker !== undefined && { breaker }), targets };
+  }
+
+  close(): void {
+    this.slowStart.close();
+    this.ignoreTargets();
+  }
+
+  /** Takes stock of who is healthy. Where nobody is, everybody counts as healthy: some of them may answer. */
+  private refresh(): void {
+    this.slowStart.weigh(this.all);
+    const healthy = this.all.filter(({ state }) => state.isHealthy);
+    this.available = healthy.length === 0 ? this.all : healthy;
+    this.balancer.update(this.available, this.all);
+  }
+
+  private mayEject(): boolean {
+    const out = this.all.filter(({ state }) => !state.isHealthy).length;
+    return out + 1 <= this.settings.maxEjected * this.all.length;
+  }
+
+  private ignoreTargets(): void {
+    for (const stop of this.stopListening) stop();
+  }
+}
+
+/** Statuses that say that the target is in trouble, rather than that it does not do what was asked (501, 505). */
+function isTargetFailure(status: number): boolean {
+  return status === 500 || (status >= 502 && status <= 504);
 }

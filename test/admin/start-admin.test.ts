@@ -237,7 +237,12 @@ describe('the API', () => {
       routes: [{ id: 'orders', path: '/orders/:id', upstream: 'orders' }],
     });
     expect(await get('/api/upstreams')).toEqual({
-      upstreams: [{ name: 'orders', targets: ['127.0.0.1:9001'] }],
+      upstreams: [
+        {
+          name: 'orders',
+          targets: [{ target: '127.0.0.1:9001', state: 'healthy', weight: 1, activeRequests: 0 }],
+        },
+      ],
     });
   });
 

@@ -36,7 +36,12 @@ export class StubControl implements GatewayControl {
     return {
       version: 2,
       routes: [{ id: 'orders', path: '/orders/:id', upstream: 'orders' }],
-      upstreams: [{ name: 'orders', targets: ['127.0.0.1:9001'] }],
+      upstreams: [
+        {
+          name: 'orders',
+          targets: [{ target: '127.0.0.1:9001', state: 'healthy', weight: 1, activeRequests: 0 }],
+        },
+      ],
     };
   }
 }

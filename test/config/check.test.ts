@@ -55,10 +55,10 @@ describe('upstreams', () => {
     ['{ app: ./none.ts }', /app: names a file that cannot be read \(ENOENT\)/],
     ['{ targets: ["ftp://a:1"] }', /targets\[0\]: is not the URL of a target/],
     ['{ targets: ["http://u:p@a:1"] }', /targets\[0\]: is not the URL of a target/],
-    [
-      '{ targets: [{ url: "http://a:1", weight: 2 }] }',
-      /targets\[0\]\.weight: there is no setting 'weight' here — use one of url/,
-    ],
+    ['{ targets: [{ url: "http://a:1", weight: 0 }] }', /targets\[0\]\.weight: .*at least 1/],
+    ['{ targets: ["http://a:1"], balance: fastest }', /balance: is no way to balance — write round-robin/],
+    ['{ targets: ["http://a:1"], retries: { on: [404] } }', /retries\.on\[0\]/],
+
     ['{ targets: [{ ulr: "http://a:1" }] }', /targets\[0\].*url/],
   ])('are refused: %s', async (upstream, problem) => {
     const problems = await problemsOf(gateway(`upstreams: { x: ${upstream} }`), { files: { 'app.ts': '' } });

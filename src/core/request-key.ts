@@ -1,0 +1,54 @@
+import { isIPv6 } from 'node:net';
+import type { Exchange } from './exchange.ts';
+
+/** Says what a request is counted, hashed or kept under. */
+export type RequestKey = (exchange: Exchange) => string;
+
+/** What the text of a key may be. */
+export const REQUEST_KEY = /^(?:ip|subject|route|(?:header|cookie|param):[!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/;
+
+/** Compiles a key such as `ip`, `subject` or `header:x-tenant`. What is absent falls back to the client's address. */
+export function compileRequestKey(text: string): RequestKey {
+  const colon = text.indexOf(':');
+  const name = text.slice(colon + 1);
+  switch (colon < 0 ? text : text.slice(0, colon)) {
+    case 'subject':
+      return (exchange) => exchange.identity?.subject ?? addressKey(exchange);
+    case 'route':
+      return ({ route }) => route.id;
+    case 'header':
+      return (exchange) => exchange.headers.get(name) ?? addressKey(exchange);
+    case 'cookie':
+      return (exchange) => findCookie(exchange.headers.get('cookie'), name) ?? addressKey(exchange);
+    case 'param':
+      return (exchange) => exchange.params[name] ?? addressKey(exchange);
+    default:
+      return addressKey;
+  }
+}
+
+/** Finds the value of a cookie in the value of the `Cookie` field. */
+export function findCookie(header: string | undefined, name: string): string | undefined {
+  if (header === undefined) return undefined;
+  for (const pair of header.split(/[;,]/)) {
+    const equals = pair.indexOf('=');
+    if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
+  }
+  return undefined;
+}
+
+/** One client holds a whole /64 of IPv6 addresses, so that is what counts. */
+function addressKey({ clientAddress }: Exchange): string {
+  return clientAddress.includes(':') ? networkOf(clientAddress) : clientAddress;
+}
+
+function networkOf(address: string): string {
+  const plain = address.split('%')[0] as string;
+  if (!isIPv6(plain)) return address;
+  const [head = '', tail] = plain.split('::');
+  const first = head === '' ? [] : head.split(':');
+  const last = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - first.length - last.length);
+  const groups = [...first, ...new Array<string>(zeros).fill('0'), ...last].slice(0, 4);
+  return groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':');
+}

@@ -1,0 +1,127 @@
+import type { Clock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Exchange } from '../core/exchange.ts';
+import type { ResponseHead, TargetRequest } from '../core/message.ts';
+import type { RetrySettings } from '../upstream/retry-settings.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { UpstreamTarget } from '../upstream/upstream-target.ts';
+import { isRepeatable } from './repeatable.ts';
+
+/** Full jitter: a random time up to these bounds, which double with each attempt. */
+const FIRST_WAIT_MS = 25;
+const LONGEST_WAIT_MS = 250;
+/** The longest `Retry-After` that is waited for here rather than by the client. */
+const LONGEST_RETRY_AFTER_MS = 3000;
+
+/** An attempt that follows another. */
+export interface NextAttempt {
+  readonly target: UpstreamTarget;
+  readonly waitMs: number;
+}
+
+/** The attempts of one exchange after the first one. Made when that has failed. */
+export class Retries {
+  private readonly upstream: Upstream;
+  private readonly settings: RetrySettings;
+  private readonly exchange: Exchange;
+  private readonly clock: Clock;
+  /** When the time for all attempts together is over. */
+  private readonly deadline: number;
+  private readonly tried: UpstreamTarget[] = [];
+  private holdsBudget = false;
+  private stopWaiting: () => void = () => {};
+  private stopDeadline: (() => void) | undefined = undefined;
+
+  constructor(
+    upstream: Upstream,
+    settings: RetrySettings,
+    exchange: Exchange,
+    clock: Clock,
+    timeoutMs: number,
+  ) {
+    this.upstream = upstream;
+    this.settings = settings;
+    this.exchange = exchange;
+    this.clock = clock;
+    this.deadline = exchange.sentAt + timeoutMs;
+  }
+
+  /** Milliseconds until the time for all attempts is over. */
+  get remainingMs(): number {
+    return this.deadline - this.clock.monotonic();
+  }
+
+  /**
+   * Decides about another attempt, after the one at `target` came to a failure or to an answer. There is one only if
+   * the settings name this outcome, the request may be repeated, time and budget are left, and a target is found.
+   */
+  next(
+    target: UpstreamTarget,
+    request: TargetRequest,
+    outcome: GatewayError | ResponseHead,
+  ): NextAttempt | undefined {
+    const { upstream, settings, exchange, tried } = this;
+    if (tried.length >= settings.max || !isRetried(settings, outcome)) return undefined;
+    if (!isUnsent(outcome) && !isRepeatable(request)) return undefined;
+    const waitMs = this.waitAfter(outcome);
+    if (waitMs === undefined || waitMs >= this.remainingMs) return undefined;
+    if (!this.holdsBudget && !upstream.state.retryBudget.tryTake(upstream.state.activeRequests))
+      return undefined;
+    this.holdsBudget = true;
+    tried.push(target);
+    const next = upstream.pick(exchange, tried);
+    if (next === undefined) return undefined;
+    upstream.settings.counters?.retries.add();
+    return { target: next, waitMs };
+  }
+
+  /** Calls `send` after `waitMs`, and `onLate` when the time for all attempts is over. */
+  schedule(waitMs: number, send: () => void, onLate: () => void): void {
+    this.stopWaiting = this.clock.after(waitMs, send);
+    this.stopDeadline ??= this.clock.after(this.remainingMs, onLate);
+  }
+
+  /** There will be no more attempts. */
+  close(): void {
+    this.stopWaiting();
+    this.stopDeadline?.();
+    if (this.holdsBudget) this.upstream.state.retryBudget.release();
+    this.holdsBudget = false;
+  }
+
+  private waitAfter(outcome: GatewayError | ResponseHead): number | undefined {
+    const bound = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.tried.length);
+    const jitter = this.upstream.settings.random() * bound;
+    if (outcome instanceof GatewayError) return jitter;
+    const asked = retryAfterMs(outcome.headers.get('retry-after'), this.clock.now());
+    return asked > LONGEST_RETRY_AFTER_MS ? undefined : Math.max(jitter, asked);
+  }
+}
+
+function isRetried(settings: RetrySettings, outcome: GatewayError | ResponseHead): boolean {
+  if (!(outcome instanceof GatewayError)) return settings.statuses.has(outcome.status);
+  switch (outcome.code) {
+    case 'GW_UPSTREAM_UNREACHABLE':
+    case 'GW_UPSTREAM_BUSY':
+      return settings.onConnectError;
+    case 'GW_UPSTREAM_BROKEN':
+    case 'GW_UPSTREAM_TIMEOUT':
+      return settings.statuses.has(outcome.status);
+    default:
+      return false;
+  }
+}
+
+/** Whether no byte of the request was written: it never got a connection. */
+function isUnsent(outcome: GatewayError | ResponseHead): boolean {
+  if (!(outcome instanceof GatewayError)) return false;
+  return outcome.code === 'GW_UPSTREAM_UNREACHABLE' || outcome.code === 'GW_UPSTREAM_BUSY';
+}
+
+/** Reads `Retry-After` (RFC 9110 §10.2.3): seconds or a date. */
+function retryAfterMs(value: string | undefined, now: number): number {
+  if (value === undefined) return 0;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? 0 : Math.max(0, date - now);
+}

@@ -1,0 +1,170 @@
+import { readFile } from 'node:fs/promises';
+import type { ConnectionOptions } from 'node:tls';
+import type { GatewayConfig, UpstreamConfig } from '../config/schema.ts';
+import type { Target } from '../core/message.ts';
+import { HttpTarget } from '../proxy/http-target.ts';
+import { createAppTarget, loadApp } from '../server/app-target.ts';
+import type { DiscoveredTarget } from '../upstream/discovery/discovery.ts';
+import { TargetState } from '../upstream/target-state.ts';
+import { UpstreamTarget } from '../upstream/upstream-target.ts';
+import type { SnapshotContext } from './snapshot-context.ts';
+
+/** How long an idle connection to a target is kept when the target gives no hint. */
+const TARGET_KEEP_ALIVE_MS = 4000;
+
+interface Made {
+  readonly target: UpstreamTarget;
+  readonly release: () => void;
+}
+
+/** Makes the targets of one upstream, and lets go of those that are no longer named. */
+export class TargetFactory {
+  private readonly upstream: string;
+  private readonly settings: UpstreamConfig;
+  private readonly config: GatewayConfig;
+  private readonly context: SnapshotContext;
+  private tls: ConnectionOptions = {};
+  private made = new Map<string, Made>();
+
+  constructor(upstream: string, settings: UpstreamConfig, config: GatewayConfig, context: SnapshotContext) {
+    this.upstream = upstream;
+    this.settings = settings;
+    this.config = config;
+    this.context = context;
+  }
+
+  /** Makes what the configuration itself names: an app, or URLs. */
+  async createConfigured(): Promise<UpstreamTarget[]> {
+    const { app, targets = [] } = this.settings;
+    if (app !== undefined) return [await this.createApp(app)];
+    this.tls = await readTls(this.settings.tls);
+    return this.create(targets.map(({ url, weight }) => ({ ...originOf(url), weight })));
+  }
+
+  /** Makes these targets, in this order; those of the last time that are named again stay the same. */
+  create(named: readonly DiscoveredTarget[]): UpstreamTarget[] {
+    const before = this.made;
+    this.made = new Map();
+    for (const target of named) {
+      const key = JSON.stringify([target.host, target.port, target.isSecure, target.weight, target.name]);
+      const made = this.made.get(key) ?? before.get(key) ?? this.createHttp(target);
+      this.made.set(key, made);
+    }
+    for (const [key, { release }] of before) if (!this.made.has(key)) release();
+    return [...this.made.values()].map(({ target }) => target);
+  }
+
+  close(): void {
+    for (const { release } of this.made.values()) release();
+    this.made.clear();
+  }
+
+  private createHttp(named: DiscoveredTarget): Made {
+    const { settings, context } = this;
+    const { host, port, weight = 1 } = named;
+    const options = {
+      host,
+      port,
+      tls: named.isSecure === true ? { ...this.tls, ...serverName(settings, named.name ?? host) } : undefined,
+      times: {
+        connectMs: settings.timeouts.connect,
+        idleMs: settings.timeouts.idle,
+        keepAliveMs: TARGET_KEEP_ALIVE_MS,
+      },
+      maxConnections: settings.maxConnections,
+      maxQueued: settings.maxQueued,
+    };
+    const hold = context.kept.hold(
+      `target ${JSON.stringify(options)}`,
+      () => new HttpTarget(options, context.deadlines),
+      (target) => target.close(),
+    );
+    return this.equip(hold.value, weight, [hold.release]);
+  }
+
+  private async createApp(file: string): Promise<UpstreamTarget> {
+    const { upstream, context } = this;
+    const { trustedProxies } = this.config;
+    const hold = context.kept.hold(
+      `app ${JSON.stringify([upstream, file, trustedProxies])}`,
+      () =>
+        loadApp(file).then((plugin) =>
+          createAppTarget(upstream, plugin, context.services, { trustedProxies }),
+        ),
+      (app) =>
+        void app.then(
+          (target) => target.close(),
+          () => {},
+        ),
+    );
+    try {
+      const made = this.equip(await hold.value, 1, [hold.release]);
+      this.made.set('app', made);
+      return made.target;
+    } catch (error) {
+      hold.release();
+      throw error;
+    }
+  }
+
+  /** Puts to a target what counts it and what is known of its health. */
+  private equip(target: Target, weight: number, releases: (() => void)[]): Made {
+    const { upstream, context } = this;
+    const state = this.holdState(target, releases);
+    const meter = this.config.metrics ? context.metrics.upstreamTarget(upstream, target.name) : undefined;
+    if (meter !== undefined) {
+      releases.push(() => meter.release());
+      releases.push(
+        context.metrics.gauge(
+          'gateway_upstream_target_healthy',
+          'Whether a target gets requests: 1, or 0 while it is ejected or down.',
+          { upstream, target: target.name },
+          () => Number(state.isHealthy),
+        ),
+      );
+    }
+    const release = (): void => {
+      for (const each of releases) each();
+    };
+    return { target: new UpstreamTarget({ target, meter, weight, state }), release };
+  }
+
+  private holdState(target: Target, releases: (() => void)[]): TargetState {
+    const { failures, ejectFor } = this.settings.health.passive;
+    const settings = { failures, ejectForMs: ejectFor, healthyAfter: 2, unhealthyAfter: 3 };
+    const hold = this.context.kept.hold(
+      `health ${JSON.stringify([this.upstream, target.name, settings])}`,
+      () => new TargetState(settings, this.context.clock),
+      (state) => state.close(),
+    );
+    releases.push(hold.release);
+    return hold.value;
+  }
+}
+
+function originOf(url: string): Pick<DiscoveredTarget, 'host' | 'port' | 'isSecure'> & { isSecure: boolean } {
+  const { protocol, hostname, port } = new URL(url);
+  const isSecure = protocol === 'https:';
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return { host, port: port === '' ? (isSecure ? 443 : 80) : Number(port), isSecure };
+}
+
+/** The name that the certificate is checked against. An address is none that could be asked for in TLS. */
+function serverName(settings: UpstreamConfig, host: string): ConnectionOptions {
+  const name = settings.tls?.serverName ?? host;
+  return /^[\d.]+$|:/.test(name) ? {} : { servername: name };
+}
+
+async function readTls(tls: UpstreamConfig['tls']): Promise<ConnectionOptions> {
+  const read = async (file: string | undefined) =>
+    file === undefined ? undefined : await readFile(file, 'utf8');
+  const [ca, cert, key] = await Promise.all([read(tls?.caFile), read(tls?.certFile), read(tls?.keyFile)]);
+  return {
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+    minVersion: 'TLSv1.2',
+    ALPNProtocols: ['http/1.1'],
+    rejectUnauthorized: tls?.dangerouslySkipTlsVerification !== true,
+  };
+}

@@ -1,0 +1,20 @@
+import { RetryBudget } from './budget.ts';
+import { type BreakerSettings, CircuitBreaker } from './circuit-breaker.ts';
+
+export interface UpstreamStateSettings {
+  /** Share of the requests under way that may be retries. */
+  readonly retryBudget: number;
+  readonly breaker: BreakerSettings | undefined;
+}
+
+/** What changes about an upstream as a whole at run time. It outlives reloads. */
+export class UpstreamState {
+  activeRequests = 0;
+  readonly retryBudget: RetryBudget;
+  readonly breaker: CircuitBreaker | undefined;
+
+  constructor({ retryBudget, breaker }: UpstreamStateSettings) {
+    this.retryBudget = new RetryBudget(retryBudget);
+    this.breaker = breaker && new CircuitBreaker(breaker);
+  }
+}

@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { CircuitBreaker } from '../../src/upstream/circuit-breaker.ts';
+import { stubExchange } from '../core/stub-exchange.ts';
+import { stubUpstream } from './stub-upstream.ts';
+
+const SETTINGS = { failureRate: 0.5, minimumRequests: 20, windowMs: 10_000, openForMs: 15_000 };
+
+function breakerThat(...outcomes: { failures: number; successes: number; at: number }[]): CircuitBreaker {
+  const breaker = new CircuitBreaker(SETTINGS);
+  for (const { failures, successes, at } of outcomes) {
+    for (let i = 0; i < successes; i++) breaker.record({}, false, at);
+    for (let i = 0; i < failures; i++) breaker.record({}, true, at);
+  }
+  return breaker;
+}
+
+describe('the circuit breaker', () => {
+  it('opens when half of at least twenty requests failed', () => {
+    expect(breakerThat({ successes: 10, failures: 9, at: 0 }).state.kind).toBe('closed');
+    expect(breakerThat({ successes: 10, failures: 10, at: 0 }).state.kind).toBe('open');
+    expect(breakerThat({ successes: 0, failures: 19, at: 0 }).state.kind).toBe('closed');
+  });
+
+  it('forgets what lies further back than the window', () => {
+    const old = { successes: 0, failures: 15, at: 0 };
+    expect(breakerThat(old, { successes: 0, failures: 5, at: 9000 }).state.kind).toBe('open');
+    expect(breakerThat(old, { successes: 0, failures: 5, at: 11_000 }).state.kind).toBe('closed');
+  });
+
+  it('lets nothing pass while open, then three, and closes when these succeed', () => {
+    const breaker = breakerThat({ successes: 0, failures: 20, at: 0 });
+    expect(breaker.admit({}, 14_999)).toBe(false);
+    const probes = [{}, {}, {}];
+    for (const probe of probes) expect(breaker.admit(probe, 15_000)).toBe(true);
+    expect(breaker.admit({}, 15_000)).toBe(false);
+    for (const probe of probes) breaker.record(probe, false, 15_001);
+    expect(breaker.state.kind).toBe('closed');
+  });
+
+  it('opens again when a probe fails', () => {
+    const breaker = breakerThat({ successes: 0, failures: 20, at: 0 });
+    const probe = {};
+    breaker.admit(probe, 15_000);
+    breaker.record(probe, true, 15_000);
+    expect(breaker.admit({}, 29_999)).toBe(false);
+    expect(breaker.admit({}, 30_000)).toBe(true);
+  });
+
+  it('lets another probe pass in place of one whose client left', () => {
+    const breaker = breakerThat({ successes: 0, failures: 20, at: 0 });
+    const probes = [{}, {}, {}];
+    for (const probe of probes) breaker.admit(probe, 15_000);
+    breaker.abandon(probes[0] as object);
+    expect(breaker.admit({}, 15_000)).toBe(true);
+  });
+
+  it('does not go by requests that began before it opened', () => {
+    const breaker = breakerThat({ successes: 0, failures: 20, at: 0 });
+    breaker.admit({}, 15_000);
+    breaker.record({}, true, 15_000);
+    expect(breaker.state.kind).toBe('half-open');
+  });
+
+  it('in any order of events: closes only by three probes, never lets more than three pass between', () => {
+    const event = fc.record({
+      wait: fc.integer({ min: 0, max: 8000 }),
+      isFailure: fc.boolean(),
+      leaves: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 200 }), (events) => {
+        const breaker = new CircuitBreaker({ ...SETTINGS, minimumRequests: 3 });
+        let now = 0;
+        const waiting: object[] = [];
+        for (const { wait, isFailure, leaves } of events) {
+          now += wait;
+          const before = breaker.state;
+          const who = {};
+          const isAdmitted = breaker.admit(who, now);
+          if (before.kind === 'closed') expect(isAdmitted).toBe(true);
+          if (before.kind === 'open') expect(isAdmitted).toBe(now >= before.until);
+          if (breaker.state.kind === 'half-open')
+            expect(breaker.state.probes.size + breaker.state.passed).toBeLessThanOrEqual(3);
+          if (isAdmitted) waiting.push(who);
+          if (waiting.length < 2) continue;
+          const first = waiting.shift() as object;
+          const { state } = breaker;
+          if (leaves) breaker.abandon(first);
+          else breaker.record(first, isFailure, now);
+          if (state.kind === 'half-open' && breaker.state.kind === 'closed') expect(state.passed).toBe(3);
+          if (state.kind === 'open') expect(breaker.state).toBe(state);
+        }
+      }),
+    );
+  });
+});
+
+describe('an upstream with a breaker', () => {
+  it('picks no target while it is open, and says for how long', () => {
+    const { upstream, targets, report, clock } = stubUpstream([1, 1], { breaker: SETTINGS });
+    for (const target of targets) report(target, 500, 10);
+    expect(upstream.pick(stubExchange())).toBeUndefined();
+    clock.advance(5000);
+    expect(upstream.refusal()).toMatchObject({
+      code: 'GW_UPSTREAM_SUSPENDED',
+      headers: { 'retry-after': '10' },
+    });
+    clock.advance(10_000);
+    expect(upstream.pick(stubExchange())).toBeDefined();
+  });
+});
