@@ -17,6 +17,15 @@ export default defineConfig({
           env: { SALLYPORT_PUBLIC_SOCKETS: '1' },
         },
       },
+      // Once more over HTTPS: TLS ends writes later, and reads into buffers of its own.
+      {
+        extends: true,
+        test: {
+          name: 'TLS',
+          include: ['test/gateway/client-{bodies,expectations}.test.ts'],
+          env: { SALLYPORT_TEST_TLS: '1' },
+        },
+      },
     ],
   },
 });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -7,6 +8,7 @@ import {
   RawClient,
   rawRequest,
   readAll,
+  SPEAKS_TLS,
   startGatewayTo,
   startRawTarget,
   startTarget,
@@ -309,7 +311,9 @@ describe('answers', () => {
     const { port } = await startGatewayTo(target);
     for (const path of ['/length', '/chunked']) {
       const hash = await new Promise((resolve, reject) => {
-        const request = httpRequest({ port, host: '127.0.0.1', path }, async (response) => {
+        const options = { port, host: '127.0.0.1', path, rejectUnauthorized: false };
+        const send = SPEAKS_TLS ? httpsRequest : httpRequest;
+        const request = send(options, async (response) => {
           const sum = createHash('sha256');
           for await (const chunk of response) {
             sum.update(chunk);

@@ -13,8 +13,10 @@ import { onTestFinished, TestRunner } from 'vitest';
 import type { GatewayInput } from '../../src/config/schema.ts';
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
 import { MemoryDestination } from '../observability/memory-destination.ts';
+import { makeCertificates } from './certificates.ts';
+import { SPEAKS_TLS } from './raw-client.ts';
 
-export { RawClient, rawRequest } from './raw-client.ts';
+export { RawClient, rawRequest, SPEAKS_TLS } from './raw-client.ts';
 
 /** An HTTP server that plays a service behind the gateway. */
 export interface TestTarget {
@@ -128,7 +130,8 @@ export async function startGateway(
   const configFile = join(folder, 'sallyport.json');
   for (const [name, content] of Object.entries(options.files ?? {}))
     await writeFile(join(folder, name), content);
-  const rewrite = (next: TestConfig) => writeFile(configFile, JSON.stringify(withTestDefaults(next)));
+  const rewrite = async (next: TestConfig) =>
+    writeFile(configFile, JSON.stringify(await withTestDefaults(next)));
   await rewrite(config);
   const log = new MemoryDestination();
   const { env = {}, watch = false } = options;
@@ -190,13 +193,19 @@ export const describeRequest: RequestListener = async (request, response) => {
   response.end(JSON.stringify({ method, url, headers, body }));
 };
 
-function withTestDefaults(config: TestConfig): GatewayInput {
+async function withTestDefaults(config: TestConfig): Promise<GatewayInput> {
+  const { listeners = [{ host: '127.0.0.1', port: 0 }] } = config;
   return {
-    listeners: [{ host: '127.0.0.1', port: 0 }],
     ...config,
+    listeners: SPEAKS_TLS ? await withTls(listeners) : listeners,
     admin: { port: 0, token: ADMIN_TOKEN, ...config.admin },
     drain: { delay: '0s', timeout: '0s', ...config.drain },
   };
+}
+
+async function withTls(listeners: GatewayInput['listeners']): Promise<GatewayInput['listeners']> {
+  const { certFile, keyFile } = await (await makeCertificates()).issue();
+  return listeners.map((listener) => ({ ...listener, tls: { certificates: [{ certFile, keyFile }] } }));
 }
 
 /** Closes `resource` after the test under way, if there is one. Closing twice is closing once. */

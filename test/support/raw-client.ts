@@ -1,7 +1,11 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { connect as tlsConnect } from 'node:tls';
 import { onTestFinished, TestRunner } from 'vitest';
+
+/** Whether gateways and clients of this run speak TLS: it is a project of its own in `vitest.config.ts`. */
+export const SPEAKS_TLS = process.env.SALLYPORT_TEST_TLS === '1';
 
 /** A TCP client: sends bytes as they are and keeps what comes back. Ends with the test that made it. */
 export class RawClient {
@@ -18,12 +22,14 @@ export class RawClient {
   /** Connects to a port of the loopback. */
   static async connect(port: number): Promise<RawClient> {
     const client = new RawClient(port);
-    await once(client.socket, 'connect');
+    await once(client.socket, SPEAKS_TLS ? 'secureConnect' : 'connect');
     return client;
   }
 
   private constructor(port: number) {
-    this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+    const options = { port, host: '127.0.0.1', allowHalfOpen: true };
+    this.socket = SPEAKS_TLS ? tlsConnect({ ...options, rejectUnauthorized: false }) : connect(options);
+    this.socket.setNoDelay(true);
     this.socket.on('data', (chunk) => {
       this.received += chunk.toString('latin1');
       this.notify();
