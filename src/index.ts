@@ -1,5 +1,6 @@
 export { ConfigError, type Problem } from './config/problem.ts';
 export type { GatewayConfig } from './config/schema.ts';
+export { type APIRequest, toApiRequest } from './core/api-request.ts';
 export {
   type BodySink,
   type BodySource,
@@ -15,7 +16,14 @@ export type { Reply, ResponseHead } from './core/message.ts';
 export { definePolicy, type Policy, type PolicyInstance } from './core/policy.ts';
 export type { Services } from './core/services.ts';
 export { defineGateway, type GatewayInput } from './gateway/define-gateway.ts';
-export { createGateway, type Gateway, type GatewayOptions } from './gateway/gateway.ts';
+export {
+  createGateway,
+  type Gateway,
+  /** What `createGateway` makes, by the name that the design gives it. */
+  type Gateway as APIGateway,
+  type GatewayOptions,
+} from './gateway/gateway.ts';
+export type { InjectRequest, InjectResponse } from './gateway/inject.ts';
 export type { PolicyInput, PolicyOptions } from './policies/policy-input.ts';
 export {
   bodyLimit,
