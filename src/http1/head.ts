@@ -1,6 +1,7 @@
 import type { FailureCode } from '../core/errors.ts';
 import { FieldKind } from '../core/field-kind.ts';
 import { HeaderList, markField } from '../core/header-list.ts';
+import { hasToken, isPersistentConnection, stripHopByHop } from './connection-options.ts';
 import type { MessageParser } from './message-parser.ts';
 
 /** How the end of a body is found (RFC 9112 §6.3). */
@@ -118,7 +119,8 @@ export function readRequestHead(parser: MessageParser): RequestHead | HeadFault 
   const upgrade = framing === 'none' && minor === 1 ? readUpgrade(connection) : undefined;
   const isPersistent = isPersistentConnection(minor, connection);
   const length = framing === 'length' ? Number(facts.length) : 0;
-  stripHopByHop(headers, connection, REMOVED_FROM_REQUESTS);
+  if (!stripHopByHop(headers, connection, REMOVED_FROM_REQUESTS))
+    return fault('GW_BAD_REQUEST', 'Connection names too many fields');
   if (!expects && facts.expect !== '') headers.deleteKind(FieldKind.expect);
   const expectsContinue = expects && framing !== 'none';
   const acceptsTrailers = facts.te !== '' && hasToken(facts.te, 'trailers');
@@ -145,8 +147,7 @@ export function readResponseHead(parser: MessageParser, method: string): TargetR
   if (
     !text.startsWith('HTTP/1.') ||
     minor > 1 ||
-    status < 100 ||
-    status > 599 ||
+    !(status >= 100 && status <= 599) ||
     text.charCodeAt(8) !== 0x20
   ) {
     return broken('the status line is not valid');
@@ -163,7 +164,8 @@ export function readResponseHead(parser: MessageParser, method: string): TargetR
   const length = facts.lengths === 0 ? 0 : Number(facts.length);
   const upgrade = status === 101 && hasToken(connection, 'upgrade') ? facts.upgrade.toLowerCase() : undefined;
   const keepAliveSeconds = facts.keepAlive === '' ? undefined : readKeepAliveTimeout(facts.keepAlive);
-  stripHopByHop(headers, connection, REMOVED_FROM_ALL);
+  if (!stripHopByHop(headers, connection, REMOVED_FROM_ALL))
+    return broken('Connection names too many fields');
   // Nothing follows an interim answer, whatever it says (RFC 9110 §8.6), and clients must not wait for it.
   if (status < 200) headers.deleteKind(FieldKind.contentLength);
   return { status, reason, headers, framing, length, isPersistent, keepAliveSeconds, upgrade };
@@ -269,8 +271,8 @@ function gatherFact(
       return;
     case FieldKind.transferEncoding:
       facts.codings++;
-      // With its white space but for spaces: llhttp does not know `chunked` with a tab behind it.
-      facts.coding = text.slice(valueStart, text.indexOf('\r', valueEnd)).replace(/ +$/, '');
+      // llhttp does not know `chunked` with a tab behind it.
+      facts.coding = text.slice(valueStart, isTabBehind(text, valueEnd) ? valueEnd + 1 : valueEnd);
       return;
     case FieldKind.connection:
       facts.connection = joinList(facts.connection, text.slice(valueStart, valueEnd));
@@ -287,6 +289,13 @@ function gatherFact(
     case FieldKind.keepAlive:
       facts.keepAlive = text.slice(valueStart, valueEnd);
   }
+}
+
+/** Whether the white space at `at` holds a tab. */
+function isTabBehind(text: string, at: number): boolean {
+  let end = at;
+  while (text.charCodeAt(end) === 0x20) end++;
+  return text.charCodeAt(end) === 0x09;
 }
 
 function hasUnderscore(text: string, start: number, end: number): boolean {
@@ -347,44 +356,10 @@ function readResponseFraming(minor: 0 | 1, status: number, method: string): Fram
   return Number(facts.length) === 0 ? 'none' : 'length';
 }
 
-function isPersistentConnection(minor: 0 | 1, connection: string): boolean {
-  if (connection === '') return minor === 1;
-  if (hasToken(connection, 'close')) return false;
-  return minor === 1 || hasToken(connection, 'keep-alive');
-}
-
 /** Only WebSocket: other protocols, `h2c` before all, would carry requests past the policies. */
 function readUpgrade(connection: string): string | undefined {
   if (facts.upgrade === '' || !hasToken(connection, 'upgrade')) return undefined;
   return hasToken(facts.upgrade.toLowerCase(), 'websocket') ? 'websocket' : undefined;
-}
-
-function hasToken(list: string, token: string): boolean {
-  if (list === token) return true;
-  if (!list.includes(token)) return false;
-  return list.split(',').some((part) => part.trim() === token);
-}
-
-/**
- * Fields whose removal would change who is asked, what is framed, or what trusted proxies in front say: a client that
- * names them in `Connection` gets nothing by it (CVE-2022-31813).
- */
-const NEVER_NAMED: ReadonlySet<string> = new Set(
-  (
-    'host content-length date expect via forwarded max-forwards x-forwarded-for x-forwarded-host x-forwarded-port ' +
-    'x-forwarded-proto x-real-ip x-request-id'
-  ).split(' '),
-);
-
-/** Removes the hop-by-hop fields, and those that `Connection` names. */
-function stripHopByHop(headers: HeaderList, connection: string, kinds: number): void {
-  headers.deleteKinds(kinds);
-  if (connection === '' || connection === 'keep-alive' || connection === 'close' || connection === 'upgrade')
-    return;
-  for (const part of connection.split(',')) {
-    const name = part.trim();
-    if (name !== '' && name !== 'te' && !NEVER_NAMED.has(name)) headers.delete(name);
-  }
 }
 
 function readKeepAliveTimeout(value: string): number | undefined {

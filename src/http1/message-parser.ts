@@ -118,7 +118,9 @@ export class MessageParser implements ParserEvents {
     this.position = this.llhttp.position;
     this.gap += this.position - this.gapStart;
     this.chunk = joinSpans(bytes);
-    if (this.gapTooLarge || this.gap > this.limits.headerBytes) return 'overhead';
+    const { headerBytes, headerCount } = this.limits;
+    const hasTooMany = this.trailerParts.length > 2 * headerCount;
+    if (this.gapTooLarge || hasTooMany || this.gap > headerBytes) return 'overhead';
     return this.chunkedOutcome(outcome);
   }
 

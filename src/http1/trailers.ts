@@ -4,12 +4,12 @@ import { HeaderList } from '../core/header-list.ts';
 const NOT_IN_TRAILERS: ReadonlySet<string> = new Set(
   (
     'age authorization cache-control connection content-encoding content-length content-range content-type cookie date ' +
-    'expect expires forwarded host if-match if-modified-since if-none-match if-range if-unmodified-since keep-alive ' +
-    'location max-forwards pragma proxy-authenticate proxy-authorization proxy-connection range retry-after set-cookie ' +
-    'te trailer transfer-encoding upgrade vary via www-authenticate x-forwarded-for x-forwarded-host ' +
-    'x-forwarded-port x-forwarded-proto x-real-ip x-request-id'
+    'expect expires forwarded host http2-settings keep-alive location max-forwards origin pragma range retry-after ' +
+    'set-cookie te trailer transfer-encoding upgrade vary via www-authenticate x-real-ip x-request-id'
   ).split(' '),
 );
+const PREFIXES_NOT_IN_TRAILERS =
+  /^(?:access-control|if|proxy|sec|x-auth|x-forwarded|x-http-method|x-method)-/;
 
 /** Makes the trailer section of names and values by turns, without the fields that may not stand there. */
 export function readTrailers(parts: readonly string[]): HeaderList | undefined {
@@ -18,7 +18,7 @@ export function readTrailers(parts: readonly string[]): HeaderList | undefined {
   for (let i = 0; i + 1 < parts.length; i += 2) {
     const name = parts[i] as string;
     if (!mayStandInTrailers(name)) continue;
-    list.append(name, (parts[i + 1] as string).trim());
+    list.append(name, trimBlanks(parts[i + 1] as string));
     isEmpty = false;
   }
   return isEmpty ? undefined : list;
@@ -26,5 +26,18 @@ export function readTrailers(parts: readonly string[]): HeaderList | undefined {
 
 function mayStandInTrailers(name: string): boolean {
   const key = name.toLowerCase().replaceAll('_', '-');
-  return !NOT_IN_TRAILERS.has(key) && !key.startsWith('x-auth-') && !key.startsWith('access-control-');
+  return !NOT_IN_TRAILERS.has(key) && !PREFIXES_NOT_IN_TRAILERS.test(key);
+}
+
+/** Takes spaces and tabs off both ends, and nothing else that Unicode calls white space. */
+function trimBlanks(value: string): string {
+  let start = 0;
+  let end = value.length;
+  while (isBlank(value.charCodeAt(start))) start++;
+  while (end > start && isBlank(value.charCodeAt(end - 1))) end--;
+  return value.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }

@@ -148,6 +148,7 @@ describe('framing', () => {
     ['a comma behind chunked', ['Transfer-Encoding: chunked,']],
     ['a parameter', ['Transfer-Encoding: chunked;q=1']],
     ['a tab behind chunked', ['Transfer-Encoding: chunked\t']],
+    ['a tab farther behind chunked', ['Transfer-Encoding: chunked  \t ']],
     ['a vertical tab', ['Transfer-Encoding: \x0bchunked']],
     ['a no-break space', ['Transfer-Encoding: chunked\xa0']],
     ['both', ['Transfer-Encoding: chunked', 'Content-Length: 5']],
@@ -229,6 +230,13 @@ describe('what is forwarded', () => {
       `${HOST}\r\nContent-Length: 1\r\nExpect: 100-continue\r\n`,
     );
     expect(head).toMatchObject({ authority: 'a.example', expectsContinue: true });
+  });
+
+  it('is refused where Connection names hundreds of fields', () => {
+    expect(forwarded(`Connection: ${'a,'.repeat(99)}x`, 'X: 1', 'Y: 1')).toBe('Y: 1\r\n');
+    expect(read('GET / HTTP/1.1', `Connection: ${'a,'.repeat(100)}x`)).toMatchObject({
+      code: 'GW_BAD_REQUEST',
+    });
   });
 
   it('is without names that a backend may read as fields of ours', () => {
