@@ -10,6 +10,7 @@ export function checkUpstreams(gateway: Fields, findings: Findings): void {
     checkKind(value as Fields, path, findings);
     checkTargets(value as Fields, path, findings);
     checkTls(value as Fields, path, findings);
+    checkActive(asFields(asFields((value as Fields).health).active), [...path, 'health', 'active'], findings);
     if (!used.has(name)) findings.warn(path, 'is used by no route — take it out, or name it in a route');
   }
 }
@@ -41,6 +42,14 @@ function checkTargets({ targets }: Fields, path: ConfigPath, findings: Findings)
     const first = seen.get(`${protocol}//${host}`);
     if (first === undefined) seen.set(`${protocol}//${host}`, i);
     else findings.refuse([...path, 'targets', i], `is the same as targets[${first}] — keep one of them`);
+  }
+}
+
+function checkActive(active: Fields, path: ConfigPath, findings: Findings): void {
+  if (active.path !== undefined) return;
+  for (const key of ['status', 'body'] as const) {
+    if (active[key] !== undefined)
+      findings.refuse([...path, key], 'has no effect without a path to ask for — add path, or take it out');
   }
 }
 

@@ -60,8 +60,40 @@ function stickySchema() {
 
 function healthSchema() {
   return z.strictObject({
+    active: activeSchema().optional().describe('Asks targets whether they are well; left out: not.'),
     passive: passiveSchema().prefault({}).describe('Judges targets by what requests meet.'),
   });
+}
+
+function activeSchema() {
+  return z.strictObject({
+    path: z
+      .string()
+      .regex(/^\/[\x21-\x22\x24-\x7e]*$/, { error: 'is not a path — write it like /healthz' })
+      .optional()
+      .describe('What to GET; left out: a check passes where a connection comes about (TCP).'),
+    status: z
+      .array(z.int().min(200).max(599))
+      .min(1, { error: 'is empty — name a status, or leave `status` out for 200 to 299' })
+      .optional()
+      .describe('Statuses that pass; left out: 200 to 299.'),
+    body: text().optional().describe('Text that the body must hold, within its first 64 KiB.'),
+    interval: positiveDuration()
+      .prefault('10s')
+      .describe('From one check to the next, give or take a tenth.'),
+    timeout: positiveDuration().prefault('2s').describe('How long a check may take.'),
+    healthyAfter: wholeNumber(1)
+      .prefault(2)
+      .describe('Checks in a row that must pass before a target is up again.'),
+    unhealthyAfter: wholeNumber(1)
+      .prefault(3)
+      .describe('Checks in a row that must fail before a target is down.'),
+  });
+}
+
+/** A time that something is repeated in. */
+function positiveDuration() {
+  return duration().refine((ms) => ms >= 10, { error: 'is too short — write at least 10ms' });
 }
 
 function passiveSchema() {
@@ -105,7 +137,7 @@ function breakerSchema() {
     minimumRequests: wholeNumber(1)
       .prefault(20)
       .describe('Requests within the window below which it stays closed.'),
-    window: duration().prefault('10s').describe('How far back outcomes count.'),
+    window: positiveDuration().prefault('10s').describe('How far back outcomes count.'),
     openFor: duration()
       .prefault('15s')
       .describe('How long no request passes; then three are let through as a test.'),

@@ -174,6 +174,7 @@ export class Gateway implements GatewayControl {
     if (this.currentState !== 'ready') details.push(`the gateway is ${this.currentState}`);
     if (this.lastProblems.length > 0)
       details.push('the last reload was refused; the configuration before it runs');
+    for (const upstream of this.snapshot?.upstreams.values() ?? []) details.push(...upstream.troubles());
     return { isReady: this.currentState === 'ready', details };
   }
 

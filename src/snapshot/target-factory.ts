@@ -2,12 +2,12 @@ import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions } from 'node:tls';
 import type { GatewayConfig, UpstreamConfig } from '../config/schema.ts';
 import type { Target } from '../core/message.ts';
-import { HttpTarget } from '../proxy/http-target.ts';
+import { HttpTarget, type HttpTargetOptions } from '../proxy/http-target.ts';
 import { createAppTarget, loadApp } from '../server/app-target.ts';
 import type { DiscoveredTarget } from '../upstream/discovery/discovery.ts';
-import { TargetState } from '../upstream/target-state.ts';
 import { UpstreamTarget } from '../upstream/upstream-target.ts';
 import type { SnapshotContext } from './snapshot-context.ts';
+import { holdTargetState } from './target-health.ts';
 
 /** How long an idle connection to a target is kept when the target gives no hint. */
 const TARGET_KEEP_ALIVE_MS = 4000;
@@ -60,26 +60,27 @@ export class TargetFactory {
   }
 
   private createHttp(named: DiscoveredTarget): Made {
-    const { settings, context } = this;
-    const { host, port, weight = 1 } = named;
-    const options = {
-      host,
-      port,
-      tls: named.isSecure === true ? { ...this.tls, ...serverName(settings, named.name ?? host) } : undefined,
-      times: {
-        connectMs: settings.timeouts.connect,
-        idleMs: settings.timeouts.idle,
-        keepAliveMs: TARGET_KEEP_ALIVE_MS,
-      },
-      maxConnections: settings.maxConnections,
-      maxQueued: settings.maxQueued,
-    };
+    const { context } = this;
+    const options = this.optionsFor(named);
     const hold = context.kept.hold(
       `target ${JSON.stringify(options)}`,
       () => new HttpTarget(options, context.deadlines),
       (target) => target.close(),
     );
-    return this.equip(hold.value, weight, [hold.release]);
+    return this.equip(hold.value, named.weight ?? 1, options, [hold.release]);
+  }
+
+  private optionsFor({ host, port, isSecure, name = host }: DiscoveredTarget): HttpTargetOptions {
+    const { settings } = this;
+    const { connect, idle } = settings.timeouts;
+    return {
+      host,
+      port,
+      tls: isSecure === true ? { ...this.tls, ...serverName(settings, name) } : undefined,
+      times: { connectMs: connect, idleMs: idle, keepAliveMs: TARGET_KEEP_ALIVE_MS },
+      maxConnections: settings.maxConnections,
+      maxQueued: settings.maxQueued,
+    };
   }
 
   private async createApp(file: string): Promise<UpstreamTarget> {
@@ -98,7 +99,7 @@ export class TargetFactory {
         ),
     );
     try {
-      const made = this.equip(await hold.value, 1, [hold.release]);
+      const made = this.equip(await hold.value, 1, undefined, [hold.release]);
       this.made.set('app', made);
       return made.target;
     } catch (error) {
@@ -108,9 +109,19 @@ export class TargetFactory {
   }
 
   /** Puts to a target what counts it and what is known of its health. */
-  private equip(target: Target, weight: number, releases: (() => void)[]): Made {
+  private equip(
+    target: Target,
+    weight: number,
+    options: HttpTargetOptions | undefined,
+    releases: (() => void)[],
+  ): Made {
     const { upstream, context } = this;
-    const state = this.holdState(target, releases);
+    const hold = holdTargetState(
+      { upstream, target: target.name, health: this.settings.health, options },
+      context,
+    );
+    releases.push(hold.release);
+    const state = hold.value;
     const meter = this.config.metrics ? context.metrics.upstreamTarget(upstream, target.name) : undefined;
     if (meter !== undefined) {
       releases.push(() => meter.release());
@@ -127,18 +138,6 @@ export class TargetFactory {
       for (const each of releases) each();
     };
     return { target: new UpstreamTarget({ target, meter, weight, state }), release };
-  }
-
-  private holdState(target: Target, releases: (() => void)[]): TargetState {
-    const { failures, ejectFor } = this.settings.health.passive;
-    const settings = { failures, ejectForMs: ejectFor, healthyAfter: 2, unhealthyAfter: 3 };
-    const hold = this.context.kept.hold(
-      `health ${JSON.stringify([this.upstream, target.name, settings])}`,
-      () => new TargetState(settings, this.context.clock),
-      (state) => state.close(),
-    );
-    releases.push(hold.release);
-    return hold.value;
   }
 }
 

@@ -140,6 +140,17 @@ export class Upstream {
     });
   }
 
+  /** Says what is amiss, a sentence each, without addresses, since everybody may read it. */
+  troubles(): string[] {
+    const troubles: string[] = [];
+    const out = this.all.filter(({ state }) => !state.isHealthy).length;
+    const breaker = this.state.breaker?.state.kind ?? 'closed';
+    if (breaker !== 'closed') troubles.push(`upstream '${this.name}': its circuit breaker is ${breaker}`);
+    if (out > 0)
+      troubles.push(`upstream '${this.name}': ${out} of ${this.all.length} targets get no requests`);
+    return troubles;
+  }
+
   describe(): UpstreamDescription {
     const breaker = this.state.breaker?.state.kind;
     const targets = this.all.map(({ name, fullWeight, state }) => {

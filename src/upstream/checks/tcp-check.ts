@@ -1,0 +1,20 @@
+import { connect } from 'node:net';
+import type { HealthCheck } from './health-check.ts';
+
+/** Passes where a connection comes about. */
+export function tcpCheck(host: string, port: number): HealthCheck {
+  return {
+    run(onResult) {
+      const socket = connect({ host, port });
+      socket.once('connect', () => {
+        socket.destroy();
+        onResult(undefined);
+      });
+      socket.once('error', (error) => onResult(error.message));
+      return () => {
+        socket.removeAllListeners().on('error', () => {});
+        socket.destroy();
+      };
+    },
+  };
+}
