@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createSocket } from 'node:dgram';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,14 +33,22 @@ export class Dnsmasq {
 
   static async start(zone: DnsZone): Promise<Dnsmasq> {
     const folder = mkdtempSync(join(tmpdir(), 'sallyport-dnsmasq-'));
-    const dns = new Dnsmasq(await findFreePort(), folder);
-    await dns.resume(zone);
-    return dns;
+    for (let attempt = 0; attempt < 10; attempt++) {
+      // Below the ports that the system gives to clients, one of which could take it while the server is stopped.
+      const dns = new Dnsmasq(randomInt(20_000, 32_000), folder);
+      if (await dns.run(zone)) return dns;
+    }
+    throw new Error('dnsmasq does not start');
   }
 
   /** Starts it on the same port, after `stop` or with another zone. */
   async resume(zone: DnsZone): Promise<void> {
     await this.stop();
+    if (!(await this.run(zone))) throw new Error(`dnsmasq does not start on ${this.server} again`);
+  }
+
+  /** Starts it and tells whether it runs; it does not where the port is taken. */
+  private async run(zone: DnsZone): Promise<boolean> {
     const hosts = join(this.folder, 'hosts');
     writeFileSync(hosts, (zone.hosts ?? []).map((line) => `${line}\n`).join(''));
     const child = spawn(findCommand('dnsmasq') ?? 'dnsmasq', [
@@ -62,17 +70,18 @@ export class Dnsmasq {
     this.child = child;
     await once(child, 'spawn');
     for await (const line of createInterface({ input: child.stderr })) {
-      if (/: read .*hosts/.test(line)) break;
+      if (!/: read .*hosts/.test(line)) continue;
+      child.stderr.resume();
+      return true;
     }
-    child.stderr.resume();
-    if (child.exitCode !== null) throw new Error('dnsmasq did not start');
+    return false;
   }
 
   /** Stops it; what asks then is refused. */
   async stop(): Promise<void> {
     const { child } = this;
     this.child = undefined;
-    if (child === undefined || child.exitCode !== null) return;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     child.kill('SIGKILL');
     await once(child, 'exit');
   }
@@ -81,14 +90,4 @@ export class Dnsmasq {
     await this.stop();
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-async function findFreePort(): Promise<number> {
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
 }
