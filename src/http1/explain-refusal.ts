@@ -20,7 +20,7 @@ export function explainRefusal(
 
 /** Puts llhttp's reason into an answer. */
 function explainError(reason: string, text: string): HeadFault {
-  const line = text.trimStart();
+  const line = text.replace(/^[\r\n]+/, '');
   if (/^PRI \* HTTP\/2|^\S+ \S+ HTTP\/(?!1\.[01]\r)\d+(?:\.\d+)?\r\n/.test(line)) {
     return { code: 'GW_VERSION_UNSUPPORTED', detail: 'only HTTP/1.0 and HTTP/1.1 are spoken here' };
   }
