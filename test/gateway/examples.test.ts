@@ -1,0 +1,123 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { globSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { get } from 'node:https';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { findCurlLines, runCurl } from '../support/curl.ts';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const configs = globSync('*/sallyport.{yaml,ts}', { cwd: path.join(root, 'examples') }).sort();
+let folder = '';
+
+// The examples as they are for a user: in a folder of their own, with the packages installed.
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'sallyport-examples-'));
+  await cp(path.join(root, 'examples'), folder, { recursive: true });
+  mkdirSync(path.join(folder, 'node_modules'));
+  symlinkSync(root, path.join(folder, 'node_modules/sallyport'));
+  for (const name of ['fastify', 'ws', 'zod']) {
+    symlinkSync(path.join(root, 'node_modules', name), path.join(folder, 'node_modules', name));
+  }
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+describe.each(configs)('examples/%s', (name) => {
+  const text = readFileSync(path.join(root, 'examples', name), 'utf8');
+  const lines = findCurlLines(text);
+
+  it('keeps what its header promises', async () => {
+    expect(lines).not.toEqual([]);
+    const port = await startExample(name, text);
+    for (const { command, status, text: promised } of lines) {
+      const answer = await runCurl(command, port);
+      expect({ command, status: answer.status }).toEqual({ command, status });
+      expect(answer.text).toContain(promised);
+    }
+  });
+});
+
+it('examples/websocket carries what is said in a room', async () => {
+  const name = 'websocket/sallyport.yaml';
+  const port = await startExample(name, readFileSync(path.join(root, 'examples', name), 'utf8'));
+  const say = run('websocket/say.ts', [`ws://127.0.0.1:${port}/rooms/lobby`, 'hello']);
+  expect(await firstLine(say, /./)).toBe('lobby: hello');
+});
+
+it('examples/https sends clients to HTTPS, where the certificate is for the name that they ask for', async () => {
+  const text = readFileSync(path.join(root, 'examples/https/https.yaml'), 'utf8');
+  await promisify(execFile)('sh', [path.join(folder, 'https/make-certificates.sh')]);
+  const [plain = 0, secure = 0] = await startGateway('https/https.yaml', text);
+  const redirect = await runCurl('curl -i localhost:8080/', plain);
+  expect([redirect.status, redirect.text]).toEqual([308, expect.stringContaining('https://localhost:8443/')]);
+  const ca = readFileSync(path.join(folder, 'https/ca.pem'));
+  for (const servername of ['localhost', 'api.shop.localhost']) {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const options = { host: '127.0.0.1', port: secure, ca, servername, headers: { host: servername } };
+      get(options, resolve).on('error', reject);
+    });
+    response.resume();
+    expect(response.statusCode).toBe(200);
+  }
+});
+
+it('examples/testing passes its own tests', async () => {
+  const tests = run('--test', ['testing/gateway.test.ts']);
+  expect(await once(tests, 'exit')).toEqual([0, null]);
+});
+
+/** Starts an example and the service that its header names, on ports that are free, and gives the gateway's port. */
+async function startExample(name: string, text: string): Promise<number> {
+  const service = /node ([\w./]+\.ts)$/m.exec(text)?.[1];
+  const target = service === undefined ? '' : await startService(path.join(path.dirname(name), service));
+  const [port] = await startGateway(name, text.replaceAll('127.0.0.1:9001', target));
+  return port as number;
+}
+
+async function startGateway(name: string, text: string): Promise<readonly number[]> {
+  const config = path.join(folder, path.dirname(name), `on-free-ports${path.extname(name)}`);
+  writeFileSync(config, withFreePorts(text));
+  const gateway = run(path.join(root, 'src/cli.ts'), ['start', '--config', config]);
+  const { ports } = JSON.parse(await firstLine(gateway, /"gateway started"/)) as { ports: number[] };
+  return ports;
+}
+
+async function startService(file: string): Promise<string> {
+  const line = await firstLine(run(file, []), /^Listening on/);
+  return line.replace(/.*\/\//, '');
+}
+
+function withFreePorts(text: string): string {
+  return text
+    .replaceAll(/port: \d+/g, 'port: 0')
+    .replace(/^( *)listeners:/m, "$1admin: { port: 0, token: 'example' },\n$1listeners:")
+    .replace(/^admin: (.*),$/m, 'admin: $1');
+}
+
+function run(file: string, args: readonly string[]): ChildProcess {
+  const child = spawn(process.execPath, [file, ...args], {
+    cwd: folder,
+    env: { ...process.env, PORT: '0' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  return child;
+}
+
+/** Reads what a process prints until a line that matches. */
+async function firstLine(child: ChildProcess, pattern: RegExp): Promise<string> {
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
+    if (pattern.test(line)) return line;
+    lines.push(line);
+  }
+  throw new Error(`the process ended after:\n${lines.join('\n')}`);
+}
