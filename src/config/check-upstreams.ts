@@ -3,7 +3,12 @@ import type { ConfigPath } from './problem.ts';
 
 /** Checks that each upstream has one way to answer, and that its settings have an effect. */
 export function checkUpstreams(gateway: Fields, findings: Findings): void {
-  const used = new Set(asList(gateway.routes).map((route) => asFields(route).upstream));
+  const used = new Set(
+    asList(gateway.routes).flatMap((route) => {
+      const { upstream, split } = asFields(route);
+      return [upstream, ...asList(split).map((part) => asFields(part).upstream)];
+    }),
+  );
   for (const [name, value] of Object.entries(asFields(gateway.upstreams))) {
     const path = ['upstreams', name];
     if (typeof value !== 'object' || value === null || Array.isArray(value)) continue;
@@ -15,16 +20,20 @@ export function checkUpstreams(gateway: Fields, findings: Findings): void {
   }
 }
 
+/** The ways to name where requests go. */
+const KINDS = ['targets', 'discovery', 'app'] as const;
+
 /** What is about targets elsewhere. */
 const TARGETS_ONLY = ['tls', 'balance', 'sticky', 'slowStart', 'health', 'retries'] as const;
 
 function checkKind(upstream: Fields, path: ConfigPath, findings: Findings): void {
-  const { targets, app } = upstream;
-  if (targets === undefined && app === undefined) {
+  const { app } = upstream;
+  const [kind, ...others] = KINDS.filter((key) => upstream[key] !== undefined);
+  if (kind === undefined) {
     findings.refuse(path, 'has nowhere to send requests — add targets: ["http://127.0.0.1:9001"]');
   }
-  if (targets !== undefined && app !== undefined) {
-    findings.refuse([...path, 'app'], 'stands beside targets — keep one of the two');
+  for (const other of others) {
+    findings.refuse([...path, other], `stands beside ${kind} — keep one of the two`);
   }
   if (app === undefined) return;
   for (const key of TARGETS_ONLY) {

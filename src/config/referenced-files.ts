@@ -42,6 +42,11 @@ function namedFiles(gateway: Fields): NamedFile[] {
   const upstreams = Object.entries(asFields(gateway.upstreams)).flatMap(([name, upstream]) => [
     ...filesOf(upstream, ['upstreams', name], ['app']),
     ...filesOf(asFields(upstream).tls, ['upstreams', name, 'tls'], ['caFile', 'certFile', 'keyFile']),
+    ...filesOf(
+      asFields(asFields(upstream).discovery).kubernetes,
+      ['upstreams', name, 'discovery', 'kubernetes'],
+      ['kubeconfig'],
+    ),
   ]);
   const policies = filesOf(
     gateway.customPolicies,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { REQUEST_KEY } from '../core/request-key.ts';
+import { discoverySchema } from './discovery-schema.ts';
 import { duration, headerName, share, text, wholeNumber } from './scalars.ts';
 
 /** Makes the schema of one entry of `upstreams`. `file` is the schema of a file's path. */
@@ -10,6 +11,9 @@ export function upstreamSchema(file: () => z.ZodType<string, string>) {
       .min(1, { error: 'is empty — name at least one URL' })
       .optional()
       .describe('Where requests go. A plain URL is short for `{ url }`.'),
+    discovery: discoverySchema(file)
+      .optional()
+      .describe('Finds the targets elsewhere, instead of `targets`.'),
     app: file().optional().describe('File whose default export is a Fastify plugin, served in this process.'),
     balance: balance()
       .prefault('round-robin')
