@@ -5,7 +5,7 @@ import { findShadowedRoutes } from './shadowing.ts';
 import { suggest } from './suggest.ts';
 import { findTemplateFault, matchesPattern } from './template.ts';
 
-const ANSWERS = ['upstream', 'respond', 'redirect'] as const;
+const ANSWERS = ['upstream', 'split', 'respond', 'redirect'] as const;
 const UPSTREAM_ONLY = ['rewrite', 'stripPrefix', 'hostHeader', 'timeout'] as const;
 
 /** Checks each route in itself, against the upstreams, and against the other routes. */
@@ -18,7 +18,8 @@ export function checkRoutes(gateway: Fields, findings: Findings): void {
     if (Object.keys(route).length === 0) continue;
     checkId(route, i, firstById, findings);
     checkAnswer(route, path, findings);
-    checkUpstreamName(route, path, upstreams, findings);
+    checkUpstreamName(route.upstream, [...path, 'upstream'], upstreams, findings);
+    checkSplit(route, path, upstreams, findings);
     checkPaths(route, path, findings);
     checkRespond(asFields(route.respond), [...path, 'respond'], findings);
     checkRedirect(route, path, routes, findings);
@@ -47,25 +48,47 @@ function checkId({ id }: Fields, i: number, firstById: Map<string, number>, find
 function checkAnswer(route: Fields, path: ConfigPath, findings: Findings): void {
   const [first, ...others] = ANSWERS.filter((key) => route[key] !== undefined);
   if (first === undefined) {
-    findings.refuse(path, 'says nothing about the answer — add upstream, respond or redirect');
+    findings.refuse(path, 'says nothing about the answer — add upstream, split, respond or redirect');
     return;
   }
   for (const key of others) findings.refuse([...path, key], `stands beside ${first} — keep one of them`);
-  if (first === 'upstream') return;
+  if (first === 'upstream' || first === 'split') return;
   for (const key of UPSTREAM_ONLY) {
     if (route[key] !== undefined)
       findings.refuse([...path, key], 'has no effect without an upstream — take it out');
   }
 }
 
-function checkUpstreamName(
-  { upstream }: Fields,
+function checkSplit(
+  { split }: Fields,
   path: ConfigPath,
   upstreams: readonly string[],
   findings: Findings,
 ): void {
+  const parts = asList(split).map(asFields);
+  const at = [...path, 'split'];
+  for (const [i, { upstream }] of parts.entries()) {
+    checkUpstreamName(upstream, [...at, i, 'upstream'], upstreams, findings);
+  }
+  const hasWeight = ({ weight }: Fields): boolean => weight !== undefined && weight !== 0;
+  if (parts.length > 1 && !parts.some(hasWeight))
+    findings.refuse(
+      at,
+      'leaves requests over that no condition takes — give the part that takes them a weight',
+    );
+  for (const [i, part] of parts.entries()) {
+    if (!hasWeight(part) && part.headers === undefined && part.cookies === undefined)
+      findings.refuse([...at, i], 'takes no requests — add weight, headers or cookies');
+  }
+}
+
+function checkUpstreamName(
+  upstream: unknown,
+  at: ConfigPath,
+  upstreams: readonly string[],
+  findings: Findings,
+): void {
   if (typeof upstream !== 'string' || upstream === '' || upstreams.includes(upstream)) return;
-  const at = [...path, 'upstream'];
   const close = suggest(upstream, upstreams);
   const remedy = close === undefined ? 'define it under upstreams' : `did you mean '${close}'?`;
   findings.refuse(at, `there is no upstream ${findings.quote(at, upstream)} — ${remedy}`);

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { findPatternFault } from './path-pattern.ts';
-import { duration, headerName, headerValue, text } from './scalars.ts';
+import { duration, headerName, headerValue, text, wholeNumber } from './scalars.ts';
 
 /** The methods that a route can name. */
 export const ROUTE_METHODS = [
@@ -39,6 +39,11 @@ export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
       .optional()
       .describe('Query parameters that must be there with exactly this value.'),
     upstream: text().optional().describe('Name of the upstream that answers.'),
+    split: z
+      .array(splitPart())
+      .min(2, { error: 'splits nothing — name two upstreams, or write upstream instead' })
+      .optional()
+      .describe('Several upstreams that share the requests, such as a canary release, instead of one.'),
     respond: respondSchema().optional().describe('Answers from the gateway itself, instead of an upstream.'),
     redirect: redirectSchema().optional().describe('Sends the client elsewhere, instead of an upstream.'),
     rewrite: absolutePath()
@@ -58,6 +63,24 @@ export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
       .prefault('30s')
       .describe('From the end of the request to the head of the response, over all attempts.'),
     policies: policies.describe('Policies of this route, which run after the top-level ones, in this order.'),
+  });
+}
+
+function splitPart() {
+  return z.strictObject({
+    upstream: text().describe('Name of the upstream that answers this part.'),
+    weight: wholeNumber(0)
+      .prefault(0)
+      .describe(
+        'Share of the requests that no condition takes; the same subject or address always goes to the same part.',
+      ),
+    headers: headerFields()
+      .prefault({})
+      .describe('Header fields that must have these values for a request to be taken, whatever the weights.'),
+    cookies: z
+      .record(headerName(), z.string())
+      .prefault({})
+      .describe('Cookies that must have these values for a request to be taken, whatever the weights.'),
   });
 }
 

@@ -31,7 +31,8 @@ export interface GatewayDescription {
   readonly routes: readonly {
     readonly id: string;
     readonly path: string;
-    readonly upstream: string | undefined;
+    /** Names of the upstreams that answer: none, one, or those of a split. */
+    readonly upstreams: readonly string[];
   }[];
   readonly upstreams: readonly UpstreamDescription[];
 }

@@ -189,7 +189,7 @@ export class Gateway implements GatewayControl {
       routes: routes.map(({ id, path, action }) => ({
         id,
         path,
-        upstream: action.kind === 'forward' ? action.upstream.name : undefined,
+        upstreams: action.kind === 'forward' ? action.upstreams.map(({ name }) => name) : [],
       })),
       upstreams: [...upstreams.values()].map((upstream) => upstream.describe()),
     };

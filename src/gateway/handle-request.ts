@@ -19,6 +19,7 @@ import { publicAuthorityOf } from '../server/client-address.ts';
 import { redirectToHttps } from '../server/https-redirect.ts';
 import type { ForwardAction, Route } from '../snapshot/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 
 /** What the listener that a request came on decides about it. */
 export interface ListenerRules {
@@ -174,7 +175,7 @@ class RequestRun implements ForwardOwner {
 
   private forwardTo(action: ForwardAction): void {
     const { exchange } = this;
-    const { upstream } = action;
+    const upstream = action.split === undefined ? (action.upstreams[0] as Upstream) : action.split(exchange);
     const path = upstreamPath(action, exchange.path, this.rawParams);
     if (path === undefined) return this.answer(new GatewayError('GW_BAD_PATH'));
     exchange.upstream = upstream.name;

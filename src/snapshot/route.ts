@@ -5,6 +5,7 @@ import type { RouteRecorder } from '../observability/metrics.ts';
 import type { ForwardPlan } from '../proxy/forward-plan.ts';
 import type { PathTemplate } from '../router/path-template.ts';
 import type { Redirect } from '../router/redirect.ts';
+import type { Split } from '../upstream/split.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 /** What a route does with a request that its policies let pass. */
@@ -15,7 +16,9 @@ export type RouteAction =
 
 export interface ForwardAction extends ForwardPlan {
   readonly kind: 'forward';
-  readonly upstream: Upstream;
+  readonly upstreams: readonly Upstream[];
+  /** Chooses one of several, `undefined` where there is but one. */
+  readonly split: Split<Upstream> | undefined;
   /** The path that the upstream sees, `undefined` for the one that was matched. */
   readonly rewrite: PathTemplate | undefined;
   readonly stripPrefix: ((path: string) => string) | undefined;

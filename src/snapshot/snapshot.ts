@@ -10,8 +10,9 @@ import { compileRedirect } from '../router/redirect.ts';
 import { parseRoutePath } from '../router/route-path.ts';
 import { compileRouter, type Router, type RouterEntry } from '../router/router.ts';
 import { type ClientAddressResolver, compileTrustedProxies } from '../server/client-address.ts';
+import { compileSplit } from '../upstream/split.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { type Route, type RouteAction, UNMATCHED } from './route.ts';
+import { type ForwardAction, type Route, type RouteAction, UNMATCHED } from './route.ts';
 import type { SnapshotContext } from './snapshot-context.ts';
 import { buildUpstreams } from './upstreams.ts';
 
@@ -141,17 +142,29 @@ function compileAction(route: RouteConfig, upstreams: ReadonlyMap<string, Upstre
       locate: compileRedirect(route.redirect, paramNames),
     };
   }
-  const upstream = upstreams.get(route.upstream ?? '');
-  if (upstream === undefined)
-    throw new TypeError(`route '${route.id}': there is no upstream '${route.upstream}'`);
   return {
     kind: 'forward',
-    upstream,
+    ...compileDestination(route, upstreams),
     rewrite: route.rewrite === undefined ? undefined : compileRewrite(route.rewrite, paramNames),
     stripPrefix: route.stripPrefix === undefined ? undefined : compileStripPrefix(route.stripPrefix),
     hostHeader: route.hostHeader,
     timeoutMs: route.timeout,
   };
+}
+
+function compileDestination(
+  route: RouteConfig,
+  upstreams: ReadonlyMap<string, Upstream>,
+): Pick<ForwardAction, 'upstreams' | 'split'> {
+  const find = (name: string): Upstream => {
+    const upstream = upstreams.get(name);
+    if (upstream === undefined) throw new TypeError(`route '${route.id}': there is no upstream '${name}'`);
+    return upstream;
+  };
+  if (route.split === undefined) return { upstreams: [find(route.upstream ?? '')], split: undefined };
+  const parts = route.split.map(({ upstream, ...part }) => ({ value: find(upstream), ...part }));
+  const named = [...new Set(parts.map(({ value }) => value))];
+  return { upstreams: named, split: compileSplit(parts, route.id) };
 }
 
 function compileRespond({ status, headers, body }: NonNullable<RouteConfig['respond']>): Reply {

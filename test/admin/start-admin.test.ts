@@ -234,7 +234,7 @@ describe('the API', () => {
       upstreams: 1,
     });
     expect(await get('/api/routes')).toEqual({
-      routes: [{ id: 'orders', path: '/orders/:id', upstream: 'orders' }],
+      routes: [{ id: 'orders', path: '/orders/:id', upstreams: ['orders'] }],
     });
     expect(await get('/api/upstreams')).toEqual({
       upstreams: [

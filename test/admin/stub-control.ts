@@ -35,7 +35,7 @@ export class StubControl implements GatewayControl {
   async describe(): Promise<GatewayDescription> {
     return {
       version: 2,
-      routes: [{ id: 'orders', path: '/orders/:id', upstream: 'orders' }],
+      routes: [{ id: 'orders', path: '/orders/:id', upstreams: ['orders'] }],
       upstreams: [
         {
           name: 'orders',

@@ -74,8 +74,24 @@ describe('upstreams', () => {
 
 describe('routes', () => {
   it.each([
-    ['{ id: r, path: /x }', /routes\[0\]: says nothing about the answer — add upstream, respond or redirect/],
+    [
+      '{ id: r, path: /x }',
+      /routes\[0\]: says nothing about the answer — add upstream, split, respond or redirect/,
+    ],
     ['{ id: r, path: /x, upstream: a, respond: {} }', /respond: stands beside upstream/],
+    ['{ id: r, path: /x, split: [{ upstream: a, weight: 1 }] }', /split: splits nothing/],
+    [
+      '{ id: r, path: /x, split: [{ upstream: a, weight: 1 }, { upstream: b, weight: 1 }] }',
+      /split\[1\]\.upstream: there is no upstream 'b'/,
+    ],
+    [
+      '{ id: r, path: /x, split: [{ upstream: a, weight: 1 }, { upstream: a }] }',
+      /split\[1\]: takes no requests/,
+    ],
+    [
+      '{ id: r, path: /x, split: [{ upstream: a, headers: { x: y } }, { upstream: a, cookies: { c: d } }] }',
+      /split: leaves requests over/,
+    ],
     ['{ id: r, path: /x, upstream: b }', /upstream: there is no upstream 'b' — did you mean 'a'\?/],
     [
       '{ id: r, path: /x, upstream: payments }',
