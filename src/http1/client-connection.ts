@@ -1,14 +1,17 @@
 import type { Socket } from 'node:net';
+import type { BodySink } from '../core/body.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { ClientInfo, Tunnel } from '../core/message.ts';
 import { ClientExchange, type ExchangeConnection } from './client-exchange.ts';
 import { ClientTunnel, type TunnelConnection } from './client-tunnel.ts';
 import type { Deadlined } from './deadlines.ts';
 import { explainRefusal } from './explain-refusal.ts';
-import { type Framing, type HeadFault, type RequestHead, readRequestHead } from './head.ts';
+import { type HeadFault, type RequestHead, readRequestHead } from './head.ts';
 import { REQUEST } from './llhttp.ts';
 import { MessageParser } from './message-parser.ts';
+import { ReceivedBytes } from './received-bytes.ts';
 import { replyText } from './reply-text.ts';
+import { RequestBodyReader } from './request-body-reader.ts';
 import { RequestPace } from './request-pace.ts';
 import type { ServeOptions } from './serve-options.ts';
 import { Transport, type TransportOwner } from './transport.ts';
@@ -21,7 +24,6 @@ const HALF_TUNNEL_MS = 30_000;
 const RATE_CHECK_MS = 1000;
 /** Longest time between two questions to a silent client whether it is still there. */
 const MAX_PROBE_MS = 10_000;
-const EMPTY = Buffer.alloc(0);
 
 /** Serves one client connection: requests one after the other, each answered before the next is looked at. */
 export class ClientConnection implements TransportOwner, ExchangeConnection, TunnelConnection, Deadlined {
@@ -34,13 +36,8 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   private readonly parser: MessageParser;
   private exchange: ClientExchange | undefined = undefined;
   private tunnel: ClientTunnel | undefined = undefined;
-  private framing: Framing = 'none';
-  /** What was received and not yet worked off: `at…end` of `bytes`. */
-  private bytes: Buffer = EMPTY;
-  private at = 0;
-  private end = 0;
-  /** `bytes` as a copy, where they had to wait. */
-  private kept: Buffer | undefined = undefined;
+  private readonly received = new ReceivedBytes();
+  private readonly body: RequestBodyReader;
   private isWorking = false;
   private isLingering = false;
   private lingersUntil = 0;
@@ -57,6 +54,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
     this.pace = new RequestPace(options);
     this.deadline = options.deadlines.after(options.limits.headerTimeoutMs);
     this.transport = Transport.accept(socket, this);
+    this.body = new RequestBodyReader(this.parser, this.transport);
     options.deadlines.watch(this);
   }
 
@@ -125,14 +123,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   onBytes(bytes: Buffer, length: number): void {
     this.pace.read();
     if (this.isLingering) return this.linger();
-    if (this.at < this.end) {
-      this.bytes = Buffer.concat([this.bytes.subarray(this.at, this.end), bytes.subarray(0, length)]);
-      this.end = this.bytes.length;
-    } else {
-      this.bytes = bytes;
-      this.end = length;
-    }
-    this.at = 0;
+    this.received.add(bytes, length);
     this.work();
   }
 
@@ -169,9 +160,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   onClose(error: Error | undefined): void {
     this.options.deadlines.forget(this);
     this.parser.finish();
-    this.bytes = EMPTY;
-    this.at = 0;
-    this.end = 0;
+    this.received.clear();
     this.tunnel?.breakOff(error ?? new GatewayError('GW_CLIENT_CLOSED'));
     this.exchange?.leave();
     this.onClosed();
@@ -193,17 +182,17 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   private work(): void {
     if (this.isWorking) return;
     this.isWorking = true;
-    while (this.at < this.end && this.step()) {}
+    while (!this.received.isEmpty && this.step()) {}
     this.isWorking = false;
-    if (this.at < this.end) this.keepRest();
-    else this.release();
+    if (this.received.isEmpty) this.release();
+    else this.keepRest();
   }
 
   /** Takes a part of what was received. Answers `false` when the rest has to wait. */
   private step(): boolean {
     if (this.tunnel !== undefined) return this.passOn(this.tunnel);
     if (this.isLingering || this.transport.isClosed) {
-      this.at = this.end;
+      this.received.drop();
       return true;
     }
     // Answers that wait for the client would pile up if further requests were taken meanwhile.
@@ -212,28 +201,18 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   }
 
   private keepRest(): void {
-    if (this.bytes !== this.kept) {
-      this.kept = Buffer.from(this.bytes.subarray(this.at, this.end));
-      this.bytes = this.kept;
-      this.end = this.kept.length;
-      this.at = 0;
-    }
+    this.received.keep();
     this.transport.pause();
   }
 
   private release(): void {
-    this.bytes = EMPTY;
-    this.kept = undefined;
-    this.at = 0;
-    this.end = 0;
+    this.received.clear();
     if (this.exchange?.isBodyPaused !== true && this.tunnel?.isPaused !== true) this.transport.resume();
   }
 
   private passOn(tunnel: ClientTunnel): boolean {
-    const bytes = this.bytes.subarray(this.at, this.end);
-    this.at = this.end;
     if (this.deadline !== Number.POSITIVE_INFINITY) this.awaitOtherSide();
-    return tunnel.passOn(bytes);
+    return tunnel.passOn(this.received.takeAll());
   }
 
   private readHead(): boolean {
@@ -243,8 +222,9 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
       const isBounded = limits.requestTimeoutMs > 0 && limits.requestTimeoutMs < limits.headerTimeoutMs;
       this.deadline = deadlines.after(isBounded ? limits.requestTimeoutMs : limits.headerTimeoutMs);
     }
-    const outcome = this.parser.parseHead(this.bytes, this.at, this.end);
-    this.at = outcome === 'more' ? this.end : this.parser.position;
+    const { received } = this;
+    const outcome = this.parser.parseHead(received.bytes, received.at, received.end);
+    received.at = outcome === 'more' ? received.end : this.parser.position;
     if (outcome === 'more') return true;
     const head = outcome === 'head' ? readRequestHead(this.parser) : explainRefusal(outcome, this.parser);
     if ('code' in head) this.refuse(head);
@@ -253,9 +233,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   }
 
   private startExchange(head: RequestHead): void {
-    this.framing = head.framing;
-    if (head.framing === 'chunked') this.parser.beginChunked();
-    else this.parser.finish();
+    this.body.begin(head.framing);
     const exchange = new ClientExchange(this, head);
     this.exchange = exchange;
     this.deadline = Number.POSITIVE_INFINITY;
@@ -266,7 +244,11 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   private takeBody(exchange: ClientExchange): boolean {
     const sink = exchange.bodySink;
     if (sink === undefined || exchange.isBodyPaused) return exchange.isDone && this.dropBody(exchange);
-    return this.framing === 'chunked' ? this.takeChunked(exchange) : this.takeCounted(exchange);
+    if (this.body.take(this.received, exchange)) return this.giveBody(exchange, sink);
+    this.received.drop();
+    this.isClosing = true;
+    exchange.breakBody(new GatewayError('GW_BAD_REQUEST', { detail: 'the chunked body is malformed' }));
+    return false;
   }
 
   private dropBody(exchange: ClientExchange): boolean {
@@ -276,34 +258,10 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
     return true;
   }
 
-  private takeCounted(exchange: ClientExchange): boolean {
-    const due = (exchange.length as number) - exchange.bodyBytes;
-    const start = this.at;
-    const taken = Math.min(due, this.end - start);
-    this.at += taken;
-    exchange.bodyBytes += taken;
-    if (due > taken && due > MERGE_READS_BYTES) this.transport.useOwnBuffer();
-    return this.giveBody(exchange, this.bytes.subarray(start, start + taken), taken === due);
-  }
-
-  private takeChunked(exchange: ClientExchange): boolean {
-    const outcome = this.parser.parseChunked(this.bytes, this.at, this.end);
-    this.at = this.parser.position;
-    if (outcome === 'error' || outcome === 'overhead') {
-      this.at = this.end;
-      this.isClosing = true;
-      exchange.breakBody(new GatewayError('GW_BAD_REQUEST', { detail: 'the chunked body is malformed' }));
-      return false;
-    }
-    const chunk = this.parser.chunk;
-    exchange.bodyBytes += chunk?.length ?? 0;
-    this.transport.useOwnBuffer();
-    return this.giveBody(exchange, chunk, outcome === 'end');
-  }
-
-  private giveBody(exchange: ClientExchange, chunk: Uint8Array | undefined, isLast: boolean): boolean {
-    const sink = exchange.bodySink as NonNullable<ClientExchange['bodySink']>;
-    const trailers = isLast ? this.parser.trailers : undefined;
+  private giveBody(exchange: ClientExchange, sink: BodySink): boolean {
+    const { chunk, isLast } = this.body;
+    this.body.chunk = undefined;
+    const trailers = isLast ? this.body.trailers : undefined;
     if (isLast) this.endRequest(exchange);
     const goesOn = chunk === undefined || sink.write(chunk);
     // A chunk that waits in the system, or in a sink that is gone, must not be overwritten by the next read.
@@ -338,7 +296,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   private refuse(fault: HeadFault): void {
     const error = new GatewayError(fault.code, { detail: fault.detail });
     const reply = this.options.refuse(error, this.client);
-    this.at = this.end;
+    this.received.drop();
     this.send(replyText(reply, this.wallClock()));
     this.parser.finish();
     this.closeGracefully();
@@ -423,9 +381,6 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
     this.probeMs = Math.min(Math.max(2 * this.probeMs, 100), MAX_PROBE_MS);
   }
 }
-
-/** Bodies of which more than this is still to come are read into the connection's own buffer. */
-const MERGE_READS_BYTES = 16 * 1024;
 
 const DISCARD = {
   write: () => true,

@@ -33,6 +33,8 @@ export type ListenerServices = Pick<Services, 'clock' | 'log' | 'metrics'>;
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const BACKLOG = 511;
+/** The system asks silent peers whether they are there, so that one that vanished does not hold a tunnel for ever. */
+const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: 60_000 };
 /** Accepting fails at every attempt while the system has no file left, thousands of times a second. */
 const ACCEPT_ERROR_LOG_INTERVAL_MS = 10_000;
 
@@ -62,13 +64,14 @@ interface TlsState {
 
 /** Half-open connections stay open: a client may close its side and still wait for the answer. */
 function createPlainServer(): Server {
-  return createServer({ noDelay: true, allowHalfOpen: true });
+  return createServer({ noDelay: true, allowHalfOpen: true, ...KEEP_ALIVE });
 }
 
 function createSecureServer(options: ListenerOptions, tls: TlsState): TlsServer {
   return createTlsServer({
     noDelay: true,
     allowHalfOpen: true,
+    ...KEEP_ALIVE,
     ...tls.certificates.defaultOptions,
     SNICallback: (name, done) => done(null, tls.certificates.contextFor(name)),
     ALPNProtocols: ['http/1.1'],
