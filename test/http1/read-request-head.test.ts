@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readRequestHead } from '../../src/http1/head.ts';
+import type { MessageParser } from '../../src/http1/message-parser.ts';
 import { splitHead, splitHeadWrongly } from './split-head.ts';
 
 const HOST = 'Host: a.example';
@@ -50,6 +51,14 @@ describe('header lines', () => {
     expect(readRequestHead(splitHeadWrongly(text, 0, 1))).toMatchObject({ code: 'GW_BAD_REQUEST' });
     expect(readRequestHead(splitHeadWrongly(text, 1, 1))).toMatchObject({ code: 'GW_BAD_REQUEST' });
     expect(readRequestHead(splitHeadWrongly(text, 3, -1))).toMatchObject({ code: 'GW_BAD_REQUEST' });
+  });
+
+  it.each(['\n\n', '\r\r', '\n\r', '\r.', 'x\n'])('must end with CRLF, not with %j', (end) => {
+    for (const line of ['X: abc', 'Y: 1']) {
+      const whole = `\r\n${text}`;
+      const parser = { ...splitHead(whole), text: whole.replace(`${line}\r\n`, `${line}${end}`) };
+      expect(readRequestHead(parser as MessageParser)).toMatchObject({ code: 'GW_BAD_REQUEST' });
+    }
   });
 
   it('must be followed by the empty line', () => {

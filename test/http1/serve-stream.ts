@@ -1,5 +1,5 @@
 import { HeaderList } from '../../src/core/header-list.ts';
-import type { ClientInfo, ClientRequest, ClientSink } from '../../src/core/message.ts';
+import type { ClientInfo, ClientRequest, ClientSink, RequestHandler } from '../../src/core/message.ts';
 import { ClientConnection } from '../../src/http1/client-connection.ts';
 import { Deadlines } from '../../src/http1/deadlines.ts';
 import type { ClientLimits, ServeOptions } from '../../src/http1/serve-options.ts';
@@ -38,14 +38,19 @@ export interface ServedOutcome extends Outcome {
   readonly forwarded: readonly string[];
 }
 
-/** Gives `pieces` to the client side of the engine, each as one read, and tells what it took for requests. */
-export function serveStream(pieces: readonly Buffer[], limits: Partial<ClientLimits> = {}): ServedOutcome {
+/** A client connection without a network, and why it refused what is no request. */
+export interface OpenConnection {
+  readonly connection: ClientConnection;
+  readonly socket: MemorySocket;
+  readonly refused: { status?: number; reason?: string };
+}
+
+/** Opens a connection whose requests go to `handler`. Bytes are given to `connection.onBytes`. */
+export function openConnection(handler: RequestHandler, limits: Partial<ClientLimits> = {}): OpenConnection {
   const socket = new MemorySocket({ isPlain: true });
-  const messages: TakenMessage[] = [];
-  const forwarded: string[] = [];
-  const refused: { status?: number; reason?: string } = {};
+  const refused: OpenConnection['refused'] = {};
   const options: ServeOptions = {
-    handler: (request, client) => messages.push(takeRequest(request, client, forwarded)),
+    handler,
     limits: { ...LIMITS, ...limits },
     deadlines: new Deadlines(stoppedClock),
     clock: stoppedClock,
@@ -56,6 +61,15 @@ export function serveStream(pieces: readonly Buffer[], limits: Partial<ClientLim
     },
   };
   const connection = new ClientConnection(socket.asSocket(), CLIENT, options, () => {});
+  return { connection, socket, refused };
+}
+
+/** Gives `pieces` to the client side of the engine, each as one read, and tells what it took for requests. */
+export function serveStream(pieces: readonly Buffer[], limits: Partial<ClientLimits> = {}): ServedOutcome {
+  const messages: TakenMessage[] = [];
+  const forwarded: string[] = [];
+  const handler: RequestHandler = (request, client) => messages.push(takeRequest(request, client, forwarded));
+  const { connection, socket, refused } = openConnection(handler, limits);
   for (const piece of pieces) {
     if (!socket.destroyed) connection.onBytes(piece, piece.length);
   }
