@@ -169,7 +169,8 @@ export class Transport implements DirectWriter {
   resume(): void {
     if (!this.isPaused || this.isClosed) return;
     this.isPaused = false;
-    if (this.lent !== undefined) giveBuffer(this.lent);
+    // Who resumes while being given bytes may still be handed the rest of them.
+    if (this.lent !== undefined && this.lent !== this.delivering) giveBuffer(this.lent);
     this.lent = undefined;
     if (this.delivering !== undefined) return;
     while (this.held.length > 0 && !this.isPaused) {
