@@ -70,7 +70,8 @@ async function lookUpServices(resolver: AddressResolver, records: readonly SrvRe
     ),
   );
   const remark = [...remarks].sort().join('; ');
-  if (targets.length === 0) return { kind: 'failed', reason: remark || 'DNS names no service — add SRV records' };
+  if (targets.length === 0)
+    return { kind: 'failed', reason: remark || 'DNS names no service — add SRV records' };
   const ttlSeconds = shortestTtl(lookups.flat());
   return { kind: 'found', targets, ttlSeconds, ...(remark !== '' && { remark }) };
 }
