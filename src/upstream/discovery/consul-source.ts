@@ -92,8 +92,7 @@ interface HealthEntry {
 
 function targetsOf(body: string, service: string): { targets: DiscoveredTarget[]; remark?: string } {
   const entries = JSON.parse(body) as readonly HealthEntry[];
-  if (!Array.isArray(entries))
-    throw new Error('the answer is no list — check that the URL is that of Consul');
+  if (!Array.isArray(entries)) throw new TypeError('no list');
   const all = entries.map(toTarget);
   const targets = all.filter(({ host, port }) => host !== '' && port > 0 && port < 65536);
   if (entries.length === 0) {

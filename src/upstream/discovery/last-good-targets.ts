@@ -87,13 +87,18 @@ class LastGoodTargets implements Discovery {
   private use(targets: readonly DiscoveredTarget[], remark: string | undefined): void {
     this.current = remark === undefined ? { ok: true } : { ok: true, detail: remark };
     const fingerprint = JSON.stringify(targets);
-    const hasChanged = fingerprint !== this.fingerprint;
-    if (hasChanged) {
-      this.fingerprint = fingerprint;
-      this.targets = targets;
-    }
+    const before = this.targets;
+    this.targets = targets;
     this.say();
-    if (hasChanged) this.onTargets(targets);
+    if (fingerprint === this.fingerprint) return;
+    try {
+      this.onTargets(targets);
+      this.fingerprint = fingerprint;
+    } catch (err) {
+      // The source's own loop must go on. The set counts as unknown, so that the next report tries it again.
+      this.targets = before;
+      this.services.log.error({ upstream: this.upstream, err }, 'discovered targets cannot be used');
+    }
   }
 
   private keep(reason: string): void {

@@ -159,8 +159,9 @@ describe('a Consul that refuses or is away', () => {
   it.each([
     [403, 'ACL not found', 'refuses the token (403) — give it service:read'],
     [500, 'No cluster leader', 'answers 500 (No cluster leader) — see its log'],
-    [200, '<html>', 'the answer is no JSON — check that the URL is that of Consul'],
-    [200, '{}', 'the answer is no list — check that the URL is that of Consul'],
+    [200, '<html>', 'the answer is none of Consul — check the URL'],
+    [200, '{}', 'the answer is none of Consul'],
+    [200, '[null]', 'the answer is none of Consul'],
   ])('is named when it answers %i %s', async (status, body, words) => {
     const { clock, consul, discover } = await startConsul();
     consul.reply = { status, body };

@@ -9,7 +9,7 @@ const A: DiscoveredTarget = { host: '10.0.0.1', port: 80 };
 const B: DiscoveredTarget = { host: '10.0.0.2', port: 80 };
 const C: DiscoveredTarget = { host: '10.0.0.3', port: 80 };
 
-function startDiscovery() {
+function startDiscovery(onTargets?: (targets: readonly DiscoveredTarget[]) => void) {
   const clock = new ManualClock();
   const lines: { readonly level: string; readonly message: string; readonly detail?: string }[] = [];
   const gauges = new Map<string, () => number>();
@@ -43,7 +43,7 @@ function startDiscovery() {
       },
     },
   );
-  discovery.start((targets) => sets.push(targets));
+  discovery.start(onTargets ?? ((targets) => sets.push(targets)));
   const up = () => gauges.get('gateway_discovery_up{upstream="orders"}')?.();
   return {
     clock,
@@ -131,6 +131,23 @@ describe('what a discovery passes on', () => {
         if (isGood) expect(sets.at(-1)).toEqual(last);
       }),
     );
+  });
+});
+
+describe('a listener that throws', () => {
+  it('does not end the source, and gets the set again with the next report', () => {
+    const heard: unknown[] = [];
+    const { source, clock, lines } = startDiscovery((targets) => {
+      heard.push(targets);
+      if (heard.length === 1) throw new Error('no room');
+    });
+    source.found([A]);
+    clock.advance(1000);
+    source.found([A]);
+    clock.advance(1000);
+    source.found([A]);
+    expect(heard).toEqual([[A], [A]]);
+    expect(lines.map(({ message }) => message)).toEqual(['discovered targets cannot be used']);
   });
 });
 
