@@ -41,6 +41,8 @@ export interface UpstreamDescription {
   readonly name: string;
   /** State of the circuit breaker, where there is one. */
   readonly breaker?: 'closed' | 'open' | 'half-open';
+  /** How the discovery of its targets does, where there is one. */
+  readonly discovery?: { readonly ok: boolean; readonly detail?: string };
   readonly targets: readonly TargetDescription[];
 }
 

@@ -17,16 +17,33 @@ interface Made {
   readonly release: () => void;
 }
 
+/** Makes the factory of an upstream's targets. Rejects when a file for TLS cannot be read. */
+export async function createTargetFactory(
+  upstream: string,
+  settings: UpstreamConfig,
+  config: GatewayConfig,
+  context: SnapshotContext,
+): Promise<TargetFactory> {
+  return new TargetFactory(upstream, settings, config, context, await readTls(settings.tls));
+}
+
 /** Makes the targets of one upstream, and lets go of those that are no longer named. */
 export class TargetFactory {
   private readonly upstream: string;
   private readonly settings: UpstreamConfig;
   private readonly config: GatewayConfig;
   private readonly context: SnapshotContext;
-  private tls: ConnectionOptions = {};
+  private readonly tls: ConnectionOptions;
   private made = new Map<string, Made>();
 
-  constructor(upstream: string, settings: UpstreamConfig, config: GatewayConfig, context: SnapshotContext) {
+  constructor(
+    upstream: string,
+    settings: UpstreamConfig,
+    config: GatewayConfig,
+    context: SnapshotContext,
+    tls: ConnectionOptions,
+  ) {
+    this.tls = tls;
     this.upstream = upstream;
     this.settings = settings;
     this.config = config;
@@ -37,7 +54,6 @@ export class TargetFactory {
   async createConfigured(): Promise<UpstreamTarget[]> {
     const { app, targets = [] } = this.settings;
     if (app !== undefined) return [await this.createApp(app)];
-    this.tls = await readTls(this.settings.tls);
     return this.create(targets.map(({ url, weight }) => ({ ...originOf(url), weight })));
   }
 
@@ -72,11 +88,12 @@ export class TargetFactory {
 
   private optionsFor({ host, port, isSecure, name = host }: DiscoveredTarget): HttpTargetOptions {
     const { settings } = this;
+    const speaksTls = isSecure ?? settings.tls !== undefined;
     const { connect, idle } = settings.timeouts;
     return {
       host,
       port,
-      tls: isSecure === true ? { ...this.tls, ...serverName(settings, name) } : undefined,
+      tls: speaksTls ? { ...this.tls, ...serverName(settings, name) } : undefined,
       times: { connectMs: connect, idleMs: idle, keepAliveMs: TARGET_KEEP_ALIVE_MS },
       maxConnections: settings.maxConnections,
       maxQueued: settings.maxQueued,

@@ -1,13 +1,18 @@
 import type { GatewayConfig, UpstreamConfig } from '../config/schema.ts';
 import { createBalancer } from '../upstream/balancing/create-balancer.ts';
+import { createDiscovery } from '../upstream/discovery/create-discovery.ts';
+import { DiscoveryFeed } from '../upstream/discovery/discovery-feed.ts';
 import type { RetrySettings } from '../upstream/retry-settings.ts';
 import { StickyCookie } from '../upstream/sticky-cookie.ts';
 import { Upstream, type UpstreamCounters } from '../upstream/upstream.ts';
 import { UpstreamState } from '../upstream/upstream-state.ts';
 import type { SnapshotContext } from './snapshot-context.ts';
-import { TargetFactory } from './target-factory.ts';
+import { createTargetFactory } from './target-factory.ts';
 
 type Closers = (() => void | Promise<void>)[];
+
+/** How long a configuration waits for the targets of a discovery that has not answered yet. */
+const DISCOVERY_WAIT_MS = 2000;
 
 /**
  * Makes the upstreams of a configuration. What is known of upstreams and targets that did not change is found again:
@@ -20,19 +25,41 @@ export async function buildUpstreams(
 ): Promise<Map<string, Upstream>> {
   const upstreams = new Map<string, Upstream>();
   for (const [name, settings] of Object.entries(config.upstreams)) {
-    const upstream = createUpstream(name, settings, config.metrics, context, closers);
-    const factory = new TargetFactory(name, settings, config, context);
-    closers.push(() => factory.close());
-    upstream.setTargets(await factory.createConfigured());
+    const feed = holdFeed(name, settings, context, closers);
+    const upstream = createUpstream(name, settings, feed, config.metrics, context, closers);
+    const factory = await createTargetFactory(name, settings, config, context);
     closers.push(() => upstream.close());
+    closers.push(() => factory.close());
+    if (feed === undefined) upstream.setTargets(await factory.createConfigured());
+    else {
+      await feed.whenKnown(context.clock, DISCOVERY_WAIT_MS);
+      closers.push(feed.subscribe((targets) => upstream.setTargets(factory.create(targets))));
+    }
     upstreams.set(name, upstream);
   }
   return upstreams;
 }
 
+function holdFeed(
+  name: string,
+  { discovery }: UpstreamConfig,
+  { kept, services }: SnapshotContext,
+  closers: Closers,
+): DiscoveryFeed | undefined {
+  if (discovery === undefined) return undefined;
+  const hold = kept.hold(
+    `discovery ${JSON.stringify([name, discovery])}`,
+    () => new DiscoveryFeed(createDiscovery(name, discovery, services)),
+    (feed) => feed.close(),
+  );
+  closers.push(hold.release);
+  return hold.value;
+}
+
 function createUpstream(
   name: string,
   settings: UpstreamConfig,
+  discovery: DiscoveryFeed | undefined,
   hasMetrics: boolean,
   context: SnapshotContext,
   closers: Closers,
@@ -43,6 +70,7 @@ function createUpstream(
   if (hasMetrics && hold.value.breaker !== undefined) closers.push(watchBreaker(name, hold.value, context));
   return new Upstream({
     name,
+    discovery,
     balancer: createBalancer(settings.balance, random),
     sticky: settings.sticky && new StickyCookie(settings.sticky.cookie, name),
     slowStartMs: settings.slowStart,

@@ -4,6 +4,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { Counter } from '../core/services.ts';
 import type { Balancer } from './balancing/balancer.ts';
+import type { Discovery } from './discovery/discovery.ts';
 import type { RetrySettings } from './retry-settings.ts';
 import { SlowStart } from './slow-start.ts';
 import type { StickyCookie } from './sticky-cookie.ts';
@@ -12,6 +13,8 @@ import type { UpstreamTarget } from './upstream-target.ts';
 
 export interface UpstreamSettings {
   readonly name: string;
+  /** What finds the targets, where they are not in the configuration. */
+  readonly discovery?: Pick<Discovery, 'status'> | undefined;
   readonly balancer: Balancer;
   readonly sticky: StickyCookie | undefined;
   /** How long a target that came back gets less than its weight; 0 for not at all. */
@@ -145,6 +148,8 @@ export class Upstream {
     const troubles: string[] = [];
     const out = this.all.filter(({ state }) => !state.isHealthy).length;
     const breaker = this.state.breaker?.state.kind ?? 'closed';
+    const found = this.settings.discovery?.status();
+    if (found?.detail !== undefined) troubles.push(`upstream '${this.name}': discovery ${found.detail}`);
     if (breaker !== 'closed') troubles.push(`upstream '${this.name}': its circuit breaker is ${breaker}`);
     if (out > 0)
       troubles.push(`upstream '${this.name}': ${out} of ${this.all.length} targets get no requests`);
@@ -157,7 +162,13 @@ export class Upstream {
       const { kind, ...why } = state.health;
       return { target: name, state: kind, ...why, weight: fullWeight, activeRequests: state.activeRequests };
     });
-    return { name: this.name, ...(breaker !== undefined && { breaker }), targets };
+    const discovery = this.settings.discovery?.status();
+    return {
+      name: this.name,
+      ...(breaker !== undefined && { breaker }),
+      ...(discovery !== undefined && { discovery }),
+      targets,
+    };
   }
 
   close(): void {
