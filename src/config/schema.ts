@@ -41,6 +41,9 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
       .meta({ title: 'file' });
   const policyList = z.array(policyEntrySchema(policies)).prefault([]);
   return z.strictObject({
+    $schema: text()
+      .optional()
+      .describe('Where an editor finds the JSON Schema of this file; the gateway does not look at it.'),
     listeners: z
       .array(listenerSchema(file))
       .min(1, { error: 'is empty — add one, such as `- port: 8080`' })
