@@ -43,7 +43,13 @@ export interface InjectTarget {
  * Handles a request in memory as a listener would: its head is parsed and judged by the same code, only the sockets
  * are missing. Rejects when the answer breaks off or becomes a tunnel, and with a `TypeError` for what cannot be sent.
  */
-export function inject(
+export function inject(request: InjectRequest, target: InjectTarget): Promise<InjectResponse> {
+  // The gateway's own timers do not keep a process alive, and here no open port does.
+  const alive = setInterval(() => {}, 60_000);
+  return handleInMemory(request, target).finally(() => clearInterval(alive));
+}
+
+function handleInMemory(
   request: InjectRequest,
   { limits, handle, refuse }: InjectTarget,
 ): Promise<InjectResponse> {

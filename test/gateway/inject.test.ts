@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 import { createGateway, type GatewayInput } from '../../src/index.ts';
 import { MemoryDestination } from '../observability/memory-destination.ts';
@@ -175,6 +177,17 @@ it.each([
   const { gateway } = await startGateway(answering);
   await expect(gateway.inject(request)).rejects.toThrow(TypeError);
   await expect(gateway.inject(request)).rejects.toThrow(message);
+});
+
+it('keeps a process alive that waits for nothing else', async () => {
+  const { configFile } = await startGateway(forwarding('http://127.0.0.1:1'));
+  const script = `
+    import { createGateway } from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)};
+    const gateway = await createGateway({ configFile: ${JSON.stringify(configFile)}, logLevel: 'silent' });
+    console.log((await gateway.inject({ url: '/' })).status);
+    await gateway.close();`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+  expect(stdout).toBe('503\n');
 });
 
 it('rejects what becomes a tunnel', async () => {
