@@ -81,7 +81,7 @@ export const STRICTER: readonly StricterRule[] = [
 export function compareRequests(text: string, ours: Outcome, nodes: Outcome): Difference | undefined {
   for (const [i, mine] of ours.messages.entries()) {
     const theirs = nodes.messages[i];
-    if (theirs === undefined) return fault(`request ${i + 1} is taken by us only`);
+    if (theirs === undefined) return takenAlone(i, nodes);
     const what = compareMessage(mine, theirs);
     if (what !== undefined) return fault(`request ${i + 1} differs in its ${what}`);
   }
@@ -91,6 +91,16 @@ export function compareRequests(text: string, ours: Outcome, nodes: Outcome): Di
   const last = nodes.messages.at(-1);
   const isStricter = ours.isRefused && !nodes.isRefused && !isLast(last);
   return isStricter ? stricter(STRICTER, last, text) : undefined;
+}
+
+/** Node takes all bytes behind such a request for another protocol's, though nobody switched to one, and drops them. */
+export const LOST_BY_NODE = 'what follows a request with a body that asks for an upgrade';
+
+function takenAlone(index: number, nodes: Outcome): Difference {
+  const what = `request ${index + 1} is taken by us only`;
+  const last = nodes.messages.at(-1);
+  const isLost = last !== undefined && !nodes.isRefused && valuesOf(last, 'upgrade').length > 0;
+  return isLost ? { rules: [LOST_BY_NODE], what } : fault(what);
 }
 
 /** Whether a connection ends by itself after this request. Node closes it when its handler has answered. */

@@ -98,8 +98,34 @@ describe('MessageParser', () => {
 
   it('does not give the trailers of one body to the next', () => {
     const counted = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx';
-    const { messages } = serveStream([Buffer.from(`${CHUNKED}0\r\nX-Sum: 1\r\n\r\n${counted}`)]);
-    expect(messages.map(({ trailers }) => trailers)).toEqual([[['X-Sum', '1']], []]);
+    const first = `${CHUNKED}0\r\nX-Sum: 1\r\n\r\n`;
+    const { messages } = serveStream([Buffer.from(`${first}${counted}${first}${CHUNKED}0\r\nX: 2\r\n\r\n`)]);
+    const trailers = [[['X-Sum', '1']], [], [['X-Sum', '1']], [['X', '2']]];
+    expect(messages.map((message) => message.trailers)).toEqual(trailers);
+  });
+
+  it('keeps heads apart that come in pieces by turns', () => {
+    const parsers = ['/a', '/bbbbbb', '/c'].map((target, i) => {
+      const text = `POST ${target} HTTP/1.1\r\nHost: ${'h'.repeat(i + 1)}\r\n${`X${i}: ${i}\r\n`.repeat(i + 2)}\r\n`;
+      return {
+        target,
+        parser: new MessageParser(REQUEST, LIMITS),
+        pieces: [...Buffer.from(text)],
+        lines: text,
+      };
+    });
+    const seen: unknown[] = [];
+    while (parsers.some(({ pieces }) => pieces.length > 0)) {
+      for (const { parser, pieces } of parsers) {
+        const piece = Buffer.from(pieces.splice(0, 3));
+        if (piece.length === 0 || parser.parseHead(piece, 0, piece.length) !== 'head') continue;
+        const head = readRequestHead(parser);
+        seen.push('headers' in head && `${head.target} ${head.headers.toLines()}`);
+        parser.finish();
+      }
+    }
+    const wanted = parsers.map(({ target, lines }) => `${target} ${lines.slice(lines.indexOf('Host'), -2)}`);
+    expect(seen.sort()).toEqual(wanted.sort());
   });
 
   it('holds folded lines for an error by itself, whatever llhttp may think of them', () => {
@@ -107,8 +133,21 @@ describe('MessageParser', () => {
     const text = Buffer.from('GET / HTTP/1.1\r\nX: a');
     expect(parser.parseHead(text, 0, text.length)).toBe('more');
     parser.onFieldValue(25, 1);
+    const rest = Buffer.from('b\r\n\r\n');
+    expect(parser.parseHead(rest, 0, rest.length)).toBe('error');
     expect(parser.errorReason).toBe('Line folding is obsolete');
     parser.finish();
+  });
+
+  it('tells an error as what it is, however much comes behind it', () => {
+    const noise = Buffer.from(`GET / HTTP/1.1\r\nHost : a\r\n${'x'.repeat(40_000)}`);
+    expect(serveStream([noise]).refusedWith).toBe(400);
+  });
+
+  it('bounds what is said about each chunk, not about all of them', () => {
+    const reads = Array.from({ length: 10_000 }, () => Buffer.from('1;a=b\r\nx\r\n'));
+    const { messages } = serveStream([Buffer.from(CHUNKED), ...reads, Buffer.from('0\r\n\r\n')]);
+    expect(messages).toMatchObject([{ isComplete: true, body: 'x'.repeat(10_000) }]);
   });
 
   it('copies tiny chunks into one', () => {

@@ -69,6 +69,7 @@ const STREAMS = [
   'GET / HTTP/1.1\r\nHost: u@a\r\n\r\n',
   'GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n',
   'GET http://a:99999/ HTTP/1.1\r\nHost: a\r\n\r\n',
+  'POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\nxGET / HTTP/1.1\r\nHost: a\r\n\r\n',
   'GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n',
   'GET / HTTP/1.1\r\nHost : a\r\n\r\n',
   'GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n',
