@@ -122,7 +122,6 @@ function refusalOf({ status, body }: WholeAnswer, { service }: ConsulSettings): 
 function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code !== undefined) return `cannot be reached (${code}) — check the URL`;
-  return error instanceof SyntaxError
-    ? 'the answer is no JSON — check that the URL is that of Consul'
-    : message;
+  const isUnreadable = error instanceof SyntaxError || error instanceof TypeError;
+  return isUnreadable ? 'the answer is none of Consul — check the URL' : message;
 }
