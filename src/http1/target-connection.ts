@@ -2,13 +2,13 @@ import type { BodySink, BodySource } from '../core/body.ts';
 import { GatewayError } from '../core/errors.ts';
 import { FieldKind } from '../core/field-kind.ts';
 import type { HeaderList } from '../core/header-list.ts';
-import type { ResponseHead, ResponseSink, TargetRequest } from '../core/message.ts';
 import type { Deadlined, Deadlines } from './deadlines.ts';
 import { type Framing, readResponseHead, type TargetResponseHead } from './head.ts';
-import { latin1, MERGED_BYTES } from './head-writer.ts';
 import { RESPONSE } from './llhttp.ts';
-import { type HeadLimits, MessageParser } from './message-parser.ts';
-import { requestHeadText } from './request-head-text.ts';
+import { MessageParser } from './message-parser.ts';
+import { RequestWriter } from './request-writer.ts';
+import { brokenAnswer, keepAliveLimit, toResponseHead } from './target-answer.ts';
+import { type Attempt, RESPONSE_LIMITS, type TargetTimes } from './target-attempt.ts';
 import { TargetTunnel } from './target-tunnel.ts';
 import type { Transport, TransportOwner } from './transport.ts';
 
@@ -16,29 +16,9 @@ import type { Transport, TransportOwner } from './transport.ts';
 export interface ConnectionOwner {
   /** The connection can be used: it is connected, or has finished an exchange and may take another. */
   onIdle(connection: TargetConnection): void;
-  /** The connection is gone. `request` was under way and no byte of its answer had come. */
+  /** The connection is gone; its `lost` tells of a request that no byte of an answer had come for. */
   onGone(connection: TargetConnection, error: Error | undefined): void;
 }
-
-export interface TargetTimes {
-  readonly connectMs: number;
-  /** Between two pieces of a body, either way. */
-  readonly idleMs: number;
-  /** How long an unused connection is kept when the target gives no hint. */
-  readonly keepAliveMs: number;
-}
-
-/** One request on a connection, as the pool hands it out. */
-export interface Attempt {
-  readonly request: TargetRequest;
-  readonly sink: ResponseSink;
-  /** Whether any of the request's bytes were handed to the socket, or any of the answer's came. */
-  hasSent: boolean;
-  hasReceived: boolean;
-}
-
-/** What heads of responses may be; larger than for requests, since targets are ours. */
-export const RESPONSE_LIMITS: HeadLimits = { headerBytes: 64 * 1024, urlBytes: 0, headerCount: 500 };
 
 /** How long `Expect: 100-continue` keeps the body back when the target says nothing (RFC 9110 §10.1.1). */
 const CONTINUE_MS = 1000;
@@ -62,10 +42,9 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
   private tunnel: TargetTunnel | undefined = undefined;
   // The request under way
   private body: BodySource | undefined = undefined;
+  private readonly writer: RequestWriter;
   private isRequestComplete = false;
-  private isRequestChunked = false;
   private isAwaitingContinue = false;
-  private pending = '';
   private needsResume = false;
   // The answer under way
   private framing: Framing = 'none';
@@ -93,6 +72,7 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
       this.state = 'idle';
       this.owner.onIdle(this);
     });
+    this.writer = new RequestWriter(this.transport);
     deadlines.watch(this);
   }
 
@@ -114,15 +94,14 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     this.informationals = 0;
     this.isPersistent = false;
     this.isRequestComplete = false;
-    this.isRequestChunked = request.body.length === undefined;
     this.isAwaitingContinue =
       request.body.length !== 0 && request.headers.getKind(FieldKind.expect) !== undefined;
-    this.pending = requestHeadText(request);
+    this.writer.begin(request);
     attempt.hasSent = true;
     sink.onDrain = this.onSinkDrain;
     if (this.isAwaitingContinue) {
       this.deadline = this.deadlines.after(CONTINUE_MS);
-      this.flush();
+      this.writer.flush();
     } else this.sendBody(request.body);
   }
 
@@ -144,16 +123,7 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
 
   write(chunk: Uint8Array): boolean {
     if (this.attempt === undefined || this.isRequestComplete) return true;
-    const isChunked = this.isRequestChunked;
-    if (isChunked) this.pending += `${chunk.length.toString(16)}\r\n`;
-    if (this.pending !== '' && this.pending.length + chunk.length < MERGED_BYTES) {
-      this.pending += isChunked ? `${latin1(chunk)}\r\n` : latin1(chunk);
-      this.flush();
-    } else {
-      const text = this.pending;
-      this.pending = isChunked ? '\r\n' : '';
-      this.transport.writeBoth(text, chunk);
-    }
+    this.writer.write(chunk);
     if (!this.transport.isWritePending) return true;
     this.needsResume = true;
     return false;
@@ -161,8 +131,7 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
 
   end(trailers?: HeaderList): void {
     if (this.attempt === undefined || this.isRequestComplete) return;
-    if (this.isRequestChunked) this.pending += `0\r\n${trailers?.toLines() ?? ''}\r\n`;
-    this.flush();
+    this.writer.end(trailers);
     this.isRequestComplete = true;
     this.body = undefined;
     if (this.state === 'awaiting-head') this.awaitHead();
@@ -254,7 +223,7 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     this.body = body;
     this.deadline = this.deadlines.after(this.times.idleMs);
     body.pipe(this);
-    if (!this.isRequestComplete) this.flush();
+    if (!this.isRequestComplete) this.writer.flush();
   }
 
   /** The target is late only where it takes none of what waits; else it is the client's turn, who has its own limits. */
@@ -266,13 +235,6 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
   private stopAwaitingContinue(): void {
     this.isAwaitingContinue = false;
     if (this.attempt !== undefined) this.sendBody(this.attempt.request.body);
-  }
-
-  private flush(): void {
-    if (this.pending === '') return;
-    const text = this.pending;
-    this.pending = '';
-    this.transport.write(text);
   }
 
   private awaitHead(): void {
@@ -336,10 +298,8 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     this.state = 'tunnel';
     this.deadline = Number.POSITIVE_INFINITY;
     this.tunnel = new TargetTunnel(this.transport);
-    sink.switchProtocols(
-      { status: 101, reason: head.reason, headers: head.headers, length: undefined },
-      this.tunnel,
-    );
+    const { status, reason, headers } = head;
+    sink.switchProtocols({ status, reason, headers, length: undefined }, this.tunnel);
   }
 
   private startAnswer(head: TargetResponseHead, hasMore: boolean): void {
@@ -370,9 +330,8 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     const outcome = this.parser.parseChunked(bytes, at, length);
     const next = this.parser.position;
     if (outcome === 'error' || outcome === 'overhead') {
-      this.fail(
-        brokenAnswer(outcome === 'error' ? this.parser.errorReason : 'chunk framing takes too much room'),
-      );
+      const isError = outcome === 'error';
+      this.fail(brokenAnswer(isError ? this.parser.errorReason : 'chunk framing takes too much room'));
       return length;
     }
     if (length - at > OWN_BUFFER_BYTES) this.transport.useOwnBuffer();
@@ -436,23 +395,4 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     this.transport.destroy();
     attempt?.sink.abort(failure);
   }
-}
-
-function toResponseHead(head: TargetResponseHead, method: string): ResponseHead {
-  const { status, reason, headers, framing } = head;
-  if (framing === 'chunked' || framing === 'until-close')
-    return { status, reason, headers, length: undefined };
-  const isSilent = method === 'HEAD' || status === 304;
-  const length = isSilent && headers.getKind(FieldKind.contentLength) === undefined ? undefined : head.length;
-  return { status, reason, headers, length };
-}
-
-/** A connection is dropped a second before the target would (or after half of a short hint), so that they do not cross. */
-function keepAliveLimit(seconds: number): number {
-  const ms = Math.min(seconds, 3600) * 1000;
-  return ms > 2000 ? ms - 1000 : ms / 2;
-}
-
-function brokenAnswer(cause: unknown): GatewayError {
-  return new GatewayError('GW_UPSTREAM_BROKEN', { cause });
 }

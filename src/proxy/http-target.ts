@@ -2,12 +2,8 @@ import type { ConnectionOptions } from 'node:tls';
 import { GatewayError } from '../core/errors.ts';
 import type { OngoingExchange, ResponseSink, Target, TargetRequest } from '../core/message.ts';
 import type { Deadlined, Deadlines } from '../http1/deadlines.ts';
-import {
-  type Attempt,
-  type ConnectionOwner,
-  TargetConnection,
-  type TargetTimes,
-} from '../http1/target-connection.ts';
+import type { Attempt, TargetTimes } from '../http1/target-attempt.ts';
+import { type ConnectionOwner, TargetConnection } from '../http1/target-connection.ts';
 import { Transport } from '../http1/transport.ts';
 import { isRepeatable } from './repeatable.ts';
 

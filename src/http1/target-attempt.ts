@@ -1,0 +1,23 @@
+import type { ResponseSink, TargetRequest } from '../core/message.ts';
+import type { HeadLimits } from './message-parser.ts';
+
+/** How long a connection to a target may take for what; milliseconds. */
+export interface TargetTimes {
+  readonly connectMs: number;
+  /** Between two pieces of a body, either way. */
+  readonly idleMs: number;
+  /** How long an unused connection is kept when the target gives no hint. */
+  readonly keepAliveMs: number;
+}
+
+/** One request on a connection, as the pool hands it out. */
+export interface Attempt {
+  readonly request: TargetRequest;
+  readonly sink: ResponseSink;
+  /** Whether any of the request's bytes were handed to the socket, or any of the answer's came. */
+  hasSent: boolean;
+  hasReceived: boolean;
+}
+
+/** What heads of responses may be; larger than for requests, since targets are ours. */
+export const RESPONSE_LIMITS: HeadLimits = { headerBytes: 64 * 1024, urlBytes: 0, headerCount: 500 };
