@@ -16,6 +16,14 @@ export class MemorySocket extends Duplex {
       this._write(data, 'latin1', () => {});
       return 0;
     };
+    if (isPlain) {
+      // The same for where the engine uses nothing but the public API.
+      this.write = (data: string | Buffer, ...rest: unknown[]): boolean => {
+        const done = rest.find((argument) => typeof argument === 'function') as (() => void) | undefined;
+        this._write(data, 'latin1', done ?? (() => {}));
+        return true;
+      };
+    }
     this._handle = isPlain ? { writeQueueSize: 0, writeLatin1String: take, writeBuffer: take } : undefined;
   }
 
