@@ -225,9 +225,15 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
     const slot = this.slot as UpstreamTarget;
     const next = this.retries.next(slot, this.request as TargetRequest, outcome);
     if (next === undefined) return false;
+    this.route = 'discarded';
+    if (next === 'later') {
+      this.retries.waitForBudget(() => {
+        if (!this.tryAgain(outcome)) this.fail(outcome as GatewayError);
+      });
+      return true;
+    }
     upstream.release(slot);
     this.slot = next.target;
-    this.route = 'discarded';
     this.retries.schedule(
       next.waitMs,
       () => this.sendAgain(),

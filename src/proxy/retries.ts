@@ -10,6 +10,9 @@ import { isRepeatable } from './repeatable.ts';
 /** Full jitter: a random time up to these bounds, which double with each attempt. */
 const FIRST_WAIT_MS = 25;
 const LONGEST_WAIT_MS = 250;
+/** How long an attempt waits for its share of the budget, and how often it looks. */
+const LONGEST_BUDGET_WAIT_MS = 250;
+const BUDGET_LOOK_MS = 20;
 /** The longest `Retry-After` that is waited for here rather than by the client. */
 const LONGEST_RETRY_AFTER_MS = 3000;
 
@@ -29,6 +32,7 @@ export class Retries {
   private readonly deadline: number;
   private readonly tried: UpstreamTarget[] = [];
   private holdsBudget = false;
+  private waitedForBudgetMs = 0;
   private stopWaiting: () => void = () => {};
   private stopDeadline: (() => void) | undefined = undefined;
 
@@ -54,19 +58,21 @@ export class Retries {
   /**
    * Decides about another attempt, after the one at `target` came to a failure or to an answer. There is one only if
    * the settings name this outcome, the request may be repeated, time and budget are left, and a target is found.
+   * Where only the budget is missing and there is no answer to give instead, says `later`: what fails in one moment
+   * (all requests at a target that hangs) may well be repeated a few at a time.
    */
   next(
     target: UpstreamTarget,
     request: TargetRequest,
     outcome: GatewayError | ResponseHead,
-  ): NextAttempt | undefined {
+  ): NextAttempt | 'later' | undefined {
     const { upstream, settings, exchange, tried } = this;
     if (tried.length >= settings.max || !isRetried(settings, outcome)) return undefined;
     if (!isUnsent(outcome) && !isRepeatable(request)) return undefined;
     const waitMs = this.waitAfter(outcome);
     if (waitMs === undefined || waitMs >= this.remainingMs) return undefined;
     if (!this.holdsBudget && !upstream.state.retryBudget.tryTake(upstream.state.activeRequests))
-      return undefined;
+      return outcome instanceof GatewayError && this.mayWaitForBudget ? 'later' : undefined;
     this.holdsBudget = true;
     tried.push(target);
     const next = upstream.pick(exchange, tried);
@@ -81,12 +87,23 @@ export class Retries {
     this.stopDeadline ??= this.clock.after(this.remainingMs, onLate);
   }
 
+  /** Calls `decide` when there may be more of the budget. */
+  waitForBudget(decide: () => void): void {
+    const waitMs = BUDGET_LOOK_MS * (0.5 + this.upstream.settings.random());
+    this.waitedForBudgetMs += waitMs;
+    this.stopWaiting = this.clock.after(waitMs, decide);
+  }
+
   /** There will be no more attempts. */
   close(): void {
     this.stopWaiting();
     this.stopDeadline?.();
     if (this.holdsBudget) this.upstream.state.retryBudget.release();
     this.holdsBudget = false;
+  }
+
+  private get mayWaitForBudget(): boolean {
+    return this.waitedForBudgetMs < LONGEST_BUDGET_WAIT_MS;
   }
 
   private waitAfter(outcome: GatewayError | ResponseHead): number | undefined {
