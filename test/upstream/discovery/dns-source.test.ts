@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
+import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createDnsSource, type DnsSettings } from '../../../src/upstream/discovery/dns-source.ts';
 import { Dnsmasq, type DnsZone } from '../../support/dnsmasq.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -9,6 +10,7 @@ import { ObservedSource } from './observed-source.ts';
 const stops: (() => unknown)[] = [];
 
 afterEach(async () => {
+  vi.restoreAllMocks();
   for (const stop of stops.splice(0).reverse()) await stop();
 });
 
@@ -100,6 +102,10 @@ describe('DNS discovery of addresses', () => {
     clock.advance(2000);
     expect(await source.nextHosts()).toEqual(['127.0.0.3:9001']);
     await clock.until(5000);
+    await dns.stop();
+    clock.advance(5000);
+    await source.nextFailure();
+    await clock.until(1000);
   });
 });
 
@@ -191,7 +197,10 @@ describe('DNS discovery that is closed', () => {
     stops.push(() => silent.close());
     const { clock, source } = discover(`127.0.0.1:${silent.address().port}`, ORDERS);
     await once(silent, 'message');
+    // Its socket shows nowhere else.
+    const cancel = vi.spyOn(Resolver.prototype, 'cancel');
     source.close();
+    expect(cancel).toHaveBeenCalledOnce();
     await new Promise(setImmediate);
     expect(source.reports.pending).toEqual([]);
     expect(clock.planned()).toEqual([]);

@@ -1,4 +1,5 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -110,6 +111,17 @@ describe('discovery by a file', () => {
     writeFileSync(file, content('http://10.0.0.2:80'));
     await clock.pass(SETTLE_MS);
     expect(await source.nextHosts()).toEqual(['10.0.0.2:80']);
+  });
+
+  it('reports nothing when it looks again and finds the same content', async () => {
+    const file = join(makeFolder(), 'targets.json');
+    writeFileSync(file, content('http://10.0.0.1:80'));
+    const { clock, source } = discover(file);
+    await source.nextHosts();
+    await clock.pass(RECHECK_MS);
+    // Reading takes a while, of which nobody is told.
+    for (let i = 0; i < 5; i++) await readFile(file);
+    expect(source.reports.pending).toEqual([]);
   });
 
   it('plans nothing more once it is closed', async () => {
