@@ -1,0 +1,57 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { loadConfig } from '../../src/config/load.ts';
+import { formatProblem } from '../../src/config/problem.ts';
+import { createGateway } from '../../src/index.ts';
+import { builtInPolicies } from '../../src/policies/index.ts';
+import { MemoryDestination } from '../observability/memory-destination.ts';
+import { startTarget } from '../support/harness.ts';
+
+const readme = await readFile(path.join(import.meta.dirname, '../../README.md'), 'utf8');
+const section = readme.slice(readme.indexOf('## Your first route'));
+const [, config = ''] = /```yaml\n([\s\S]*?)```/.exec(section) ?? [];
+
+async function writeConfig(text: string): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'sallyport-newcomer-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = path.join(folder, 'sallyport.yaml');
+  await writeFile(file, text);
+  return file;
+}
+
+it('the first route of the README does what the README shows', async () => {
+  const [, command = '', shown = ''] = /\$ (curl .*)\n(\{[\s\S]*?\n\})/.exec(section) ?? [];
+  const target = await startTarget();
+  const text = config.replaceAll(/port: \d+/g, 'port: 0').replace('http://127.0.0.1:9003', target.url);
+  const configFile = await writeConfig(`${text}drain: { delay: 0s }\n`);
+  const gateway = await createGateway({ configFile, env: {}, logDestination: new MemoryDestination() });
+  await gateway.start();
+  const [, url = ''] = /'localhost:8081(.*)'/.exec(command) ?? [];
+  const answer = await fetch(`http://127.0.0.1:${gateway.ports[0]}${url}`);
+  const told = (await answer.json()) as { url: string; headers: Record<string, string> };
+  await gateway.close();
+  const promised = JSON.parse(shown) as typeof told;
+  expect(told.url).toBe(promised.url);
+  expect(Object.keys(told.headers)).toEqual(expect.arrayContaining(Object.keys(promised.headers)));
+  expect(told.headers.via).toBe(promised.headers.via);
+});
+
+it('the mistake of the README is told as the README shows', async () => {
+  const [, shown = ''] = /\$ npx sallyport check\n(.*)/.exec(section) ?? [];
+  const file = await writeConfig(config.replace('upstream: echo', 'upstream: ehco'));
+  const result = await loadConfig(file, { policies: builtInPolicies, env: {} });
+  const problems = result.ok ? [] : result.problems.map(formatProblem);
+  expect(problems.map((problem) => problem.replace(`${path.dirname(file)}/`, ''))).toEqual([shown]);
+});
+
+it('the demo is told of as it is', async () => {
+  const demo = await readFile(path.join(import.meta.dirname, '../../demo/sallyport.yaml'), 'utf8');
+  const { scripts } = JSON.parse(
+    await readFile(path.join(import.meta.dirname, '../../package.json'), 'utf8'),
+  ) as { scripts: Record<string, string> };
+  expect(readme).toContain('npm ci && npm start');
+  expect(scripts.start).toContain('demo/start.ts');
+  for (const port of ['8080', '9901']) expect(demo).toContain(`port: ${port}`);
+});
