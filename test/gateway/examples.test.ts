@@ -76,6 +76,9 @@ it('examples/testing passes its own tests', async () => {
 async function startExample(name: string, text: string): Promise<number> {
   const service = /node ([\w./]+\.ts)$/m.exec(text)?.[1];
   const target = service === undefined ? '' : await startService(path.join(path.dirname(name), service));
+  for (const file of globSync(path.join(folder, path.dirname(name), 'targets.yaml'))) {
+    writeFileSync(file, readFileSync(file, 'utf8').replaceAll('127.0.0.1:9001', target));
+  }
   const [port] = await startGateway(name, text.replaceAll('127.0.0.1:9001', target));
   return port as number;
 }
