@@ -15,7 +15,6 @@ export interface Endpoint {
     readonly serving?: boolean | null;
     readonly terminating?: boolean | null;
   };
-  readonly targetRef?: { readonly name?: string };
   readonly zone?: string | null;
   readonly hints?: { readonly forZones?: readonly { readonly name: string }[] | null };
 }
@@ -30,6 +29,8 @@ export interface EndpointPort {
 export interface EndpointChoice {
   /** The name of a port of the service, or the number that its pods listen on. */
   readonly port: string | number;
+  /** The name that targets are known by, which a certificate of theirs would hold. */
+  readonly name?: string | undefined;
   /** The zone of this gateway: where all endpoints carry zone hints, those for this zone are used. */
   readonly zone?: string | undefined;
 }
@@ -48,7 +49,7 @@ interface Candidate {
  */
 export function chooseEndpoints(
   slices: readonly EndpointSlice[],
-  { port, zone }: EndpointChoice,
+  { port, name, zone }: EndpointChoice,
 ): { targets: DiscoveredTarget[]; remark?: string } {
   // 1.
   const ipv4 = candidatesOf(slices, 'IPv4', port);
@@ -57,7 +58,9 @@ export function chooseEndpoints(
   const ready = candidates.filter(({ endpoint }) => endpoint.conditions?.ready ?? true);
   const usable = ready.length > 0 ? ready : candidates.filter(({ endpoint }) => stillServes(endpoint));
   // 3.
-  const targets = preferZone(usable, zone).map(({ target }) => target);
+  const targets = preferZone(usable, zone).map(({ target }) =>
+    name === undefined ? target : { ...target, name },
+  );
   return targets.length > 0 ? { targets } : { targets, remark: remarkFor(slices, candidates, port) };
 }
 
@@ -89,7 +92,7 @@ function findPort({ ports }: EndpointSlice, wanted: string | number): ChosenPort
   return { number: found.port, isSecure: found.appProtocol?.toLowerCase() === 'https' };
 }
 
-function toTarget({ addresses, zone, targetRef }: Endpoint, port: ChosenPort): DiscoveredTarget | undefined {
+function toTarget({ addresses, zone }: Endpoint, port: ChosenPort): DiscoveredTarget | undefined {
   // The others are the same endpoint by another address; the API advises to take the first.
   const host = addresses[0];
   if (host === undefined) return undefined;
@@ -98,7 +101,6 @@ function toTarget({ addresses, zone, targetRef }: Endpoint, port: ChosenPort): D
     port: port.number,
     ...(zone && { zone }),
     ...(port.isSecure && { isSecure: true }),
-    ...(targetRef?.name && { name: targetRef.name }),
   };
 }
 

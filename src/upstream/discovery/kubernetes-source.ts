@@ -9,7 +9,7 @@ import { readKubeconfig } from './kubeconfig.ts';
 import { pause } from './pause.ts';
 import type { TargetReport, TargetSource } from './target-source.ts';
 
-export interface KubernetesSettings extends EndpointChoice {
+export interface KubernetesSettings extends Omit<EndpointChoice, 'name'> {
   readonly namespace: string;
   readonly service: string;
   /** File to take the access from, instead of the pod's service account. */
@@ -167,7 +167,9 @@ class EndpointWatch {
   }
 
   private tell(): void {
-    const { targets, remark } = chooseEndpoints([...this.slices.values()], this.settings);
+    const { namespace, service, port, zone } = this.settings;
+    const choice = { port, zone, name: `${service}.${namespace}.svc` };
+    const { targets, remark } = chooseEndpoints([...this.slices.values()], choice);
     if (remark === undefined) this.report.found(targets);
     else this.fail(remark);
   }

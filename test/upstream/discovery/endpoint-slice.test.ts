@@ -107,10 +107,10 @@ describe('the zone of endpoints', () => {
   const near = endpoint('10.0.0.1', { zone: 'a', hints: { forZones: [{ name: 'a' }] } });
   const far = endpoint('10.0.0.2', { zone: 'b', hints: { forZones: [{ name: 'b' }] } });
 
-  it('is passed on, with the name of the pod', () => {
-    const slice = sliceOf([endpoint('10.0.0.1', { zone: 'a', targetRef: { name: 'orders-7f9c' } })]);
-    expect(chooseEndpoints([slice], { port: 'http' }).targets).toEqual([
-      { host: '10.0.0.1', port: 8080, zone: 'a', name: 'orders-7f9c' },
+  it('is passed on, with the name of the service where one is given', () => {
+    const slice = sliceOf([endpoint('10.0.0.1', { zone: 'a' })]);
+    expect(chooseEndpoints([slice], { port: 'http', name: 'orders.shop.svc' }).targets).toEqual([
+      { host: '10.0.0.1', port: 8080, zone: 'a', name: 'orders.shop.svc' },
     ]);
   });
 

@@ -89,6 +89,14 @@ describe('Kubernetes discovery', () => {
     });
   });
 
+  it('knows its targets by the name of the service, which their certificates hold', async () => {
+    const { api, discover } = await startCluster();
+    api.put('orders-1', [{ addresses: ['10.0.0.1'], zone: 'a' }]);
+    expect(await discover({ port: 8080 }).next()).toEqual({
+      found: [{ host: '10.0.0.1', port: 8080, zone: 'a', name: 'orders.shop.svc' }],
+    });
+  });
+
   it('follows slices that are added, changed and deleted', async () => {
     const { api, source } = await startWatched();
     api.put('orders-2', at('10.0.0.2'));
