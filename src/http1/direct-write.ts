@@ -1,9 +1,9 @@
-import { Socket, type SocketConstructorOpts } from 'node:net';
+import type { Socket } from 'node:net';
 
-/**
- * The way past `net.Socket` to the system's write, without a stream's bookkeeping and without a request object for each
- * write: one is only used up when the system does not take everything at once. None of this has a public name, so it
- * is used only where all of it is found (`canWriteDirectly`), and `Transport` has another way.
+/*
+ * The way past `net.Socket` to the system's write, without a stream's bookkeeping and without a request object for
+ * each write: one is only used up when the system does not take everything at once. None of this has a public name, so
+ * it is used only where all of it is found (`canWriteDirectly`), and `Transport` has another way.
  */
 
 interface WriteRequest {
@@ -14,9 +14,15 @@ interface WriteRequest {
 }
 
 interface Handle {
-  readonly writeQueueSize: number;
   writeLatin1String(request: WriteRequest, text: string): number;
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
+}
+
+/** What Node's own streams use. `streamBaseState` tells of the last write whether its request is still needed. */
+interface StreamBinding {
+  readonly WriteWrap: new () => WriteRequest;
+  readonly streamBaseState: Int32Array;
+  readonly kLastWriteWasAsync: number;
 }
 
 /** Told when bytes that the system did not take at once have gone, with a negative number for an error. */
@@ -28,21 +34,24 @@ export interface DirectWriter {
 export const TAKEN = 1;
 export const ON_ITS_WAY = 0;
 
-let RequestClass: (new () => WriteRequest) | undefined | null = null;
+let binding: StreamBinding | undefined | null = null;
 let spare: WriteRequest | undefined;
 
 /** Writes `data` (a string as latin1) to the socket's handle. Only where `canWriteDirectly` said yes. */
 export function writeDirectly(socket: Socket, data: string | Uint8Array, writer: DirectWriter): number {
   const handle = handleOf(socket);
   if (handle === undefined) return -1;
+  const { streamBaseState, kLastWriteWasAsync } = binding as StreamBinding;
   const request = spare ?? newRequest();
-  spare = request;
+  spare = undefined;
   const isText = typeof data === 'string';
   const status = isText ? handle.writeLatin1String(request, data) : handle.writeBuffer(request, data);
   if (status !== 0) return status < 0 ? status : -1;
-  if (handle.writeQueueSize === 0) return TAKEN;
+  if (streamBaseState[kLastWriteWasAsync] === 0) {
+    spare = request;
+    return TAKEN;
+  }
   // The request belongs to the write now, and keeps the bytes alive until it is done.
-  spare = undefined;
   request.handle = handle;
   request.writer = writer;
   if (!isText) request.buffer = data;
@@ -51,12 +60,17 @@ export function writeDirectly(socket: Socket, data: string | Uint8Array, writer:
 
 /** Tells whether `writeDirectly` works for this socket, which must be connected and plain. */
 export function canWriteDirectly(socket: Socket): boolean {
-  if (RequestClass === null) RequestClass = findRequestClass();
-  return RequestClass !== undefined && typeof handleOf(socket)?.writeQueueSize === 'number';
+  if (binding === null) binding = findBinding();
+  const handle = handleOf(socket);
+  return (
+    binding !== undefined &&
+    typeof handle?.writeLatin1String === 'function' &&
+    typeof handle.writeBuffer === 'function'
+  );
 }
 
 function newRequest(): WriteRequest {
-  const request = new (RequestClass as new () => WriteRequest)();
+  const request = new (binding as StreamBinding).WriteWrap();
   request.oncomplete = onComplete;
   request.handle = undefined;
   request.buffer = undefined;
@@ -76,29 +90,16 @@ function handleOf(socket: Socket): Handle | undefined {
   return (socket as unknown as { _handle?: Handle | null })._handle ?? undefined;
 }
 
-/** Lets a socket without a connection write, and keeps the class of the request that it makes for its handle. */
-function findRequestClass(): (new () => WriteRequest) | undefined {
-  let found: (new () => WriteRequest) | undefined;
-  const handle = {
-    reading: false,
-    getAsyncId: () => 0,
-    close() {},
-    writeLatin1String(request: WriteRequest): number {
-      found = request.constructor as new () => WriteRequest;
-      return 0;
-    },
-  };
+function findBinding(): StreamBinding | undefined {
   try {
-    const socket = new Socket({ handle, manualStart: true } as unknown as SocketConstructorOpts);
-    socket.on('error', () => {});
-    (socket as unknown as { _write(d: string, e: string, done: () => void): void })._write(
-      'x',
-      'latin1',
-      () => {},
-    );
-    socket.destroy();
+    const { binding: find } = process as unknown as { binding(name: string): Partial<StreamBinding> };
+    const found = find('stream_wrap');
+    const isWhole =
+      typeof found.WriteWrap === 'function' &&
+      found.streamBaseState instanceof Int32Array &&
+      typeof found.kLastWriteWasAsync === 'number';
+    return isWhole ? (found as StreamBinding) : undefined;
   } catch {
     return undefined;
   }
-  return found;
 }
