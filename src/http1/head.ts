@@ -161,6 +161,8 @@ export function readResponseHead(parser: MessageParser, method: string): TargetR
   if (framing === undefined) return broken('the length of the body is not stated clearly');
   const connection = facts.connection === '' ? '' : facts.connection.toLowerCase();
   const isPersistent = framing !== 'until-close' && isPersistentConnection(minor as 0 | 1, connection);
+  // HTTP/1.0 has no interim answers, and behind one that ends the connection no final one can come.
+  if (status < 200 && !(minor === 1 && isPersistent)) return broken('an interim answer ends the connection');
   const length = facts.lengths === 0 ? 0 : Number(facts.length);
   const upgrade = status === 101 && hasToken(connection, 'upgrade') ? facts.upgrade.toLowerCase() : undefined;
   const keepAliveSeconds = facts.keepAlive === '' ? undefined : readKeepAliveTimeout(facts.keepAlive);

@@ -53,19 +53,13 @@ export async function receiveWithUndici(pieces: readonly Buffer[], method = 'GET
       },
       onResponseStart(controller, status) {
         if (status < 200) return;
-        const raw = ((controller as { rawHeaders?: Buffer[] }).rawHeaders ?? []).map((part) =>
-          part.toString('latin1'),
-        );
-        messages.push(emptyMessage(`${status}`, raw));
+        messages.push(emptyMessage(`${status}`, texts((controller as RawFields).rawHeaders)));
       },
       onResponseData(_controller, chunk) {
         (messages[0] as TakenMessage).body += chunk.toString('latin1');
       },
       onResponseEnd(controller) {
-        const raw = ((controller as { rawTrailers?: Buffer[] }).rawTrailers ?? []).map((part) =>
-          part.toString('latin1'),
-        );
-        complete(messages[0] as TakenMessage, raw);
+        complete(messages[0] as TakenMessage, texts((controller as RawFields).rawTrailers));
         resolve();
       },
       onResponseError() {
@@ -81,6 +75,16 @@ export async function receiveWithUndici(pieces: readonly Buffer[], method = 'GET
   await settled;
   await client.destroy();
   return { messages, isRefused };
+}
+
+interface RawFields {
+  readonly rawHeaders?: readonly Buffer[];
+  readonly rawTrailers?: readonly Buffer[];
+}
+
+/** undici leaves a tab behind a value where it is. */
+function texts(parts: readonly Buffer[] = []): string[] {
+  return parts.map((part) => part.toString('latin1').replace(/[ \t]+$/, ''));
 }
 
 function emptyMessage(line: string, raw: readonly string[]): TakenMessage {

@@ -109,6 +109,15 @@ describe('the connection to a target', () => {
   });
 });
 
+describe('an interim answer', () => {
+  it.each([
+    ['HTTP/1.0 103 Early Hints', []],
+    ['HTTP/1.0 103 Early Hints', ['Connection: keep-alive']],
+    ['HTTP/1.0 101 Switching Protocols', ['Connection: keep-alive, upgrade', 'Upgrade: websocket']],
+    ['HTTP/1.1 100 Continue', ['Connection: close']],
+  ])('%s with %j is refused', (line, fields) => expect(read(line, fields)).toMatchObject(CODE));
+});
+
 describe('what is sent on to the client', () => {
   it('is without hop-by-hop fields and those that Connection names', () => {
     const hops = [
