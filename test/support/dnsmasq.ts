@@ -68,6 +68,10 @@ export class Dnsmasq {
       ...(process.getuid?.() === 0 ? ['--user=root'] : []),
     ]);
     this.child = child;
+    // A test run that is broken off leaves no server behind.
+    const kill = (): void => void child.kill('SIGKILL');
+    process.once('exit', kill);
+    child.once('exit', () => process.removeListener('exit', kill));
     await once(child, 'spawn');
     for await (const line of createInterface({ input: child.stderr })) {
       if (!/: read .*hosts/.test(line)) continue;
