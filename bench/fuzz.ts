@@ -26,6 +26,11 @@ const BATCH = 2000;
 /** Against one answer from undici come this many requests: each client takes much longer than a server. */
 const REQUESTS_FOR_AN_ANSWER = 8;
 
+const CLIENTS = [
+  ['node:http', receiveWithNode],
+  ['undici', receiveWithUndici],
+] as const;
+
 const server = new NodeServerOracle();
 const counts = new Map<string, number>();
 let faults = 0;
@@ -58,16 +63,10 @@ async function fuzzAnswers(seed: number): Promise<void> {
   for (const stream of fc.sample(mutatedStreams(responseSeeds()), { seed, numRuns })) {
     const ours = attempt(stream, () => receiveStream(stream.pieces));
     if (ours === undefined) continue;
-    note(
-      'answer, node:http',
-      stream,
-      compareResponses(stream.text, ours, await receiveWithNode(stream.pieces)),
-    );
-    note(
-      'answer, undici',
-      stream,
-      compareResponses(stream.text, ours, await receiveWithUndici(stream.pieces)),
-    );
+    for (const [client, receive] of CLIENTS) {
+      const difference = compareResponses(stream.text, ours, await receive(stream.pieces), client);
+      note(`answer, ${client}`, stream, difference);
+    }
   }
 }
 
