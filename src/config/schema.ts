@@ -67,6 +67,9 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
       .describe('Policies of your own: from the name, which holds a slash, to the file.'),
     accessLog: z.boolean().prefault(true).describe('Writes a line for each request to standard output.'),
     metrics: z.boolean().prefault(true).describe('Counts and times requests for `/metrics`.'),
+    loadShedding: loadSheddingSchema()
+      .optional()
+      .describe('Refuses some requests with 503 while the process cannot keep up; left out: none.'),
     drain: drainSchema().prefault({}).describe('How the gateway stops.'),
   });
 }
@@ -85,6 +88,17 @@ function statusSchema() {
   return z.strictObject({
     host: listenHost().prefault('0.0.0.0').describe('Address to listen on.'),
     port: listenPort().prefault(9902).describe('Port to listen on; 0 lets the system choose.'),
+  });
+}
+
+function loadSheddingSchema() {
+  return z.strictObject({
+    maxDelay: duration()
+      .prefault('200ms')
+      .refine((ms) => ms >= 10, { error: 'is too short — write at least 10ms' })
+      .describe(
+        'How late the event loop may be. Above it a share of the requests is refused, at twice as much all.',
+      ),
   });
 }
 

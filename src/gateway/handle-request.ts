@@ -98,6 +98,7 @@ class RequestRun implements ForwardOwner {
     }
     // 3.
     const reply = this.takeRoute(findRoute(snapshot, exchange)) ?? this.limitForwards();
+    if (snapshot.shedder?.refuses() === true) return this.answer(new GatewayError('GW_OVERLOADED'));
     // 4.
     const result = this.pipeline.runRequest(exchange);
     if (isPromise(result)) void result.then((settled) => this.proceed(settled ?? reply));

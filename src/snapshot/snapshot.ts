@@ -10,6 +10,7 @@ import { compileRedirect } from '../router/redirect.ts';
 import { parseRoutePath } from '../router/route-path.ts';
 import { compileRouter, type Router, type RouterEntry } from '../router/router.ts';
 import { type ClientAddressResolver, compileTrustedProxies } from '../server/client-address.ts';
+import { LoadShedder } from '../server/load-shedder.ts';
 import { compileSplit } from '../upstream/split.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { type ForwardAction, type Route, type RouteAction, UNMATCHED } from './route.ts';
@@ -27,6 +28,8 @@ export interface Snapshot {
   readonly findOrigin: ClientAddressResolver;
   /** Whether targets are told in `Forwarded` too. */
   readonly forwarded: boolean;
+  /** Says when there is too much to do, `undefined` where all is tried. */
+  readonly shedder: LoadShedder | undefined;
   /** Counts an exchange that runs on this Snapshot. */
   acquire(): void;
   release(): void;
@@ -62,7 +65,8 @@ export async function buildSnapshot(
     const routes = await builder.createRoutes(shared, upstreams);
     // 3.
     const router = await compileRouter(routerEntries(config.routes, routes));
-    return new RunningSnapshot(config, version, { router, unmatched, routes, upstreams }, closers);
+    const shedder = createShedder(config, context, closers);
+    return new RunningSnapshot(config, version, { router, unmatched, routes, upstreams, shedder }, closers);
   } catch (error) {
     await closeAll(closers);
     throw error;
@@ -188,7 +192,18 @@ function* routerEntries(
   }
 }
 
-type SnapshotParts = Pick<Snapshot, 'router' | 'unmatched' | 'routes' | 'upstreams'>;
+function createShedder(
+  { loadShedding }: GatewayConfig,
+  { clock, services }: SnapshotContext,
+  closers: (() => void)[],
+): LoadShedder | undefined {
+  if (loadShedding === undefined) return undefined;
+  const shedder = new LoadShedder(loadShedding.maxDelay, clock, services.random);
+  closers.push(() => shedder.close());
+  return shedder;
+}
+
+type SnapshotParts = Pick<Snapshot, 'router' | 'unmatched' | 'routes' | 'upstreams' | 'shedder'>;
 
 class RunningSnapshot implements Snapshot {
   readonly config: GatewayConfig;
@@ -199,6 +214,7 @@ class RunningSnapshot implements Snapshot {
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly findOrigin: ClientAddressResolver;
   readonly forwarded: boolean;
+  readonly shedder: LoadShedder | undefined;
   private readonly closers: readonly (() => void | Promise<void>)[];
   private exchanges = 0;
   private onEmpty: (() => void) | undefined = undefined;
@@ -216,6 +232,7 @@ class RunningSnapshot implements Snapshot {
     this.unmatched = parts.unmatched;
     this.routes = parts.routes;
     this.upstreams = parts.upstreams;
+    this.shedder = parts.shedder;
     this.findOrigin = compileTrustedProxies(config.trustedProxies);
     this.forwarded = config.forwarded;
     this.closers = closers;
