@@ -72,21 +72,25 @@ it('examples/testing passes its own tests', async () => {
   expect(await once(tests, 'exit')).toEqual([0, null]);
 });
 
-/** Starts an example and the service that its header names, on ports that are free, and gives the gateway's port. */
+/** Starts an example, and the service that its header names on each port that its files do, and gives the gateway's port. */
 async function startExample(name: string, text: string): Promise<number> {
   const service = /node ([\w./]+\.ts)$/m.exec(text)?.[1];
-  const target = service === undefined ? '' : await startService(path.join(path.dirname(name), service));
-  for (const file of globSync(path.join(folder, path.dirname(name), 'targets.yaml'))) {
-    writeFileSync(file, readFileSync(file, 'utf8').replaceAll('127.0.0.1:9001', target));
+  const data = globSync(`${path.dirname(name)}/*.yaml`, { cwd: folder }).filter((file) => file !== name);
+  const texts = new Map([[name, text], ...data.map((file): [string, string] => [file, read(file)])]);
+  const addresses = new Set([...texts.values()].flatMap((each) => each.match(/127\.0\.0\.1:900\d/g) ?? []));
+  for (const address of service === undefined ? [] : addresses) {
+    const target = await startService(path.join(path.dirname(name), service as string));
+    for (const [file, each] of texts) texts.set(file, each.replaceAll(address, target));
   }
-  const [port] = await startGateway(name, text.replaceAll('127.0.0.1:9001', target));
+  for (const file of data) writeFileSync(path.join(folder, file), texts.get(file) as string);
+  const [port] = await startGateway(name, texts.get(name) as string);
   return port as number;
 }
 
 async function startGateway(name: string, text: string): Promise<readonly number[]> {
   const config = path.join(folder, path.dirname(name), `on-free-ports${path.extname(name)}`);
   writeFileSync(config, withFreePorts(text));
-  const gateway = run(path.join(root, 'src/cli.ts'), ['start', '--config', config]);
+  const gateway = run(path.join(root, 'dist/cli.js'), ['start', '--config', config]);
   const { ports } = JSON.parse(await firstLine(gateway, /"gateway started"/)) as { ports: number[] };
   return ports;
 }
@@ -94,6 +98,10 @@ async function startGateway(name: string, text: string): Promise<readonly number
 async function startService(file: string): Promise<string> {
   const line = await firstLine(run(file, []), /^Listening on/);
   return line.replace(/.*\/\//, '');
+}
+
+function read(file: string): string {
+  return readFileSync(path.join(folder, file), 'utf8');
 }
 
 function withFreePorts(text: string): string {
