@@ -24,7 +24,7 @@ export function checkUpstreams(gateway: Fields, findings: Findings): void {
 const KINDS = ['targets', 'discovery', 'app'] as const;
 
 /** What is about targets elsewhere. */
-const TARGETS_ONLY = ['tls', 'balance', 'sticky', 'slowStart', 'health', 'retries'] as const;
+const TARGETS_ONLY = ['tls', 'balance', 'sticky', 'slowStart', 'health', 'retries', 'hedge'] as const;
 
 function checkKind(upstream: Fields, path: ConfigPath, findings: Findings): void {
   const { app } = upstream;

@@ -28,6 +28,9 @@ export function upstreamSchema(file: () => z.ZodType<string, string>) {
       ),
     health: healthSchema().prefault({}).describe('Which targets get requests.'),
     retries: retriesSchema().prefault({}).describe('When a request is sent to another target.'),
+    hedge: hedgeSchema()
+      .optional()
+      .describe('Sends a GET that takes long to a second target too; left out: never.'),
     circuitBreaker: breakerSchema()
       .optional()
       .describe('Answers 503 at once while the upstream as a whole fails; left out: never.'),
@@ -126,6 +129,17 @@ function retriesSchema() {
     budget: share()
       .prefault('20%')
       .describe('Share of the requests under way that may be retries; three always may.'),
+  });
+}
+
+function hedgeSchema() {
+  return z.strictObject({
+    after: positiveDuration()
+      .prefault('200ms')
+      .describe(
+        'How long the first target may take to the head of its answer; then the first answer of two counts.',
+      ),
+    budget: share().prefault('5%').describe('Share of the requests that may be sent twice.'),
   });
 }
 

@@ -3,20 +3,14 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { HeaderList } from '../core/header-list.ts';
-import type {
-  ClientSink,
-  OngoingExchange,
-  ResponseHead,
-  ResponseSink,
-  TargetRequest,
-  Tunnel,
-} from '../core/message.ts';
+import type { ClientSink, OngoingExchange, ResponseHead, TargetRequest, Tunnel } from '../core/message.ts';
 import type { BodyHolder, Pipeline } from '../core/pipeline.ts';
 import { NO_ANSWER, type Upstream } from '../upstream/upstream.ts';
 import type { UpstreamTarget } from '../upstream/upstream-target.ts';
 import { BodyPump } from './body-pump.ts';
 import { writeResponseVia } from './forward-headers.ts';
 import { type ForwardPlan, hostFor } from './forward-plan.ts';
+import { Hedge, type HedgeOwner } from './hedge.ts';
 import { isIdempotent } from './repeatable.ts';
 import { REPLAY_BYTES, ReplayBody } from './replay-body.ts';
 import { Retries } from './retries.ts';
@@ -40,7 +34,7 @@ export interface ForwardOwner {
 type BodyRoute = 'held' | 'client' | 'mapped' | 'dropped' | 'discarded';
 
 /** Takes one exchange to a target and its answer back, through the policies that want to see it. */
-export class Forward implements ResponseSink, BodyHolder, BodySource {
+export class Forward implements HedgeOwner, BodyHolder, BodySource {
   private readonly owner: ForwardOwner;
   private readonly client: ClientSink;
   private readonly upstream: Upstream;
@@ -202,9 +196,45 @@ export class Forward implements ResponseSink, BodyHolder, BodySource {
     this.request = request;
     exchange.target = slot.target.name;
     exchange.sentAt = clock.monotonic();
-    const ongoing = slot.target.exchange(request, this);
+    const { hedgeAfterMs } = this.upstream;
+    const ongoing =
+      hedgeAfterMs !== undefined && isHedgeable(request) && this.retries === undefined
+        ? this.hedge(slot, request, hedgeAfterMs)
+        : slot.target.exchange(request, this);
     if (this.route === 'dropped') ongoing.cancel();
     else this.ongoing = ongoing;
+  }
+
+  private hedge(slot: UpstreamTarget, request: TargetRequest, afterMs: number): OngoingExchange {
+    this.upstream.state.hedgeBudget.earn();
+    const { exchange, clock } = this.owner;
+    const hostOf = ({ name }: UpstreamTarget) => hostFor(this.plan, exchange.request.authority, name);
+    return new Hedge(this, request, clock).start(slot, afterMs, hostOf);
+  }
+
+  pickAnother(): UpstreamTarget | undefined {
+    const { upstream, slot } = this;
+    if (slot === undefined || !upstream.state.hedgeBudget.tryTake()) return undefined;
+    const other = upstream.pick(this.owner.exchange, [slot]);
+    if (other === slot) upstream.release(slot);
+    if (other === undefined || other === slot) return undefined;
+    upstream.settings.counters?.hedges.add();
+    return other;
+  }
+
+  onChosen(target: UpstreamTarget, sentAt: number): void {
+    const { exchange } = this.owner;
+    this.slot = target;
+    exchange.target = target.name;
+    exchange.sentAt = sentAt;
+  }
+
+  onLeft(target: UpstreamTarget, sentAt: number, error: GatewayError | undefined): void {
+    const { exchange, clock } = this.owner;
+    const now = clock.monotonic();
+    if (error !== undefined && isTargetsFault(error))
+      this.upstream.report(exchange, target, NO_ANSWER, now - sentAt, now);
+    this.upstream.release(target);
   }
 
   /** Tells what came of an attempt; no status where it says nothing about the target. */
@@ -331,6 +361,11 @@ function isWorthKeeping({ method, body }: TargetRequest): boolean {
     body.isReplayable !== true &&
     (body.length === undefined || body.length <= REPLAY_BYTES)
   );
+}
+
+/** Whether a request may be at two targets at a time. */
+function isHedgeable({ method, body, upgrade }: TargetRequest): boolean {
+  return method === 'GET' && body.length === 0 && upgrade === undefined;
 }
 
 /** Whether a failure says something about the target, rather than about the client or about how many requests wait. */

@@ -76,6 +76,7 @@ function createUpstream(
     slowStartMs: settings.slowStart,
     maxEjected: settings.health.passive.maxEjected,
     retries: settings.app === undefined ? compileRetries(settings.retries) : undefined,
+    hedgeAfterMs: settings.hedge?.after,
     responseTimeoutMs: settings.timeouts.response,
     state: hold.value,
     clock: context.clock,
@@ -84,9 +85,14 @@ function createUpstream(
   });
 }
 
-function holdState(name: string, { retries, circuitBreaker }: UpstreamConfig, context: SnapshotContext) {
+function holdState(
+  name: string,
+  { retries, hedge, circuitBreaker }: UpstreamConfig,
+  context: SnapshotContext,
+) {
   const settings = {
     retryBudget: retries.budget,
+    hedgeBudget: hedge?.budget ?? 0,
     breaker: circuitBreaker && {
       failureRate: circuitBreaker.failureRate,
       minimumRequests: circuitBreaker.minimumRequests,
@@ -113,6 +119,11 @@ function countersOf(upstream: string, { metrics }: SnapshotContext): UpstreamCou
     retries: metrics.counter('gateway_upstream_retries_total', 'Attempts after the first one, by upstream.', {
       upstream,
     }),
+    hedges: metrics.counter(
+      'gateway_upstream_hedges_total',
+      'Second attempts made because the first took long, by upstream.',
+      { upstream },
+    ),
     ejections: metrics.counter(
       'gateway_upstream_ejections_total',
       'Targets that got no more requests for a while since too many failed, by upstream.',

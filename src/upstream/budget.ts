@@ -20,3 +20,27 @@ export class RetryBudget {
     this.taken--;
   }
 }
+
+/** How many hedges may be saved up. */
+const MOST_SAVED = 10;
+
+/** Allows a share of all requests to be sent twice: each earns a part of a hedge, and a few can be saved. */
+export class HedgeBudget {
+  private readonly share: number;
+  private saved = 1;
+
+  constructor(share: number) {
+    this.share = share;
+  }
+
+  /** Counts a request that may be sent twice. */
+  earn(): void {
+    this.saved = Math.min(MOST_SAVED, this.saved + this.share);
+  }
+
+  tryTake(): boolean {
+    if (this.saved < 1) return false;
+    this.saved--;
+    return true;
+  }
+}

@@ -23,6 +23,8 @@ export interface UpstreamSettings {
   readonly maxEjected: number;
   /** `undefined` where nothing is repeated. */
   readonly retries: RetrySettings | undefined;
+  /** After how many milliseconds without a head a GET is sent to a second target too; `undefined` for never. */
+  readonly hedgeAfterMs: number | undefined;
   /** Milliseconds from the end of a request until the response head is due, for one attempt. */
   readonly responseTimeoutMs: number;
   readonly state: UpstreamState;
@@ -34,6 +36,7 @@ export interface UpstreamSettings {
 export interface UpstreamCounters {
   readonly retries: Counter;
   readonly ejections: Counter;
+  readonly hedges: Counter;
 }
 
 /** The status under which the failure of an attempt without an answer is reported. */
@@ -47,6 +50,7 @@ export class Upstream {
   readonly settings: UpstreamSettings;
   readonly retries: RetrySettings | undefined;
   readonly sticky: StickyCookie | undefined;
+  readonly hedgeAfterMs: number | undefined;
   readonly responseTimeoutMs: number;
   readonly state: UpstreamState;
   private readonly balancer: Balancer;
@@ -62,6 +66,7 @@ export class Upstream {
     this.settings = settings;
     this.retries = settings.retries;
     this.sticky = settings.sticky;
+    this.hedgeAfterMs = settings.hedgeAfterMs;
     this.responseTimeoutMs = settings.responseTimeoutMs;
     this.state = settings.state;
     this.balancer = settings.balancer;

@@ -42,7 +42,7 @@ export function stubUpstream(
   weights: readonly number[],
   settings: Partial<UpstreamSettings> & { balance?: string } & Partial<UpstreamStateSettings> = {},
 ): StubUpstream {
-  const { balance = 'round-robin', retryBudget = 0.2, breaker, ...rest } = settings;
+  const { balance = 'round-robin', retryBudget = 0.2, hedgeBudget = 0.05, breaker, ...rest } = settings;
   const clock = new StubClock();
   const random = seededRandom();
   const targets = weights.map((weight, i) => stubTarget(String.fromCharCode(97 + i), weight, clock));
@@ -53,8 +53,9 @@ export function stubUpstream(
     slowStartMs: 0,
     maxEjected: 0.5,
     retries: undefined,
+    hedgeAfterMs: undefined,
     responseTimeoutMs: 15_000,
-    state: new UpstreamState({ retryBudget, breaker }),
+    state: new UpstreamState({ retryBudget, hedgeBudget, breaker }),
     clock,
     random,
     counters: undefined,
