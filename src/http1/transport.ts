@@ -42,6 +42,7 @@ export class Transport implements DirectWriter {
   isPaused = false;
   isClosed = false;
   private readonly owner: TransportOwner;
+  private readonly isTls: boolean;
   private readonly mayWriteDirectly: boolean;
   /** Known at the first write, when there is a connection. */
   private writesDirectly: boolean | undefined = undefined;
@@ -99,7 +100,8 @@ export class Transport implements DirectWriter {
     this.socket = socket;
     this.owner = owner;
     this.readsOn = readsOn;
-    this.mayWriteDirectly = onreadSymbols() !== undefined && !(socket instanceof TLSSocket);
+    this.isTls = socket instanceof TLSSocket;
+    this.mayWriteDirectly = onreadSymbols() !== undefined && !this.isTls;
     this.onWritten = (error) => this.finishWrite(error);
     socket.on('error', (error) => {
       this.error ??= error;
@@ -160,7 +162,8 @@ export class Transport implements DirectWriter {
     if (this.isPaused) return;
     this.isPaused = true;
     if (this.delivering === undefined) this.socket.pause();
-    else if (this.delivering === this.own) {
+    // TLS still hands over the rest of what it has decrypted, which must not land on the chunk that waits.
+    else if (this.isTls && this.delivering === this.own) {
       this.lent = this.own;
       this.own = takeBuffer();
     }
@@ -210,7 +213,7 @@ export class Transport implements DirectWriter {
   /** Breaks the connection so that the peer cannot take what it got as whole. */
   reset(): void {
     if (this.isClosed) return;
-    if (this.socket instanceof TLSSocket) this.socket.destroy();
+    if (this.isTls) this.socket.destroy();
     else this.socket.resetAndDestroy();
   }
 
