@@ -35,6 +35,10 @@ export const STRICTER: readonly StricterRule[] = [
     },
   },
   {
+    name: 'what comes behind a request without Host, to which node:http answers 400 and goes on',
+    explains: (_, text) => /^[A-Z]+ \S+ HTTP\/1\.1\r\n(?!(?:[^\r\n]+\r\n)*host:)/im.test(text),
+  },
+  {
     name: 'an absolute-form target whose authority is not a host with an optional port',
     explains: ({ line }) => {
       const authority = /^\S+ https?:\/\/([^/?#]*)\S* \S+$/i.exec(line)?.[1];

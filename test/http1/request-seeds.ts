@@ -63,6 +63,7 @@ const BODIES: readonly (readonly [fields: readonly string[], body: string])[] = 
 const STREAMS = [
   '\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n',
   'GET / HTTP/1.1\r\n\r\n',
+  'GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n',
   'GET / HTTP/1.1\r\nHost:\r\n\r\n',
   'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n',
   'GET / HTTP/1.1\r\nHost: a b\r\n\r\n',
