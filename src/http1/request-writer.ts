@@ -8,6 +8,8 @@ import type { Transport } from './transport.ts';
 export class RequestWriter {
   private readonly transport: Transport;
   private isChunked = false;
+  /** Bytes that the stated length still asks for; without limit where none is stated. */
+  private due = 0;
   /** Text that waits to travel with what comes next. */
   private pending = '';
 
@@ -18,11 +20,31 @@ export class RequestWriter {
   /** Begins a request. Its head travels with the first bytes of the body, or at `flush`. */
   begin(request: TargetRequest): void {
     this.isChunked = request.body.length === undefined;
+    this.due = request.body.length ?? Number.POSITIVE_INFINITY;
     this.pending = requestHeadText(request);
   }
 
-  /** Sends a piece of the body, which must not change while the transport waits for the system. */
-  write(chunk: Uint8Array): void {
+  /**
+   * Sends a piece of the body, which must not change while the transport waits for the system. Answers `false`, and
+   * sends nothing, when it is more than the stated length: the target would take the rest for another request.
+   */
+  write(chunk: Uint8Array): boolean {
+    if (chunk.length > this.due) return false;
+    this.due -= chunk.length;
+    // An empty chunk would say that the body ends here.
+    if (chunk.length > 0) this.send(chunk);
+    return true;
+  }
+
+  /** Answers `false`, and sends nothing, when the body is shorter than its stated length. */
+  end(trailers: HeaderList | undefined): boolean {
+    if (!this.isChunked && this.due > 0) return false;
+    if (this.isChunked) this.pending += `0\r\n${trailers?.toLines() ?? ''}\r\n`;
+    this.flush();
+    return true;
+  }
+
+  private send(chunk: Uint8Array): void {
     if (this.isChunked) this.pending += `${chunk.length.toString(16)}\r\n`;
     if (this.pending !== '' && this.pending.length + chunk.length < MERGED_BYTES) {
       this.pending += this.isChunked ? `${latin1(chunk)}\r\n` : latin1(chunk);
@@ -32,11 +54,6 @@ export class RequestWriter {
       this.pending = this.isChunked ? '\r\n' : '';
       this.transport.writeBoth(text, chunk);
     }
-  }
-
-  end(trailers: HeaderList | undefined): void {
-    if (this.isChunked) this.pending += `0\r\n${trailers?.toLines() ?? ''}\r\n`;
-    this.flush();
   }
 
   flush(): void {

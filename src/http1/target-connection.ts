@@ -123,7 +123,10 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
 
   write(chunk: Uint8Array): boolean {
     if (this.attempt === undefined || this.isRequestComplete) return true;
-    this.writer.write(chunk);
+    if (!this.writer.write(chunk)) {
+      this.fail(falseLength('longer'));
+      return true;
+    }
     if (!this.transport.isWritePending) return true;
     this.needsResume = true;
     return false;
@@ -131,7 +134,7 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
 
   end(trailers?: HeaderList): void {
     if (this.attempt === undefined || this.isRequestComplete) return;
-    this.writer.end(trailers);
+    if (!this.writer.end(trailers)) return this.fail(falseLength('shorter'));
     this.isRequestComplete = true;
     this.body = undefined;
     if (this.state === 'awaiting-head') this.awaitHead();
@@ -395,4 +398,11 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     this.transport.destroy();
     attempt?.sink.abort(failure);
   }
+}
+
+/** Only a policy can give a body that is not as long as it says: what clients send has been counted. */
+function falseLength(comparison: string): GatewayError {
+  return new GatewayError('GW_POLICY_FAILED', {
+    cause: `the request body is ${comparison} than its stated length`,
+  });
 }
