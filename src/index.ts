@@ -30,6 +30,7 @@ export {
   cors,
   headers,
   ipFilter,
+  mirror,
   requestId,
   securityHeaders,
 } from './policies/policy-uses.ts';

@@ -3,12 +3,15 @@ import type { ConfigPath } from './problem.ts';
 
 /** Checks that each upstream has one way to answer, and that its settings have an effect. */
 export function checkUpstreams(gateway: Fields, findings: Findings): void {
-  const used = new Set(
-    asList(gateway.routes).flatMap((route) => {
+  const mirrors = findMirrors(gateway);
+  const used = new Set([
+    ...mirrors.map(({ upstream }) => upstream),
+    ...asList(gateway.routes).flatMap((route) => {
       const { upstream, split } = asFields(route);
       return [upstream, ...asList(split).map((part) => asFields(part).upstream)];
     }),
-  );
+  ]);
+  checkMirrors(mirrors, Object.keys(asFields(gateway.upstreams)), findings);
   for (const [name, value] of Object.entries(asFields(gateway.upstreams))) {
     const path = ['upstreams', name];
     if (typeof value !== 'object' || value === null || Array.isArray(value)) continue;
@@ -17,6 +20,37 @@ export function checkUpstreams(gateway: Fields, findings: Findings): void {
     checkTls(value as Fields, path, findings);
     checkActive(asFields(asFields((value as Fields).health).active), [...path, 'health', 'active'], findings);
     if (!used.has(name)) findings.warn(path, 'is used by no route — take it out, or name it in a route');
+  }
+}
+
+interface Mirror {
+  readonly upstream: unknown;
+  readonly path: ConfigPath;
+}
+
+/** Finds the uses of `mirror`, which name upstreams that no route need name. */
+function findMirrors(gateway: Fields): Mirror[] {
+  const inList = (policies: unknown, path: ConfigPath): Mirror[] =>
+    asList(policies).flatMap((entry, i) => {
+      const { mirror } = asFields(entry);
+      if (mirror === undefined) return [];
+      return [{ upstream: asFields(mirror).upstream, path: [...path, i, 'mirror', 'upstream'] }];
+    });
+  return [
+    ...inList(gateway.policies, ['policies']),
+    ...asList(gateway.routes).flatMap((route, i) =>
+      inList(asFields(route).policies, ['routes', i, 'policies']),
+    ),
+  ];
+}
+
+function checkMirrors(mirrors: readonly Mirror[], upstreams: readonly string[], findings: Findings): void {
+  for (const { upstream, path } of mirrors) {
+    if (typeof upstream !== 'string' || upstream === '' || upstreams.includes(upstream)) continue;
+    findings.refuse(
+      path,
+      `there is no upstream ${findings.quote(path, upstream)} — define it under upstreams`,
+    );
   }
 }
 

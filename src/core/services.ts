@@ -1,4 +1,6 @@
 import type { Clock } from './clock.ts';
+import type { Exchange } from './exchange.ts';
+import type { OngoingExchange, ResponseSink, TargetRequest } from './message.ts';
 
 /** A structured log, in the manner of pino. */
 export interface Log {
@@ -20,6 +22,15 @@ export interface Metrics {
   gauge(name: string, help: string, labels: Readonly<Record<string, string>>, read: () => number): () => void;
 }
 
+/** Sends requests of a policy's own to an upstream. */
+export interface UpstreamSender {
+  /**
+   * Sends `request` on behalf of `exchange`, once, to the target whose turn it is. `undefined` where none is to be had;
+   * `sink` then hears nothing.
+   */
+  send(exchange: Exchange, request: TargetRequest, sink: ResponseSink): OngoingExchange | undefined;
+}
+
 /** What a policy may use. Given to `create`, never imported. */
 export interface Services {
   readonly log: Log;
@@ -29,4 +40,6 @@ export interface Services {
   readonly random: () => number;
   /** The folder of the configuration file, from which paths in it are found. */
   readonly configFolder: string;
+  /** Finds an upstream of the same configuration. Throws `TypeError` where there is none of that name. */
+  readonly upstream?: (name: string) => UpstreamSender;
 }

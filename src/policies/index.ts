@@ -3,6 +3,7 @@ import { bodyLimit } from './body-limit.ts';
 import { cors } from './cors.ts';
 import { headers } from './headers.ts';
 import { ipFilter } from './ip-filter.ts';
+import { mirror } from './mirror.ts';
 import { requestId } from './request-id.ts';
 import { securityHeaders } from './security-headers.ts';
 
@@ -14,6 +15,7 @@ export const builtInPolicies: readonly Policy[] = [
   headers,
   ipFilter,
   bodyLimit,
+  mirror,
 ];
 
-export { bodyLimit, cors, headers, ipFilter, requestId, securityHeaders };
+export { bodyLimit, cors, headers, ipFilter, mirror, requestId, securityHeaders };

@@ -4,6 +4,7 @@ import type { bodyLimit } from './body-limit.ts';
 import type { cors } from './cors.ts';
 import type { headers } from './headers.ts';
 import type { ipFilter } from './ip-filter.ts';
+import type { mirror } from './mirror.ts';
 import type { requestId } from './request-id.ts';
 import type { securityHeaders } from './security-headers.ts';
 
@@ -15,6 +16,7 @@ export interface PolicyOptions {
   headers: OptionsOf<typeof headers>;
   'ip-filter': OptionsOf<typeof ipFilter> & Observable;
   'body-limit': OptionsOf<typeof bodyLimit> & Observable;
+  mirror: OptionsOf<typeof mirror>;
 }
 
 /** A use of one built-in policy with options: a map with exactly one key. */

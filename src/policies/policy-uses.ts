@@ -31,3 +31,8 @@ export function ipFilter(options: PolicyOptions['ip-filter']): PolicyEntryInput<
 export function bodyLimit(options: PolicyOptions['body-limit'] = {}): PolicyEntryInput<'body-limit'> {
   return { 'body-limit': options };
 }
+
+/** Uses `mirror` in a configuration: `mirror({ upstream: 'orders-next', share: '10%' })`. */
+export function mirror(options: PolicyOptions['mirror']): PolicyEntryInput<'mirror'> {
+  return { mirror: options };
+}

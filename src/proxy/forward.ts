@@ -5,7 +5,7 @@ import type { Exchange } from '../core/exchange.ts';
 import type { HeaderList } from '../core/header-list.ts';
 import type { ClientSink, OngoingExchange, ResponseHead, TargetRequest, Tunnel } from '../core/message.ts';
 import type { BodyHolder, Pipeline } from '../core/pipeline.ts';
-import { NO_ANSWER, type Upstream } from '../upstream/upstream.ts';
+import { isTargetsFault, NO_ANSWER, type Upstream } from '../upstream/upstream.ts';
 import type { UpstreamTarget } from '../upstream/upstream-target.ts';
 import { BodyPump } from './body-pump.ts';
 import { writeResponseVia } from './forward-headers.ts';
@@ -366,13 +366,6 @@ function isWorthKeeping({ method, body }: TargetRequest): boolean {
 /** Whether a request may be at two targets at a time. */
 function isHedgeable({ method, body, upgrade }: TargetRequest): boolean {
   return method === 'GET' && body.length === 0 && upgrade === undefined;
-}
-
-/** Whether a failure says something about the target, rather than about the client or about how many requests wait. */
-function isTargetsFault({ code }: GatewayError): boolean {
-  return (
-    code === 'GW_UPSTREAM_UNREACHABLE' || code === 'GW_UPSTREAM_BROKEN' || code === 'GW_UPSTREAM_TIMEOUT'
-  );
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {

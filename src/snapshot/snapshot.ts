@@ -5,6 +5,7 @@ import type { Reply } from '../core/message.ts';
 import { closePolicies, compilePipeline, type Pipeline } from '../core/pipeline.ts';
 import type { Policy, PolicyInstance } from '../core/policy.ts';
 import type { PipelineEntry } from '../core/policy-step.ts';
+import type { Services, UpstreamSender } from '../core/services.ts';
 import { compileRewrite, compileStripPrefix } from '../router/path-template.ts';
 import { compileRedirect } from '../router/redirect.ts';
 import { parseRoutePath } from '../router/route-path.ts';
@@ -13,6 +14,7 @@ import { type ClientAddressResolver, compileTrustedProxies } from '../server/cli
 import { LoadShedder } from '../server/load-shedder.ts';
 import { compileSplit } from '../upstream/split.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { createSender } from '../upstream/upstream-sender.ts';
 import { type ForwardAction, type Route, type RouteAction, UNMATCHED } from './route.ts';
 import type { SnapshotContext } from './snapshot-context.ts';
 import { buildUpstreams } from './upstreams.ts';
@@ -59,6 +61,7 @@ export async function buildSnapshot(
   try {
     // 1.
     const upstreams = await buildUpstreams(config, context, closers);
+    builder.offerUpstreams(upstreams);
     const shared = await builder.createEntries(config.policies);
     const unmatched = builder.finishRoute(UNMATCHED, '', shared, { kind: 'respond', reply: NOTHING });
     // 2.
@@ -80,12 +83,25 @@ class SnapshotBuilder {
   private readonly context: SnapshotContext;
   private readonly closers: (() => void | Promise<void>)[];
   private readonly byName: ReadonlyMap<string, Policy>;
+  private services: Services;
 
   constructor(config: GatewayConfig, context: SnapshotContext, closers: (() => void | Promise<void>)[]) {
     this.config = config;
     this.context = context;
+    this.services = context.services;
     this.closers = closers;
     this.byName = new Map(context.policies.map((policy) => [policy.name, policy]));
+  }
+
+  /** Lets policies send requests to these upstreams. */
+  offerUpstreams(upstreams: ReadonlyMap<string, Upstream>): void {
+    const { services, clock } = this.context;
+    const upstream = (name: string): UpstreamSender => {
+      const found = upstreams.get(name);
+      if (found === undefined) throw new TypeError(`there is no upstream '${name}'`);
+      return createSender(found, clock);
+    };
+    this.services = { ...services, upstream };
   }
 
   /** Makes one instance for each entry of a `policies` list. */
@@ -94,7 +110,7 @@ class SnapshotBuilder {
     for (const { name, id, observe, options } of entries) {
       const policy = this.byName.get(name);
       if (policy === undefined) throw new TypeError(`there is no policy '${name}'`);
-      const created = policy.create(options, this.context.services);
+      const created = policy.create(options, this.services);
       const instance: PolicyInstance = isPromise(created) ? await created : created;
       this.closers.push(() => closePolicies([instance]));
       made.push({ policy, id: id ?? name, observe, instance });

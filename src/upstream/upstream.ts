@@ -203,3 +203,10 @@ export class Upstream {
 function isTargetFailure(status: number): boolean {
   return status === 500 || (status >= 502 && status <= 504);
 }
+
+/** Tells whether a failure says something about the target, rather than about the client or about how many requests wait. */
+export function isTargetsFault({ code }: GatewayError): boolean {
+  return (
+    code === 'GW_UPSTREAM_UNREACHABLE' || code === 'GW_UPSTREAM_BROKEN' || code === 'GW_UPSTREAM_TIMEOUT'
+  );
+}

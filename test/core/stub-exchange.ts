@@ -93,6 +93,7 @@ export function stubServices() {
     },
     random: () => 0.5,
     configFolder: '/',
+    upstream: () => ({ send: () => undefined }),
   };
   return { services, lines, counts };
 }

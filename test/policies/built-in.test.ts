@@ -21,6 +21,7 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
   headers: { request: { set: { a: '1' } }, response: { set: { a: '1' } } },
   'ip-filter': { deny: ['203.0.113.1'] },
   'body-limit': {},
+  mirror: { upstream: 'orders-next' },
 };
 
 function instanceOf(policy: Policy): PolicyInstance {
