@@ -41,7 +41,6 @@ export const FAILURES = {
   GW_BODY_TOO_LARGE: client(413, 'The request body is too large'),
   GW_URI_TOO_LONG: client(414, 'The request target is too long'),
   GW_EXPECTATION_FAILED: client(417, 'The expectation in this request cannot be met'),
-  GW_MISDIRECTED: client(421, 'This connection is not meant for that host'),
   GW_HEADERS_TOO_LARGE: client(431, 'The request header is too large'),
   GW_CLIENT_CLOSED: client(499, 'The client left before the answer'),
   GW_POLICY_FAILED: { ...gateway(500, 'The gateway could not decide about this request'), retryable: false },
@@ -55,7 +54,6 @@ export const FAILURES = {
   GW_OVERLOADED: gateway(503, 'The gateway has too much to do'),
   GW_BUFFERS_FULL: gateway(503, 'The gateway holds too many request bodies'),
   GW_TOO_MANY_CONNECTIONS: gateway(503, 'The gateway has too many connections'),
-  GW_DRAINING: gateway(503, 'The gateway is shutting down'),
   GW_UPSTREAM_TIMEOUT: upstream(504, 'The service did not answer in time'),
   GW_VERSION_UNSUPPORTED: client(505, 'This HTTP version is not supported'),
 } as const satisfies Record<string, FailureEntry>;

@@ -32,7 +32,7 @@ test('headers of the failure go along, whatever their case', () => {
 });
 
 test('503 says when to ask again, in the words of the failure if it has any', () => {
-  expect(problemReply(new GatewayError('GW_DRAINING'), '').headers).toMatchObject({ 'retry-after': '1' });
+  expect(problemReply(new GatewayError('GW_BUFFERS_FULL'), '').headers).toMatchObject({ 'retry-after': '1' });
   const busy = new GatewayError('GW_UPSTREAM_BUSY', { headers: { 'Retry-After': '7' } });
   expect(problemReply(busy, '').headers).toMatchObject({ 'retry-after': '7' });
 });
