@@ -1,3 +1,4 @@
+import { GatewayError } from '../core/errors.ts';
 import type { HeaderList } from '../core/header-list.ts';
 import type { TargetRequest } from '../core/message.ts';
 import { latin1, MERGED_BYTES } from './head-writer.ts';
@@ -62,4 +63,11 @@ export class RequestWriter {
     this.pending = '';
     this.transport.write(text);
   }
+}
+
+/** Only a policy can give a body that is not as long as it says: what clients send has been counted. */
+export function falseLength(comparison: string): GatewayError {
+  return new GatewayError('GW_POLICY_FAILED', {
+    cause: `the request body is ${comparison} than its stated length`,
+  });
 }

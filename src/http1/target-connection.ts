@@ -6,7 +6,7 @@ import type { Deadlined, Deadlines } from './deadlines.ts';
 import { type Framing, readResponseHead, type TargetResponseHead } from './head.ts';
 import { RESPONSE } from './llhttp.ts';
 import { MessageParser } from './message-parser.ts';
-import { RequestWriter } from './request-writer.ts';
+import { falseLength, RequestWriter } from './request-writer.ts';
 import { brokenAnswer, keepAliveLimit, toResponseHead } from './target-answer.ts';
 import { type Attempt, RESPONSE_LIMITS, type TargetTimes } from './target-attempt.ts';
 import { TargetTunnel } from './target-tunnel.ts';
@@ -123,10 +123,7 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
 
   write(chunk: Uint8Array): boolean {
     if (this.attempt === undefined || this.isRequestComplete) return true;
-    if (!this.writer.write(chunk)) {
-      this.fail(falseLength('longer'));
-      return true;
-    }
+    if (!this.writer.write(chunk)) this.fail(falseLength('longer'));
     if (!this.transport.isWritePending) return true;
     this.needsResume = true;
     return false;
@@ -398,11 +395,4 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     this.transport.destroy();
     attempt?.sink.abort(failure);
   }
-}
-
-/** Only a policy can give a body that is not as long as it says: what clients send has been counted. */
-function falseLength(comparison: string): GatewayError {
-  return new GatewayError('GW_POLICY_FAILED', {
-    cause: `the request body is ${comparison} than its stated length`,
-  });
 }
