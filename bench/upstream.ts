@@ -17,6 +17,7 @@ import type { Log } from '../src/core/services.ts';
 import { handleRequest } from '../src/gateway/handle-request.ts';
 import { Deadlines } from '../src/http1/deadlines.ts';
 import { createMetrics } from '../src/observability/metrics.ts';
+import { ConnectionCount } from '../src/proxy/http-target.ts';
 import { NO_ALLOWANCES } from '../src/router/path-spelling.ts';
 import { buildSnapshot, type Snapshot } from '../src/snapshot/snapshot.ts';
 import { TargetState } from '../src/upstream/target-state.ts';
@@ -82,6 +83,7 @@ async function makeSnapshot(upstream: object): Promise<Snapshot> {
     kept,
     budget: new BufferBudget(),
     policies: [],
+    targetConnections: new ConnectionCount(),
   });
 }
 

@@ -26,6 +26,7 @@ import { createLog, type LogLevel } from '../observability/log.ts';
 import { type LogDestination, openLogDestination } from '../observability/log-destination.ts';
 import { createMetrics, type GatewayMetrics } from '../observability/metrics.ts';
 import { builtInPolicies } from '../policies/index.ts';
+import { ConnectionCount } from '../proxy/http-target.ts';
 import { buildSnapshot, type Snapshot } from '../snapshot/snapshot.ts';
 import type { SnapshotContext } from '../snapshot/snapshot-context.ts';
 import { VERSION } from '../version.ts';
@@ -79,6 +80,7 @@ export class Gateway implements GatewayControl {
   private readonly deadlines = new Deadlines(systemClock);
   private readonly kept = new KeptResources();
   private readonly budget = new BufferBudget();
+  private readonly targetConnections = new ConnectionCount();
   private readonly listeners: Listeners;
   private readonly services: Services;
   private readonly contentKey: string | undefined;
@@ -117,6 +119,7 @@ export class Gateway implements GatewayControl {
       refuse: (error, client) => this.refuse(error, client),
     });
     this.metrics_.watchConnections('client', () => this.listeners.connectionCount);
+    this.metrics_.watchConnections('target', () => this.targetConnections.open);
     this.metrics_.watchDroppedLogLines(() => destination.droppedLines);
   }
 
@@ -317,8 +320,18 @@ export class Gateway implements GatewayControl {
   }
 
   private snapshotContext(): SnapshotContext {
-    const { services, clock, log, deadlines, kept, budget, policies } = this;
-    return { services, clock, log, metrics: this.metrics_, deadlines, kept, budget, policies };
+    const { services, clock, log, deadlines, kept, budget, policies, targetConnections } = this;
+    return {
+      services,
+      clock,
+      log,
+      metrics: this.metrics_,
+      deadlines,
+      kept,
+      budget,
+      policies,
+      targetConnections,
+    };
   }
 
   private async openAdmin(): Promise<void> {

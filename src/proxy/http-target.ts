@@ -18,6 +18,11 @@ export interface HttpTargetOptions {
   readonly maxQueued: number;
 }
 
+/** How many connections to targets are open, over all pools. */
+export class ConnectionCount {
+  open = 0;
+}
+
 /** A server reached over HTTP/1.1, behind a bounded pool of connections of which the last used is used first. */
 export class HttpTarget implements Target, ConnectionOwner {
   readonly name: string;
@@ -26,11 +31,13 @@ export class HttpTarget implements Target, ConnectionOwner {
   private readonly connections = new Set<TargetConnection>();
   private readonly idle: TargetConnection[] = [];
   private readonly queue: PooledAttempt[] = [];
+  private readonly count: ConnectionCount;
   private session: Buffer | undefined = undefined;
   private isClosed = false;
 
-  constructor(options: HttpTargetOptions, deadlines: Deadlines) {
+  constructor(options: HttpTargetOptions, deadlines: Deadlines, count = new ConnectionCount()) {
     this.options = options;
+    this.count = count;
     this.deadlines = deadlines;
     this.name = `${options.host.includes(':') ? `[${options.host}]` : options.host}:${options.port}`;
   }
@@ -64,6 +71,7 @@ export class HttpTarget implements Target, ConnectionOwner {
 
   onGone(connection: TargetConnection, error: Error | undefined): void {
     this.connections.delete(connection);
+    this.count.open--;
     const at = this.idle.lastIndexOf(connection);
     if (at >= 0) this.idle.splice(at, 1);
     if (connection.lost !== undefined)
@@ -116,6 +124,7 @@ export class HttpTarget implements Target, ConnectionOwner {
     for (const connection of this.connections) if (connection.isConnecting) opening++;
     for (; opening < this.queue.length && this.connections.size < this.options.maxConnections; opening++) {
       this.connections.add(this.connect());
+      this.count.open++;
     }
   }
 

@@ -5,6 +5,7 @@ import type { Policy } from '../core/policy.ts';
 import type { Log, Services } from '../core/services.ts';
 import type { Deadlines } from '../http1/deadlines.ts';
 import type { GatewayMetrics } from '../observability/metrics.ts';
+import type { ConnectionCount } from '../proxy/http-target.ts';
 
 /** What a Snapshot is built with; all of it outlives the Snapshot. */
 export interface SnapshotContext {
@@ -16,4 +17,5 @@ export interface SnapshotContext {
   readonly kept: KeptResources;
   readonly budget: BufferBudget;
   readonly policies: readonly Policy[];
+  readonly targetConnections: ConnectionCount;
 }

@@ -80,7 +80,7 @@ export class TargetFactory {
     const options = this.optionsFor(named);
     const hold = context.kept.hold(
       `target ${JSON.stringify(options)}`,
-      () => new HttpTarget(options, context.deadlines),
+      () => new HttpTarget(options, context.deadlines, context.targetConnections),
       (target) => target.close(),
     );
     return this.equip(hold.value, named.weight ?? 1, options, [hold.release]);
