@@ -27,6 +27,7 @@ export type { InjectRequest, InjectResponse } from './gateway/inject.ts';
 export type { PolicyInput, PolicyOptions } from './policies/policy-input.ts';
 export {
   bodyLimit,
+  concurrency,
   cors,
   headers,
   ipFilter,

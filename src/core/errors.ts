@@ -51,6 +51,7 @@ export const FAILURES = {
   GW_UPSTREAM_UNREACHABLE: upstream(503, 'The service cannot be reached'),
   GW_UPSTREAM_BUSY: upstream(503, 'The service has no free connection'),
   GW_UPSTREAM_SUSPENDED: upstream(503, 'The service fails and is given time to recover'),
+  GW_CONCURRENCY_LIMIT: gateway(503, 'Too many requests are under way'),
   GW_OVERLOADED: gateway(503, 'The gateway has too much to do'),
   GW_BUFFERS_FULL: gateway(503, 'The gateway holds too many request bodies'),
   GW_TOO_MANY_CONNECTIONS: gateway(503, 'The gateway has too many connections'),

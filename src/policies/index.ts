@@ -1,5 +1,6 @@
 import type { Policy } from '../core/policy.ts';
 import { bodyLimit } from './body-limit.ts';
+import { concurrency } from './concurrency.ts';
 import { cors } from './cors.ts';
 import { headers } from './headers.ts';
 import { ipFilter } from './ip-filter.ts';
@@ -16,6 +17,7 @@ export const builtInPolicies: readonly Policy[] = [
   ipFilter,
   bodyLimit,
   mirror,
+  concurrency,
 ];
 
-export { bodyLimit, cors, headers, ipFilter, mirror, requestId, securityHeaders };
+export { bodyLimit, concurrency, cors, headers, ipFilter, mirror, requestId, securityHeaders };

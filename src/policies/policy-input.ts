@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Policy } from '../core/policy.ts';
 import type { bodyLimit } from './body-limit.ts';
+import type { concurrency } from './concurrency.ts';
 import type { cors } from './cors.ts';
 import type { headers } from './headers.ts';
 import type { ipFilter } from './ip-filter.ts';
@@ -17,6 +18,7 @@ export interface PolicyOptions {
   'ip-filter': OptionsOf<typeof ipFilter> & Observable;
   'body-limit': OptionsOf<typeof bodyLimit> & Observable;
   mirror: OptionsOf<typeof mirror>;
+  concurrency: OptionsOf<typeof concurrency>;
 }
 
 /** A use of one built-in policy with options: a map with exactly one key. */

@@ -36,3 +36,8 @@ export function bodyLimit(options: PolicyOptions['body-limit'] = {}): PolicyEntr
 export function mirror(options: PolicyOptions['mirror']): PolicyEntryInput<'mirror'> {
   return { mirror: options };
 }
+
+/** Uses `concurrency` in a configuration: `concurrency({ limit: 100 })`. */
+export function concurrency(options: PolicyOptions['concurrency']): PolicyEntryInput<'concurrency'> {
+  return { concurrency: options };
+}

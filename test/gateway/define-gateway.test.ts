@@ -5,11 +5,13 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import {
   bodyLimit,
+  concurrency,
   cors,
   defineGateway,
   type GatewayInput,
   headers,
   ipFilter,
+  mirror,
   type PolicyInput,
   requestId,
   securityHeaders,
@@ -23,7 +25,11 @@ const everyPolicy = [
   headers({ response: { set: { 'cache-control': 'no-store' } } }),
   ipFilter({ deny: ['192.0.2.0/24'], observe: true }),
   bodyLimit({ max: '64KiB' }),
+  mirror({ upstream: 'next', share: '10%' }),
+  concurrency({ limit: 100, id: 'all' }),
 ];
+
+const upstreams = { next: { targets: ['http://127.0.0.1:1'] } };
 
 async function load(config: GatewayInput) {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-define-'));
@@ -35,7 +41,7 @@ async function load(config: GatewayInput) {
 
 describe('defineGateway', () => {
   it('takes every built-in policy by its function, as the loader takes it', async () => {
-    const result = await load(defineGateway({ listeners: [{ port: 0 }], policies: everyPolicy }));
+    const result = await load(defineGateway({ listeners: [{ port: 0 }], upstreams, policies: everyPolicy }));
     expect(result.ok && result.config.policies.map(({ name }) => name)).toEqual(
       builtInPolicies.map(({ name }) => name),
     );
