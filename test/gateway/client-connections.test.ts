@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   RawClient,
   rawRequest,
@@ -324,6 +324,7 @@ describe('a client that leaves', () => {
     await client.until((received) => received.includes('more'));
     client.destroy();
     await released(await target.socket(0));
+    await vi.waitFor(() => expect(gateway.accessLog()).toHaveLength(1));
     const [line] = gateway.accessLog();
     expect(line).toMatchObject({ code: 'GW_CLIENT_CLOSED', status: 200 });
     expect(line?.bytes).toBeGreaterThanOrEqual(4);
