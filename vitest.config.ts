@@ -6,6 +6,8 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 30_000,
     maxWorkers: 2,
+    // Without it, V8 of Node 24 may end a process with worker threads on machines with protection keys (jit_page.has_value).
+    execArgv: ['--no-memory-protection-keys'],
     // A test that fails and then passes is reported as flaky, and is a bug of that day; it does not stop a delivery.
     retry: process.env.CI ? 2 : 0,
     projects: [
