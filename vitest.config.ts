@@ -8,8 +8,6 @@ export default defineConfig({
     maxWorkers: 2,
     // Without it, V8 of Node 24 may end a process with worker threads on machines with protection keys (jit_page.has_value).
     execArgv: ['--no-memory-protection-keys'],
-    // A test that fails and then passes is reported as flaky, and is a bug of that day; it does not stop a delivery.
-    retry: process.env.CI ? 2 : 0,
     projects: [
       { extends: true, test: { name: 'all', include: ['test/**/*.test.ts'] } },
       // Once more without what Node has no public name for: the way that `http1/` goes on a Node that lacks it.

@@ -3,6 +3,7 @@ import type { BufferBudget } from './buffer-budget.ts';
 import { bufferRequestBody, releaseRequestBody } from './buffer-request-body.ts';
 import { GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
+import { isPromise } from './is-promise.ts';
 import type { Reply, ResponseHead } from './message.ts';
 import type { PolicyInstance } from './policy.ts';
 import { failureOf, type PipelineEntry, PolicyStep } from './policy-step.ts';
@@ -285,8 +286,4 @@ async function settled(pending: PromiseLike<unknown>): Promise<unknown> {
   } catch (error) {
     return failureOf(error);
   }
-}
-
-function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { Exchange } from '../core/exchange.ts';
 import { FieldKind } from '../core/field-kind.ts';
+import { isPromise } from '../core/is-promise.ts';
 import type { ClientRequest, ClientSink, Reply, TargetRequest } from '../core/message.ts';
 import type { Pipeline, RequestResult } from '../core/pipeline.ts';
 import type { Answer } from '../core/reply.ts';
@@ -259,8 +260,4 @@ function findRoute(snapshot: Snapshot, exchange: Exchange): RouteResult<Route> {
 function upstreamPath(action: ForwardAction, path: string, rawParams: readonly string[]): string | undefined {
   if (action.rewrite !== undefined) return action.rewrite(rawParams);
   return action.stripPrefix === undefined ? path : action.stripPrefix(path);
-}
-
-function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof (value as { then?: unknown } | undefined)?.then === 'function';
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { HeaderList } from '../core/header-list.ts';
+import { isPromise } from '../core/is-promise.ts';
 import type { ClientSink, OngoingExchange, ResponseHead, TargetRequest, Tunnel } from '../core/message.ts';
 import type { BodyHolder, Pipeline } from '../core/pipeline.ts';
 import { isTargetsFault, NO_ANSWER, type Upstream } from '../upstream/upstream.ts';
@@ -366,8 +367,4 @@ function isWorthKeeping({ method, body }: TargetRequest): boolean {
 /** Whether a request may be at two targets at a time. */
 function isHedgeable({ method, body, upgrade }: TargetRequest): boolean {
   return method === 'GET' && body.length === 0 && upgrade === undefined;
-}
-
-function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof (value as { then?: unknown } | undefined)?.then === 'function';
 }

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { GatewayConfig, PolicyEntry, RouteConfig } from '../config/schema.ts';
+import { isPromise } from '../core/is-promise.ts';
 import { mergePolicies } from '../core/merge-policies.ts';
 import type { Reply } from '../core/message.ts';
 import { closePolicies, compilePipeline, type Pipeline } from '../core/pipeline.ts';
@@ -284,8 +285,4 @@ async function closeAll(closers: readonly (() => void | Promise<void>)[]): Promi
     }
     if (i % 500 === 499) await setImmediate();
   }
-}
-
-function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof (value as { then?: unknown } | undefined)?.then === 'function';
 }
