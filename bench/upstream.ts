@@ -13,7 +13,7 @@ import { systemClock } from '../src/core/clock.ts';
 import { HeaderList, markField } from '../src/core/header-list.ts';
 import { KeptResources } from '../src/core/kept-resources.ts';
 import type { ClientRequest, ClientSink, Target } from '../src/core/message.ts';
-import type { Log } from '../src/core/services.ts';
+import type { Log, Services } from '../src/core/services.ts';
 import { handleRequest } from '../src/gateway/handle-request.ts';
 import { Deadlines } from '../src/http1/deadlines.ts';
 import { createMetrics } from '../src/observability/metrics.ts';
@@ -73,7 +73,8 @@ async function makeSnapshot(upstream: object): Promise<Snapshot> {
     upstreams: { service: { targets: ['http://127.0.0.1:1'], ...upstream } },
     routes: [{ id: 'all', path: '/orders/:id', upstream: 'service' }],
   });
-  const services = { log, clock: systemClock, metrics, random: Math.random, configFolder: '.' };
+  const keep: Services['keep'] = (key, create, close) => kept.hold(key, create, close);
+  const services = { log, clock: systemClock, metrics, random: Math.random, configFolder: '.', keep };
   return buildSnapshot(config, 1, {
     services,
     clock: systemClock,

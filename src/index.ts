@@ -10,8 +10,9 @@ export {
   readBody,
 } from './core/body.ts';
 export { FAILURES, type FailureCode, GatewayError } from './core/errors.ts';
-export type { Exchange, Identity } from './core/exchange.ts';
+export type { Exchange } from './core/exchange.ts';
 export { HeaderList } from './core/header-list.ts';
+export type { Identity } from './core/identity.ts';
 export type { Reply, ResponseHead } from './core/message.ts';
 export { definePolicy, type Policy, type PolicyInstance } from './core/policy.ts';
 export type { Services } from './core/services.ts';

@@ -34,6 +34,9 @@ export const FAILURES = {
   GW_BAD_PATH: client(400, 'The request path is not valid'),
   GW_BAD_HOST: client(400, 'The Host header is missing or not valid'),
   GW_BAD_FRAMING: client(400, 'The length of the request body is not stated clearly'),
+  GW_CREDENTIALS_MISSING: client(401, 'This request needs credentials'),
+  GW_CREDENTIALS_INVALID: client(401, 'The credentials are not valid'),
+  GW_FORBIDDEN: client(403, 'These credentials do not allow this request'),
   GW_IP_DENIED: client(403, 'This address may not use this route'),
   GW_NO_ROUTE: client(404, 'No route matches this request'),
   GW_METHOD_NOT_ALLOWED: client(405, 'This route does not take this method'),
@@ -41,6 +44,8 @@ export const FAILURES = {
   GW_BODY_TOO_LARGE: client(413, 'The request body is too large'),
   GW_URI_TOO_LONG: client(414, 'The request target is too long'),
   GW_EXPECTATION_FAILED: client(417, 'The expectation in this request cannot be met'),
+  GW_RATE_LIMITED: { ...client(429, 'Too many requests'), retryable: true },
+  GW_QUOTA_EXCEEDED: { ...client(429, 'The quota is used up'), retryable: true },
   GW_HEADERS_TOO_LARGE: client(431, 'The request header is too large'),
   GW_CLIENT_CLOSED: client(499, 'The client left before the answer'),
   GW_POLICY_FAILED: { ...gateway(500, 'The gateway could not decide about this request'), retryable: false },
@@ -52,6 +57,8 @@ export const FAILURES = {
   GW_UPSTREAM_BUSY: upstream(503, 'The service has no free connection'),
   GW_UPSTREAM_SUSPENDED: upstream(503, 'The service fails and is given time to recover'),
   GW_CONCURRENCY_LIMIT: gateway(503, 'Too many requests are under way'),
+  GW_AUTH_UNAVAILABLE: gateway(503, 'Credentials cannot be checked now'),
+  GW_LIMITS_UNAVAILABLE: gateway(503, 'Limits cannot be checked now'),
   GW_OVERLOADED: gateway(503, 'The gateway has too much to do'),
   GW_BUFFERS_FULL: gateway(503, 'The gateway holds too many request bodies'),
   GW_TOO_MANY_CONNECTIONS: gateway(503, 'The gateway has too many connections'),
@@ -68,6 +75,8 @@ export interface GatewayErrorOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** The reason, for the log only. */
   readonly cause?: unknown;
+  /** The kind of reason in a word or two, such as `expired`, by which log and metrics tell failures apart. No secret. */
+  readonly reason?: string;
 }
 
 /** A failure of the catalogue on its way to the client. The client gets code and request id, the log the cause. */
@@ -76,6 +85,7 @@ export class GatewayError extends Error {
   readonly status: number;
   readonly detail: string | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly reason: string | undefined;
 
   constructor(code: FailureCode, options: GatewayErrorOptions = {}) {
     super(
@@ -87,5 +97,6 @@ export class GatewayError extends Error {
     this.status = FAILURES[code].status;
     this.detail = options.detail;
     this.headers = options.headers;
+    this.reason = options.reason;
   }
 }

@@ -1,18 +1,12 @@
 import type { BodySource } from './body.ts';
 import type { GatewayError } from './errors.ts';
 import type { HeaderList } from './header-list.ts';
+import type { Identity } from './identity.ts';
 import type { ClientRequest } from './message.ts';
 
 /** What policies may know of the route that an exchange matched. */
 export interface RouteInfo {
   readonly id: string;
-}
-
-/** Who is calling, as a policy that identifies has found out. */
-export interface Identity {
-  readonly subject: string;
-  readonly roles: readonly string[];
-  readonly permissions: readonly string[];
 }
 
 /** One request and what becomes of it: made when its head is read, finished exactly once. */

@@ -19,7 +19,7 @@ export class KeptResources {
   private readonly kept = new Map<string, Kept>();
 
   /** Finds what is kept under `key`, which must tell all that `create` depends on, or creates it. */
-  hold<T>(key: string, create: () => T, close: (value: T) => void): Hold<T> {
+  hold<T>(key: string, create: () => T, close: (value: T) => void = () => {}): Hold<T> {
     const kept = this.kept.get(key) ?? this.add(key, create(), close);
     kept.holders++;
     let isReleased = false;

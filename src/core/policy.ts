@@ -2,6 +2,8 @@ import type { z } from 'zod';
 import type { BodySource } from './body.ts';
 import type { GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
+import { type Identifier, identifyBy } from './identify.ts';
+import { isPromise } from './is-promise.ts';
 import type { Reply, ResponseHead } from './message.ts';
 import type { Services } from './services.ts';
 
@@ -29,6 +31,13 @@ export interface Policy<Schema extends z.ZodType = z.ZodType> {
   readonly position: PolicyPosition;
   /** Whether the policy may refuse a request, and so may run with `observe: true`. */
   readonly refuses: boolean;
+  /**
+   * What it has to do with who is calling: it finds that out, or decides by it. Neither can be merely observed, and of
+   * those that identify a route has at most one.
+   */
+  readonly access: 'identifies' | 'authorizes' | 'none';
+  /** The way to identify behind `create`, so that `any` can put several side by side. */
+  createIdentifier?(options: z.output<Schema>, services: Services): Identifier | Promise<Identifier>;
   create(options: z.output<Schema>, services: Services): PolicyInstance | Promise<PolicyInstance>;
 }
 
@@ -58,5 +67,29 @@ export interface PolicyInstance {
 export function definePolicy<Schema extends z.ZodType>(
   policy: Pick<Policy<Schema>, 'name' | 'options' | 'create'> & Partial<Policy<Schema>>,
 ): Policy<Schema> {
-  return { summary: '', combination: 'stack', position: 'as-written', refuses: false, ...policy };
+  return {
+    summary: '',
+    combination: 'stack',
+    position: 'as-written',
+    refuses: false,
+    access: 'none',
+    ...policy,
+  };
+}
+
+/** Declares a policy that identifies, by the way in which it does. */
+export function defineIdentifyingPolicy<Schema extends z.ZodType>(
+  policy: Pick<Policy<Schema>, 'name' | 'summary' | 'options'> &
+    Required<Pick<Policy<Schema>, 'createIdentifier'>>,
+): Policy<Schema> {
+  return definePolicy({
+    ...policy,
+    refuses: true,
+    access: 'identifies',
+    create(options, services) {
+      const made = policy.createIdentifier(options, services);
+      if (!isPromise(made)) return identifyBy(made, policy.name, services);
+      return made.then((identifier) => identifyBy(identifier, policy.name, services));
+    },
+  });
 }

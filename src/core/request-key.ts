@@ -1,11 +1,13 @@
 import { isIPv6 } from 'node:net';
 import type { Exchange } from './exchange.ts';
+import { findClaim } from './identity.ts';
 
 /** Says what a request is counted, hashed or kept under. */
 export type RequestKey = (exchange: Exchange) => string;
 
 /** What the text of a key may be. */
-export const REQUEST_KEY = /^(?:ip|subject|route|(?:header|cookie|param):[!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/;
+export const REQUEST_KEY =
+  /^(?:ip|subject|api-key|route|(?:header|cookie|param|claim):[!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/;
 
 /** Compiles a key such as `ip`, `subject` or `header:x-tenant`. What is absent falls back to the client's address. */
 export function compileRequestKey(text: string): RequestKey {
@@ -14,6 +16,10 @@ export function compileRequestKey(text: string): RequestKey {
   switch (colon < 0 ? text : text.slice(0, colon)) {
     case 'subject':
       return (exchange) => exchange.identity?.subject ?? addressKey(exchange);
+    case 'api-key':
+      return (exchange) => exchange.identity?.keyId ?? addressKey(exchange);
+    case 'claim':
+      return (exchange) => claimKey(exchange, name) ?? addressKey(exchange);
     case 'route':
       return ({ route }) => route.id;
     case 'header':
@@ -35,6 +41,13 @@ export function findCookie(header: string | undefined, name: string): string | u
     if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
   }
   return undefined;
+}
+
+function claimKey({ identity }: Exchange, name: string): string | undefined {
+  const value = identity === undefined ? undefined : findClaim(identity.claims, name);
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : undefined;
 }
 
 /** One client holds a whole /64 of IPv6 addresses, so that is what counts. */

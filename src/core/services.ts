@@ -1,5 +1,9 @@
+import type { ApiKeys } from './api-keys.ts';
+import type { AuthService } from './auth-service.ts';
 import type { Clock } from './clock.ts';
 import type { Exchange } from './exchange.ts';
+import type { Hold } from './kept-resources.ts';
+import type { LimitStore } from './limit-store.ts';
 import type { OngoingExchange, ResponseSink, TargetRequest } from './message.ts';
 
 /** A structured log, in the manner of pino. */
@@ -42,4 +46,15 @@ export interface Services {
   readonly configFolder: string;
   /** Finds an upstream of the same configuration. Throws `TypeError` where there is none of that name. */
   readonly upstream?: (name: string) => UpstreamSender;
+  /**
+   * Finds or makes what must outlive a reload, such as counters, under a key that tells all it depends on. Whoever holds
+   * it gives it back in its `close`.
+   */
+  readonly keep: <T>(key: string, create: () => T, close?: (value: T) => void) => Hold<T>;
+  /** Finds one of `authServices`. Throws `TypeError` where there is none of that name. */
+  readonly authService?: (name: string) => AuthService;
+  /** The API keys of this gateway. */
+  readonly apiKeys?: ApiKeys;
+  /** The counters of limits. */
+  readonly limits?: LimitStore;
 }

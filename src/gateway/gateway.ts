@@ -110,6 +110,7 @@ export class Gateway implements GatewayControl {
       metrics: this.metrics_,
       random: Math.random,
       configFolder: dirname(resolve(options.configFile)),
+      keep: (key, create, close) => this.kept.hold(key, create, close),
     };
     this.listeners = new Listeners({
       services: this.services,

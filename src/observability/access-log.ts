@@ -95,6 +95,7 @@ function upstreamFields(exchange: Exchange): string {
 function failureFields(failure: GatewayError): string {
   let fields = `,"code":"${failure.code}"`;
   if (failure.detail !== undefined) fields += `,"detail":${toJson(describeError(failure.detail))}`;
+  if (failure.reason !== undefined) fields += `,"reason":${quoteName(failure.reason)}`;
   if (failure.cause === undefined) return fields;
   // Where a target cannot be reached the place in our code says nothing; where we failed ourselves it says all.
   const keep = failure.status === 500 ? undefined : withoutStack;

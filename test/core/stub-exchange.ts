@@ -4,6 +4,7 @@ import { BufferBudget } from '../../src/core/buffer-budget.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { Exchange } from '../../src/core/exchange.ts';
 import { HeaderList, markField } from '../../src/core/header-list.ts';
+import { KeptResources } from '../../src/core/kept-resources.ts';
 import { mergePolicies } from '../../src/core/merge-policies.ts';
 import type { ResponseHead } from '../../src/core/message.ts';
 import { compilePipeline, type Pipeline } from '../../src/core/pipeline.ts';
@@ -81,6 +82,7 @@ export function stubServices() {
   const counts = new Map<string, number>();
   const line = (level: string) => (fields: object, message: string) =>
     void lines.push({ level, fields: fields as Record<string, unknown>, message });
+  const kept = new KeptResources();
   const services: Services = {
     log: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
     clock: systemClock,
@@ -93,6 +95,7 @@ export function stubServices() {
     },
     random: () => 0.5,
     configFolder: '/',
+    keep: (key, create, close) => kept.hold(key, create, close),
     upstream: () => ({ send: () => undefined }),
   };
   return { services, lines, counts };

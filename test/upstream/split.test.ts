@@ -15,7 +15,7 @@ const part = (value: string, weight: number, conditions: Partial<SplitPart<strin
 });
 
 const asSubject = (subject: string): Exchange =>
-  Object.assign(stubExchange(), { identity: { subject, roles: [], permissions: [] } });
+  Object.assign(stubExchange(), { identity: { subject, roles: [], permissions: [], method: 'jwt', claims: {} } });
 
 /** Who of all subjects is in the canary of this weight, of a hundred. */
 function canaries(weight: number, route = 'orders'): Set<number> {

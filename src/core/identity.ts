@@ -1,0 +1,28 @@
+/** Who is calling, as a policy that identifies has found out. One object may serve many requests: it is never changed. */
+export interface Identity {
+  /** The user or client, as whoever vouches for it names it. */
+  readonly subject: string;
+  readonly roles: readonly string[];
+  readonly permissions: readonly string[];
+  /** Name of the policy that identified: `jwt`, `api-key`, … */
+  readonly method: string;
+  /** All that was said about the subject: a token's claims, a key's metadata. */
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** Id of the API key, where there is one; never the key. */
+  readonly keyId?: string | undefined;
+  /** What the caller has bought, which chooses its limits. */
+  readonly plan?: string | undefined;
+  /** Seconds since 1970 at which this ends, where it does. */
+  readonly expiresAt?: number | undefined;
+}
+
+/** Finds a claim by its name, or, where there is none of that name, by a path through nested ones: `realm_access.roles`. */
+export function findClaim(claims: Readonly<Record<string, unknown>>, name: string): unknown {
+  if (Object.hasOwn(claims, name)) return claims[name];
+  let value: unknown = claims;
+  for (const part of name.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
+    value = (value as Record<string, unknown>)[part];
+  }
+  return value;
+}
