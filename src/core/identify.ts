@@ -1,26 +1,27 @@
+import type { z } from 'zod';
 import { GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
+import type { Identification, Identifier } from './identifier.ts';
 import type { Identity } from './identity.ts';
 import { isPromise } from './is-promise.ts';
-import type { PolicyInstance } from './policy.ts';
+import { definePolicy, type Policy, type PolicyInstance } from './policy.ts';
 import type { Counter, Services } from './services.ts';
 
-/**
- * What came of looking for a credential: who presented it; a failure, where it is bad or cannot be checked;
- * `undefined` where the request carries none of this kind.
- */
-export type Identification = Identity | GatewayError | undefined;
-
-/** One way to find out who is calling. It looks for its own kind of credential and never lets a bad one pass. */
-export interface Identifier {
-  /** Value of `WWW-Authenticate` for a request without credentials (RFC 9110 §11.6.1). */
-  readonly challenge: string;
-  /** Whether a request without credentials goes on, as nobody's. A bad credential is refused nevertheless. */
-  readonly isOptional: boolean;
-  /** May throw or reject; that denies with 500. */
-  identify(exchange: Exchange): Identification | Promise<Identification>;
-  /** Runs when the Snapshot retires. */
-  close?(): void | Promise<void>;
+/** Declares a policy that identifies, by the way in which it does. */
+export function defineIdentifyingPolicy<Schema extends z.ZodType>(
+  policy: Pick<Policy<Schema>, 'name' | 'summary' | 'options'> &
+    Required<Pick<Policy<Schema>, 'createIdentifier'>>,
+): Policy<Schema> {
+  return definePolicy({
+    ...policy,
+    refuses: true,
+    access: 'identifies',
+    create(options, services) {
+      const made = policy.createIdentifier(options, services);
+      if (!isPromise(made)) return identifyBy(made, policy.name, services);
+      return made.then((identifier) => identifyBy(identifier, policy.name, services));
+    },
+  });
 }
 
 /** Makes what the pipeline runs of a way to identify: the one place that decides what passes. */

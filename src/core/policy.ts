@@ -2,8 +2,7 @@ import type { z } from 'zod';
 import type { BodySource } from './body.ts';
 import type { GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
-import { type Identifier, identifyBy } from './identify.ts';
-import { isPromise } from './is-promise.ts';
+import type { Identifier } from './identifier.ts';
 import type { Reply, ResponseHead } from './message.ts';
 import type { Services } from './services.ts';
 
@@ -75,21 +74,4 @@ export function definePolicy<Schema extends z.ZodType>(
     access: 'none',
     ...policy,
   };
-}
-
-/** Declares a policy that identifies, by the way in which it does. */
-export function defineIdentifyingPolicy<Schema extends z.ZodType>(
-  policy: Pick<Policy<Schema>, 'name' | 'summary' | 'options'> &
-    Required<Pick<Policy<Schema>, 'createIdentifier'>>,
-): Policy<Schema> {
-  return definePolicy({
-    ...policy,
-    refuses: true,
-    access: 'identifies',
-    create(options, services) {
-      const made = policy.createIdentifier(options, services);
-      if (!isPromise(made)) return identifyBy(made, policy.name, services);
-      return made.then((identifier) => identifyBy(identifier, policy.name, services));
-    },
-  });
 }

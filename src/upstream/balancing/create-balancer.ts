@@ -1,8 +1,9 @@
 import { compileRequestKey } from '../../core/request-key.ts';
 import type { Balancer } from './balancer.ts';
-import { HashRing } from './hash-ring.ts';
+
 import { LeastConnections } from './least-connections.ts';
 import { RandomChoice } from './random.ts';
+import { Rendezvous } from './rendezvous.ts';
 import { RoundRobin } from './round-robin.ts';
 import { TwoChoices } from './two-choices.ts';
 
@@ -18,6 +19,6 @@ export function createBalancer(balance: string, random: () => number): Balancer 
     case 'random':
       return new RandomChoice(random);
   }
-  if (balance.startsWith('hash:')) return new HashRing(compileRequestKey(balance.slice('hash:'.length)));
+  if (balance.startsWith('hash:')) return new Rendezvous(compileRequestKey(balance.slice('hash:'.length)));
   throw new TypeError(`there is no way to balance called '${balance}'`);
 }
