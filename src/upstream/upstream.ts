@@ -186,7 +186,7 @@ export class Upstream {
     this.slowStart.weigh(this.all);
     const healthy = this.all.filter(({ state }) => state.isHealthy);
     this.available = healthy.length === 0 ? this.all : healthy;
-    this.balancer.update(this.available, this.all);
+    this.balancer.update(this.available);
   }
 
   private mayEject(): boolean {

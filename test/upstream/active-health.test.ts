@@ -6,6 +6,7 @@ import {
   type TestConfig,
   type TestGateway,
 } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 import { metricsOf } from './gateway-metrics.ts';
 
 type ActiveInput = NonNullable<NonNullable<NonNullable<TestConfig['upstreams']>[string]['health']>['active']>;
@@ -36,7 +37,7 @@ interface TargetView {
 
 async function targetsOf({ adminPort }: TestGateway): Promise<TargetView[]> {
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
-  const response = await fetch(`http://127.0.0.1:${adminPort}/api/upstreams`, { headers });
+  const response = await fetch(`http://${LOOPBACK}:${adminPort}/api/upstreams`, { headers });
   const { upstreams } = (await response.json()) as { upstreams: { targets: TargetView[] }[] };
   return upstreams[0]?.targets ?? [];
 }
@@ -60,9 +61,9 @@ describe('active checks', () => {
     });
     for (let i = 0; i < 4; i++) expect((await fetch(gateway.url)).status).toBe(200);
     expect(sick.served()).toBe(0);
-    const series = `gateway_upstream_target_healthy{upstream="service",target="127.0.0.1:${sick.port}"}`;
+    const series = `gateway_upstream_target_healthy{upstream="service",target="${LOOPBACK}:${sick.port}"}`;
     expect(await metricsOf(gateway.adminPort)).toContain(`${series} 0`);
-    const ready = await fetch(`http://127.0.0.1:${gateway.adminPort}/readyz`);
+    const ready = await fetch(`http://${LOOPBACK}:${gateway.adminPort}/readyz`);
     expect(await ready.json()).toMatchObject({
       details: ["upstream 'service': 1 of 2 targets get no requests"],
     });

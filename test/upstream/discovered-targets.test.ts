@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { startGateway, startTarget, type TestGateway } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 import { metricsOf } from './gateway-metrics.ts';
 
 const CONFIG = {
@@ -22,13 +23,13 @@ it('requests go to the targets that are found, and to others when these change',
   expect((await fetch(gateway.url)).status).toBe(200);
   expect(first.requests).toHaveLength(1);
   await writeFile(join(gateway.folder, 'targets.json'), listOf(second));
-  while (!(await targetsOf(gateway)).includes(`127.0.0.1:${second.port}`))
+  while (!(await targetsOf(gateway)).includes(`${LOOPBACK}:${second.port}`))
     await new Promise((resolve) => setImmediate(resolve));
   expect((await fetch(gateway.url)).status).toBe(200);
   expect(second.requests).toHaveLength(1);
   const metrics = await metricsOf(gateway.adminPort);
   expect(metrics).not.toContain(
-    `gateway_upstream_target_healthy{upstream="service",target="127.0.0.1:${first.port}"}`,
+    `gateway_upstream_target_healthy{upstream="service",target="${LOOPBACK}:${first.port}"}`,
   );
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { startGateway, startRawTarget, startTarget, type TestConfig } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 import { metricsOf } from './gateway-metrics.ts';
 
 type UpstreamInput = NonNullable<TestConfig['upstreams']>[string];
@@ -37,7 +38,7 @@ describe('a hedged request', () => {
     expect(await metricsOf(gateway.adminPort)).toContain(
       'gateway_upstream_hedges_total{upstream="service"} 1',
     );
-    expect(gateway.accessLog()[0]).toMatchObject({ target: `127.0.0.1:${quick.port}` });
+    expect(gateway.accessLog()[0]).toMatchObject({ target: `${LOOPBACK}:${quick.port}` });
   });
 
   it('is not sent twice when the first target is quick', async () => {

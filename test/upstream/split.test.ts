@@ -15,7 +15,9 @@ const part = (value: string, weight: number, conditions: Partial<SplitPart<strin
 });
 
 const asSubject = (subject: string): Exchange =>
-  Object.assign(stubExchange(), { identity: { subject, roles: [], permissions: [], method: 'jwt', claims: {} } });
+  Object.assign(stubExchange(), {
+    identity: { subject, roles: [], permissions: [], method: 'jwt', claims: {} },
+  });
 
 /** Who of all subjects is in the canary of this weight, of a hundred. */
 function canaries(weight: number, route = 'orders'): Set<number> {

@@ -5,8 +5,8 @@ import type { UpstreamTarget } from '../upstream-target.ts';
 export interface Balancer {
   /** Whether it goes by `state.latency`, which is then measured. */
   readonly usesLatency?: boolean;
-  /** Takes the targets to choose from, out of `all` that there are. Their weights may be others than before. */
-  update(available: readonly UpstreamTarget[], all: readonly UpstreamTarget[]): void;
+  /** Takes the targets to choose from. Their weights may be others than before. */
+  update(available: readonly UpstreamTarget[]): void;
   /** Chooses one that is not among `tried`, or returns `undefined` where there is none. */
   pick(exchange: Exchange, tried: readonly UpstreamTarget[]): UpstreamTarget | undefined;
 }

@@ -1,6 +1,5 @@
 import { compileRequestKey } from '../../core/request-key.ts';
 import type { Balancer } from './balancer.ts';
-
 import { LeastConnections } from './least-connections.ts';
 import { RandomChoice } from './random.ts';
 import { Rendezvous } from './rendezvous.ts';

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type ConsulSettings, createConsulSource } from '../../../src/upstream/discovery/consul-source.ts';
 import { type ConsulEntry, FakeConsul } from '../../support/fake-consul.ts';
+import { LOOPBACK } from '../../support/loopback.ts';
 import { ManualClock } from './manual-clock.ts';
 import { ObservedSource } from './observed-source.ts';
 
@@ -147,7 +148,7 @@ describe('a Consul that refuses or is away', () => {
     await source.nextFailure();
     await clock.pass(1000);
     expect(await source.nextFailure()).toBe(
-      `Consul at http://127.0.0.1:${port}: cannot be reached (ECONNREFUSED) — check the URL`,
+      `Consul at http://${LOOPBACK}:${port}: cannot be reached (ECONNREFUSED) — check the URL`,
     );
     await clock.until(2000);
     await consul.listen(port);

@@ -10,6 +10,7 @@ import { createDiscovery } from '../../../src/upstream/discovery/create-discover
 import type { DiscoveredTarget } from '../../../src/upstream/discovery/discovery.ts';
 import { Dnsmasq } from '../../support/dnsmasq.ts';
 import { EventQueue } from '../../support/event-queue.ts';
+import { LOOPBACK } from '../../support/loopback.ts';
 import { ManualClock } from './manual-clock.ts';
 
 function start(settings: DiscoveryConfig) {
@@ -78,11 +79,11 @@ describe('the discovery of an upstream', () => {
 
   it('may be Consul', async () => {
     const body = JSON.stringify([{ Service: { Address: '10.0.0.1', Port: 80 } }]);
-    const server = createServer((_, response) => void response.end(body)).listen(0, '127.0.0.1');
+    const server = createServer((_, response) => void response.end(body)).listen(0, LOOPBACK);
     onTestFinished(() => void server.close());
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const { sets } = start({ consul: { url: `http://127.0.0.1:${port}`, service: 'orders' } });
+    const { sets } = start({ consul: { url: `http://${LOOPBACK}:${port}`, service: 'orders' } });
     expect(await sets.next()).toEqual([{ host: '10.0.0.1', port: 80 }]);
   });
 

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createDnsSource, type DnsSettings } from '../../../src/upstream/discovery/dns-source.ts';
 import { Dnsmasq, type DnsZone } from '../../support/dnsmasq.ts';
+import { LOOPBACK } from '../../support/loopback.ts';
 import { ManualClock } from './manual-clock.ts';
 import { ObservedSource } from './observed-source.ts';
 
@@ -192,10 +193,10 @@ describe('DNS discovery that is closed', () => {
   it('drops a question under way without a report', async () => {
     // A server that takes the question and never answers it.
     const silent = createSocket('udp4');
-    silent.bind(0, '127.0.0.1');
+    silent.bind(0, LOOPBACK);
     await once(silent, 'listening');
     stops.push(() => silent.close());
-    const { clock, source } = discover(`127.0.0.1:${silent.address().port}`, ORDERS);
+    const { clock, source } = discover(`${LOOPBACK}:${silent.address().port}`, ORDERS);
     await once(silent, 'message');
     // Its socket shows nowhere else.
     const cancel = vi.spyOn(Resolver.prototype, 'cancel');

@@ -8,6 +8,7 @@ import {
 } from '../../../src/upstream/discovery/kubernetes-source.ts';
 import { makeCertificates } from '../../support/certificates.ts';
 import { FakeKubernetes } from '../../support/fake-kubernetes.ts';
+import { LOOPBACK } from '../../support/loopback.ts';
 import { ManualClock } from './manual-clock.ts';
 import { ObservedSource } from './observed-source.ts';
 
@@ -34,7 +35,7 @@ async function startCluster() {
   const writeToken = (token: string): void => writeFileSync(join(folder, 'token'), `${token}\n`);
   writeToken('first');
   writeFileSync(join(folder, 'ca.crt'), authority.cert);
-  const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: String(api.port) };
+  const env = { KUBERNETES_SERVICE_HOST: LOOPBACK, KUBERNETES_SERVICE_PORT: String(api.port) };
   const discover = (settings: Partial<KubernetesSettings> = {}, podEnv: typeof env | object = env) => {
     const services = { clock, random: () => 0 };
     const source = new ObservedSource(
