@@ -46,6 +46,10 @@ export class Exchange {
   /** The upstream and target that were asked, empty while none was. */
   upstream = '';
   target = '';
+  /** Path with query as the upstream was asked for it; empty while it was not. */
+  upstreamPath = '';
+  /** The `Host` that the upstream was told, empty where that is the target's own name. */
+  upstreamHost = '';
   /** Monotonic milliseconds: request given to the target, response head received; 0 until then. */
   sentAt = 0;
   respondedAt = 0;

@@ -30,7 +30,7 @@ export interface Metrics {
 export interface UpstreamSender {
   /**
    * Sends `request` on behalf of `exchange`, once, to the target whose turn it is. `undefined` where none is to be had;
-   * `sink` then hears nothing.
+   * `sink` then hears nothing. An empty `host` stands for the target's own name.
    */
   send(exchange: Exchange, request: TargetRequest, sink: ResponseSink): OngoingExchange | undefined;
 }

@@ -185,10 +185,12 @@ class RequestRun implements ForwardOwner {
     if (slot === undefined) return this.answer(upstream.refusal());
     writeForwardHeaders(exchange, this.snapshot);
     const { request } = exchange;
+    exchange.upstreamPath = exchange.query === '' ? path : `${path}?${exchange.query}`;
+    exchange.upstreamHost = hostFor(action, request.authority, '');
     const target: TargetRequest = {
       method: request.method,
-      path: exchange.query === '' ? path : `${path}?${exchange.query}`,
-      host: hostFor(action, request.authority, slot.target.name),
+      path: exchange.upstreamPath,
+      host: exchange.upstreamHost === '' ? slot.target.name : exchange.upstreamHost,
       headers: exchange.headers,
       body: exchange.body,
       upgrade: request.upgrade,

@@ -53,7 +53,8 @@ export const mirror = definePolicy({
       },
       // When all is over, so that the real answer waits for nothing.
       onFinish(exchange) {
-        if (!copies.has(exchange) || exchange.sentAt === 0 || exchange.request.upgrade !== undefined) return;
+        const { request, upstreamPath } = exchange;
+        if (!copies.has(exchange) || upstreamPath === '' || request.upgrade !== undefined) return;
         const copied = copies.get(exchange);
         const bytes = copied === undefined ? exchange.bodyBytes : copied.bytes;
         const isWhole = copied === undefined || bytes !== undefined;
@@ -66,9 +67,9 @@ export const mirror = definePolicy({
           target.send(
             exchange,
             {
-              method: exchange.request.method,
-              path: exchange.query === '' ? exchange.path : `${exchange.path}?${exchange.query}`,
-              host: exchange.request.authority,
+              method: request.method,
+              path: upstreamPath,
+              host: exchange.upstreamHost,
               headers,
               body: bytes === undefined || bytes.length === 0 ? EMPTY_BODY : bodyFrom(bytes),
               upgrade: undefined,

@@ -44,7 +44,8 @@ class SentRequest implements ResponseSink, OngoingExchange {
   }
 
   start(request: TargetRequest): this {
-    this.ongoing = this.target.target.exchange(request, this);
+    const host = request.host === '' ? this.target.name : request.host;
+    this.ongoing = this.target.target.exchange({ ...request, host }, this);
     return this;
   }
 

@@ -1,11 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { PolicyOptions } from '../../src/policies/policy-input.ts';
-import { startGateway, startRawTarget, startTarget } from '../support/harness.ts';
+import { startGateway, startRawTarget, startTarget, type TestConfig } from '../support/harness.ts';
 import { metricsOf } from '../upstream/gateway-metrics.ts';
 
 type MirrorInput = Omit<PolicyOptions['mirror'], 'upstream'>;
 
-function startMirroring(real: { url: string }, copy: { url: string }, options: MirrorInput = {}) {
+function startMirroring(
+  real: { url: string },
+  copy: { url: string },
+  options: MirrorInput = {},
+  route: Partial<NonNullable<TestConfig['routes']>[number]> = {},
+) {
   return startGateway({
     upstreams: { real: { targets: [real.url] }, copy: { targets: [copy.url] } },
     routes: [
@@ -13,6 +18,7 @@ function startMirroring(real: { url: string }, copy: { url: string }, options: M
         id: 'all',
         path: '/*',
         upstream: 'real',
+        ...route,
         policies: [{ mirror: { upstream: 'copy', ...options } }, { 'ip-filter': { deny: ['203.0.113.9'] } }],
       },
     ],
@@ -50,6 +56,27 @@ describe('mirror', () => {
     expect(copy.bodies).toEqual(['an order']);
     expect(sent.host).toBe(new URL(url).host);
     expect(sent['x-forwarded-for']).toBe('127.0.0.1');
+  });
+
+  it.each([
+    ['rewrite', { path: '/api/:kind/:id', rewrite: '/v2/{params.kind}/{params.id}' }, '/v2/orders/7?page=2'],
+    ['stripPrefix', { path: '/api/*', stripPrefix: '/api' }, '/orders/7?page=2'],
+  ])('sends the path that the upstream sees after %s', async (_, route, expected) => {
+    const [real, copy] = [await startTarget(), await startCopy()];
+    const { url } = await startMirroring(real, copy, {}, route);
+    expect(await (await fetch(`${url}/api/orders/7?page=2`)).json()).toMatchObject({ url: expected });
+    expect((await copy.request(0)).url).toBe(expected);
+  });
+
+  it.each([
+    ['preserve', (url: string) => new URL(url).host],
+    ['target', (_: string, copy: { url: string }) => new URL(copy.url).host],
+    ['orders.internal', () => 'orders.internal'],
+  ])('tells the host that hostHeader: %s says', async (hostHeader, expected) => {
+    const [real, copy] = [await startTarget(), await startCopy()];
+    const { url } = await startMirroring(real, copy, {}, { hostHeader });
+    await fetch(url);
+    expect((await copy.request(0)).headers.host).toBe(expected(url, copy));
   });
 
   it('keeps credentials back but for those that are named', async () => {
