@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { LOOPBACK } from './support/loopback.ts';
 
 const cli = path.resolve(import.meta.dirname, '../src/cli.ts');
 const folder = mkdtempSync(path.join(tmpdir(), 'sallyport-cli-'));
@@ -95,7 +96,7 @@ describe('sallyport start', () => {
 
   it('reloads at SIGHUP and ends with 0 after SIGTERM', async () => {
     const text = (drain: string) =>
-      `listeners: [{ port: 0, host: 127.0.0.1 }]\nadmin: { port: 0, token: for-tests }\nroutes: [{ id: r, path: /x, respond: {} }]\ndrain: { delay: 0s, timeout: ${drain} }\n`;
+      `listeners: [{ port: 0, host: ${LOOPBACK} }]\nadmin: { host: ${LOOPBACK}, port: 0, token: for-tests }\nroutes: [{ id: r, path: /x, respond: {} }]\ndrain: { delay: 0s, timeout: ${drain} }\n`;
     const file = write('running.yaml', text('1s'));
     const gateway = spawn(process.execPath, [cli, 'start', '--config', file], {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -13,6 +13,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findOrMakeToken } from '../../src/admin/admin-token.ts';
 import { startAdmin } from '../../src/admin/start-admin.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 import { MemoryLog } from './memory-log.ts';
 import { StubControl } from './stub-control.ts';
 
@@ -76,8 +77,8 @@ describe('the kept admin token', () => {
   });
 
   it('opens the admin port where none is configured', async () => {
-    const server = await startAdmin({ host: '127.0.0.1', port: 0, dataDir }, new StubControl(), log);
-    const url = `http://127.0.0.1:${server.port}/api/status`;
+    const server = await startAdmin({ host: LOOPBACK, port: 0, dataDir }, new StubControl(), log);
+    const url = `http://${LOOPBACK}:${server.port}/api/status`;
     const headers = { authorization: `Bearer ${readFileSync(file(), 'utf8').trim()}` };
     const statuses = [(await fetch(url, { headers })).status, (await fetch(url)).status];
     await server.close();

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OperatorServer } from '../../src/admin/http-app.ts';
 import { startAdmin } from '../../src/admin/start-admin.ts';
 import { startStatus } from '../../src/admin/start-status.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 import { MemoryLog } from './memory-log.ts';
 import { StubControl } from './stub-control.ts';
 
@@ -27,14 +28,14 @@ afterEach(async () => {
   for (const server of servers) await server.close();
 });
 
-async function openAdmin(host = '127.0.0.1', port = 0): Promise<number> {
+async function openAdmin(host = LOOPBACK, port = 0): Promise<number> {
   const server = await startAdmin({ host, port, token: TOKEN, dataDir: tmpdir() }, control, log);
   servers.push(server);
   return server.port;
 }
 
 async function openStatus(): Promise<number> {
-  const server = await startStatus({ host: '127.0.0.1', port: 0 }, control, log);
+  const server = await startStatus({ host: LOOPBACK, port: 0 }, control, log);
   servers.push(server);
   return server.port;
 }
@@ -51,7 +52,7 @@ async function send(
   headers: Record<string, string> = {},
   method = 'GET',
 ): Promise<Answer> {
-  const sent = request({ host: '127.0.0.1', port, path, method, headers, agent: false });
+  const sent = request({ host: LOOPBACK, port, path, method, headers, agent: false });
   sent.end();
   const [response] = await once(sent, 'response');
   return { status: response.statusCode, headers: response.headers, body: await text(response) };
@@ -162,7 +163,7 @@ describe('the token', () => {
   });
 
   it('may not be empty', async () => {
-    const config = { host: '127.0.0.1', port: 0, token: ' ', dataDir: tmpdir() };
+    const config = { host: LOOPBACK, port: 0, token: ' ', dataDir: tmpdir() };
     await expect(startAdmin(config, control, log)).rejects.toThrow(/admin\.token/);
   });
 
@@ -213,7 +214,7 @@ describe('the host name', () => {
   it.each(['HTTP/1.0\r\n', 'HTTP/1.1\r\nHost:\r\nConnection: close\r\n'])(
     'may not be missing: %j',
     async (head) => {
-      const socket = connect(await openAdmin(), '127.0.0.1');
+      const socket = connect(await openAdmin(), LOOPBACK);
       socket.write(`GET /healthz ${head}\r\n`);
       expect(await text(socket)).toMatch(/^HTTP\/1\.1 421/);
     },
@@ -257,7 +258,7 @@ describe('the API', () => {
   });
 
   it.each(['application/json', 'text/html'])('reloads whatever %s it is sent', async (type) => {
-    const response = await fetch(`http://127.0.0.1:${await openAdmin()}/api/reload`, {
+    const response = await fetch(`http://${LOOPBACK}:${await openAdmin()}/api/reload`, {
       method: 'POST',
       headers: { ...WITH_TOKEN, 'content-type': type },
       body: '{',
@@ -306,10 +307,10 @@ describe('the API', () => {
 describe('listening', () => {
   it('says which setting to change when the port is taken', async () => {
     const port = await openAdmin();
-    await expect(openAdmin('127.0.0.1', port)).rejects.toThrow(
-      `admin cannot listen on 127.0.0.1:${port}: another process uses this port; stop it or set admin.port to a free one`,
+    await expect(openAdmin(LOOPBACK, port)).rejects.toThrow(
+      `admin cannot listen on ${LOOPBACK}:${port}: another process uses this port; stop it or set admin.port to a free one`,
     );
-    await expect(startStatus({ host: '127.0.0.1', port }, control, log)).rejects.toThrow(/status\.port/);
+    await expect(startStatus({ host: LOOPBACK, port }, control, log)).rejects.toThrow(/status\.port/);
   });
 
   it('says which setting to change when the address is not ours', async () => {
@@ -318,15 +319,15 @@ describe('listening', () => {
 
   it('ends idle connections when it is closed, and frees the port', async () => {
     const server = await startAdmin(
-      { host: '127.0.0.1', port: 0, token: TOKEN, dataDir: tmpdir() },
+      { host: LOOPBACK, port: 0, token: TOKEN, dataDir: tmpdir() },
       control,
       log,
     );
-    const socket = connect(server.port, '127.0.0.1');
+    const socket = connect(server.port, LOOPBACK);
     socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await once(socket, 'data');
     await Promise.all([server.close(), once(socket, 'close')]);
-    const other = createServer().listen(server.port, '127.0.0.1');
+    const other = createServer().listen(server.port, LOOPBACK);
     await once(other, 'listening');
     expect((other.address() as AddressInfo).port).toBe(server.port);
     other.close();

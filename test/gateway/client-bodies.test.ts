@@ -13,6 +13,7 @@ import {
   startRawTarget,
   startTarget,
 } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 import { hasResponses, readOnly, readResponses } from '../support/raw-responses.ts';
 
 const SIZES = [0, 1, 2, 100, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 200_000, 1024 * 1024];
@@ -311,7 +312,7 @@ describe('answers', () => {
     const { port } = await startGatewayTo(target);
     for (const path of ['/length', '/chunked']) {
       const hash = await new Promise((resolve, reject) => {
-        const options = { port, host: '127.0.0.1', path, rejectUnauthorized: false };
+        const options = { port, host: LOOPBACK, path, rejectUnauthorized: false };
         const send = SPEAKS_TLS ? httpsRequest : httpRequest;
         const request = send(options, async (response) => {
           const sum = createHash('sha256');

@@ -9,6 +9,7 @@ import { ClientConnection } from '../../src/http1/client-connection.ts';
 import { Deadlines } from '../../src/http1/deadlines.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 import { RawClient } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 import { hasResponses } from '../support/raw-responses.ts';
 
 const LIMITS = {
@@ -42,7 +43,7 @@ async function serve(handler: RequestHandler) {
       connection.isGone = true;
     });
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(0, LOOPBACK);
   await once(server, 'listening');
   onTestFinished(() => {
     server.close();

@@ -12,6 +12,7 @@ import {
   startRawTarget,
   startTarget,
 } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 import { readOnly, readResponses } from '../support/raw-responses.ts';
 
 const UPGRADE =
@@ -37,7 +38,7 @@ async function startEcho() {
 }
 
 async function openSocket(port: number, path = '/chat'): Promise<WebSocket> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`);
+  const socket = new WebSocket(`ws://${LOOPBACK}:${port}${path}`);
   onTestFinished(() => socket.terminate());
   await once(socket, 'open');
   return socket;
@@ -208,7 +209,7 @@ describe('a WebSocket', () => {
   it('is refused by policies as any request is', async () => {
     const target = await startEcho();
     const { port } = await startGatewayTo(target, { policies: [{ 'ip-filter': { deny: ['127.0.0.0/8'] } }] });
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/chat`);
+    const socket = new WebSocket(`ws://${LOOPBACK}:${port}/chat`);
     const [, response] = await once(socket, 'unexpected-response');
     expect(response.statusCode).toBe(403);
     expect(target.sockets).toEqual([]);

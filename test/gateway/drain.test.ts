@@ -1,9 +1,9 @@
-import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { createGateway } from '../../src/gateway/gateway.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import { RawClient, rawRequest, startGateway, startTarget, type TestConfig } from '../support/harness.ts';
+import { LOOPBACK, reservePort } from '../support/loopback.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n';
 
@@ -26,25 +26,17 @@ function forwardingTo(url: string, drain: TestConfig['drain'], more: Partial<Tes
   };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 describe('SIGTERM', () => {
   it('says not ready, finishes what is under way, logs it, and exits with 0', async () => {
     const target = await startSlow();
-    const adminPort = await freePort();
+    const adminPort = await reservePort();
     const gateway = await GatewayProcess.start(
       forwardingTo(target.url, { delay: '300ms', timeout: '10s' }, { admin: { port: adminPort } }),
     );
-    const answer = await fetch(`http://127.0.0.1:${gateway.port}/slow`);
+    const answer = await fetch(`http://${LOOPBACK}:${gateway.port}/slow`);
     gateway.signal('SIGTERM');
     await gateway.line('draining');
-    const ready = await fetch(`http://127.0.0.1:${adminPort}/readyz`);
+    const ready = await fetch(`http://${LOOPBACK}:${adminPort}/readyz`);
     expect(ready.status).toBe(503);
     expect(await ready.json()).toMatchObject({ state: 'draining' });
     // New connections are still taken: a load balancer may not have heard yet.
@@ -60,7 +52,7 @@ describe('SIGTERM', () => {
   it('exits at once when a second signal follows', async () => {
     const target = await startSlow();
     const gateway = await GatewayProcess.start(forwardingTo(target.url, { delay: '60s', timeout: '60s' }));
-    await fetch(`http://127.0.0.1:${gateway.port}/`);
+    await fetch(`http://${LOOPBACK}:${gateway.port}/`);
     gateway.signal('SIGTERM');
     await gateway.line('draining');
     gateway.signal('SIGINT');
@@ -91,7 +83,7 @@ describe('SIGHUP', () => {
     await gateway.rewrite(config('two'));
     gateway.signal('SIGHUP');
     await gateway.line('configuration reloaded');
-    expect(await (await fetch(`http://127.0.0.1:${gateway.port}/`)).text()).toBe('two');
+    expect(await (await fetch(`http://${LOOPBACK}:${gateway.port}/`)).text()).toBe('two');
   });
 });
 
@@ -139,7 +131,7 @@ describe('a gateway that drains', () => {
     const target = await startTarget();
     new WebSocketServer({ server: target.server });
     const { gateway, port } = await startGateway(forwardingTo(target.url, { timeout: '100ms' }));
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+    const socket = new WebSocket(`ws://${LOOPBACK}:${port}/`);
     await new Promise((resolve) => socket.once('open', resolve));
     const closed = new Promise((resolve) => socket.once('close', resolve));
     socket.on('error', () => {});
@@ -156,10 +148,10 @@ describe('a gateway that drains', () => {
 
   it('opens nothing for a reload that was under way', async () => {
     const { gateway, rewrite } = await startGateway({ routes: [] });
-    const port = await freePort();
+    const port = await reservePort();
     const listeners = [
-      { host: '127.0.0.1', port: 0 },
-      { host: '127.0.0.1', port },
+      { host: LOOPBACK, port: 0 },
+      { host: LOOPBACK, port },
     ];
     await rewrite({ routes: [], listeners });
     const reloading = gateway.reload();

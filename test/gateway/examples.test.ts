@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { findCurlLines, runCurl } from '../support/curl.ts';
+import { LOOPBACK, listenOnLoopback } from '../support/loopback.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const configs = globSync('*/sallyport.{yaml,ts}', { cwd: path.join(root, 'examples') }).sort();
@@ -46,7 +47,7 @@ describe.each(configs)('examples/%s', (name) => {
 it('examples/websocket carries what is said in a room', async () => {
   const name = 'websocket/sallyport.yaml';
   const port = await startExample(name, readFileSync(path.join(root, 'examples', name), 'utf8'));
-  const say = run('websocket/say.ts', [`ws://127.0.0.1:${port}/rooms/lobby`, 'hello']);
+  const say = run('websocket/say.ts', [`ws://${LOOPBACK}:${port}/rooms/lobby`, 'hello']);
   expect(await firstLine(say, /./)).toBe('lobby: hello');
 });
 
@@ -59,7 +60,7 @@ it('examples/https sends clients to HTTPS, where the certificate is for the name
   const ca = readFileSync(path.join(folder, 'https/ca.pem'));
   for (const servername of ['localhost', 'api.shop.localhost']) {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const options = { host: '127.0.0.1', port: secure, ca, servername, headers: { host: servername } };
+      const options = { host: LOOPBACK, port: secure, ca, servername, headers: { host: servername } };
       get(options, resolve).on('error', reject);
     });
     response.resume();
@@ -89,7 +90,7 @@ async function startExample(name: string, text: string): Promise<number> {
 
 async function startGateway(name: string, text: string): Promise<readonly number[]> {
   const config = path.join(folder, path.dirname(name), `on-free-ports${path.extname(name)}`);
-  writeFileSync(config, withFreePorts(text));
+  writeFileSync(config, withOwnPorts(text));
   const gateway = run(path.join(root, 'dist/cli.js'), ['start', '--config', config]);
   const { ports } = JSON.parse(await firstLine(gateway, /"gateway started"/)) as { ports: number[] };
   return ports;
@@ -104,10 +105,9 @@ function read(file: string): string {
   return readFileSync(path.join(folder, file), 'utf8');
 }
 
-function withFreePorts(text: string): string {
-  return text
-    .replaceAll(/port: \d+/g, 'port: 0')
-    .replace(/^( *)listeners:/m, "$1admin: { port: 0, token: 'example' },\n$1listeners:")
+function withOwnPorts(text: string): string {
+  return listenOnLoopback(text)
+    .replace(/^( *)listeners:/m, `$1admin: { host: '${LOOPBACK}', port: 0, token: 'example' },\n$1listeners:`)
     .replace(/^admin: (.*),$/m, 'admin: $1');
 }
 

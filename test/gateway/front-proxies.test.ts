@@ -20,8 +20,9 @@ import {
   type TestGateway,
   type TestTarget,
 } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 
-/** Another address of the loopback than that of the proxy. */
+/** Another address than that from which the proxy connects. */
 const CLIENT = '127.0.0.9';
 const PROXY = '127.0.0.1';
 
@@ -44,7 +45,7 @@ async function start(
 ): Promise<Setup> {
   const target = await startTarget();
   const gateway = await startGateway({
-    listeners: [{ host: '127.0.0.1', port: 0, ...(redirectToHttps !== undefined && { redirectToHttps }) }],
+    listeners: [{ host: LOOPBACK, port: 0, ...(redirectToHttps !== undefined && { redirectToHttps }) }],
     trustedProxies: [`${PROXY}/32`],
     upstreams: { service: { targets: [target.url] } },
     routes: [
@@ -56,7 +57,7 @@ async function start(
   const front = await startFrontProxy(
     kind,
     gateway.port,
-    await authority.issue({ names: [PROXY, 'shop.example'] }),
+    await authority.issue({ names: [LOOPBACK, 'shop.example'] }),
   );
   return { target, gateway, front };
 }
@@ -78,7 +79,7 @@ async function ask(
   const port = scheme === 'https' ? front.tlsPort : front.port;
   const send = scheme === 'https' ? httpsRequest : httpRequest;
   const request = send({
-    host: PROXY,
+    host: LOOPBACK,
     port,
     path,
     localAddress: CLIENT,
@@ -169,7 +170,7 @@ describe.each([nginx, haproxy])('behind $name', (kind) => {
       for (const socket of server.clients) socket.terminate();
     });
     server.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
-    for (const url of [`ws://${PROXY}:${front.port}/`, `wss://${PROXY}:${front.tlsPort}/`]) {
+    for (const url of [`ws://${LOOPBACK}:${front.port}/`, `wss://${LOOPBACK}:${front.tlsPort}/`]) {
       const socket = new WebSocket(url, { ca: authority.cert });
       await once(socket, 'open');
       socket.send('hello');
@@ -191,7 +192,7 @@ describe('behind nginx', () => {
         request.destroy();
       });
     });
-    const request = httpRequest({ host: PROXY, port: front.port, agent: false });
+    const request = httpRequest({ host: LOOPBACK, port: front.port, agent: false });
     request.on('error', () => {});
     request.end();
     await left;

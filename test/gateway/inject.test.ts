@@ -7,12 +7,13 @@ import { expect, it, onTestFinished } from 'vitest';
 import { createGateway, type GatewayInput } from '../../src/index.ts';
 import { MemoryDestination } from '../observability/memory-destination.ts';
 import { startGateway, startRawTarget, startTarget, type TestConfig } from '../support/harness.ts';
+import { LOOPBACK, reserveNobody } from '../support/loopback.ts';
 
 /** Makes a gateway that is never started, so that nothing but `inject` can reach it. */
 async function prepareGateway(config: TestConfig) {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-inject-'));
   const configFile = join(folder, 'sallyport.json');
-  const whole: TestConfig = { listeners: [{ port: 0 }], ...config };
+  const whole: TestConfig = { listeners: [{ host: LOOPBACK, port: 0 }], ...config };
   await writeFile(configFile, JSON.stringify(whole));
   const log = new MemoryDestination();
   const gateway = await createGateway({ configFile, env: {}, logDestination: log });
@@ -52,14 +53,14 @@ it('closes at once a gateway that was never started', async () => {
 
 it('works beside open ports, before and after the start', async () => {
   const { gateway } = await prepareGateway({
-    admin: { port: 0, token: 't' },
+    admin: { host: LOOPBACK, port: 0, token: 't' },
     drain: { delay: '0s' },
     ...answering,
   });
   await gateway.inject({ url: '/hello/ada' });
   await gateway.start();
   const { status } = await gateway.inject({ url: '/hello/ada' });
-  const answer = await fetch(`http://127.0.0.1:${gateway.ports[0]}/hello/ada`);
+  const answer = await fetch(`http://${LOOPBACK}:${gateway.ports[0]}/hello/ada`);
   expect([status, answer.status]).toEqual([200, 200]);
 });
 
@@ -180,7 +181,7 @@ it.each([
 });
 
 it('keeps a process alive that waits for nothing else', async () => {
-  const { configFile } = await startGateway(forwarding('http://127.0.0.1:1'));
+  const { configFile } = await startGateway(forwarding((await reserveNobody()).url));
   const script = `
     import { createGateway } from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)};
     const gateway = await createGateway({ configFile: ${JSON.stringify(configFile)}, logLevel: 'silent' });

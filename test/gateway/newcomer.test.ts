@@ -8,6 +8,7 @@ import { createGateway } from '../../src/index.ts';
 import { builtInPolicies } from '../../src/policies/index.ts';
 import { MemoryDestination } from '../observability/memory-destination.ts';
 import { startTarget } from '../support/harness.ts';
+import { LOOPBACK, listenOnLoopback } from '../support/loopback.ts';
 
 const readme = await readFile(path.join(import.meta.dirname, '../../README.md'), 'utf8');
 const section = readme.slice(readme.indexOf('## Your first route'));
@@ -24,12 +25,12 @@ async function writeConfig(text: string): Promise<string> {
 it('the first route of the README does what the README shows', async () => {
   const [, command = '', shown = ''] = /\$ (curl .*)\n(\{[\s\S]*?\n\})/.exec(section) ?? [];
   const target = await startTarget();
-  const text = config.replaceAll(/port: \d+/g, 'port: 0').replace('http://127.0.0.1:9003', target.url);
+  const text = listenOnLoopback(config).replace('http://127.0.0.1:9003', target.url);
   const configFile = await writeConfig(`${text}drain: { delay: 0s }\n`);
   const gateway = await createGateway({ configFile, env: {}, logDestination: new MemoryDestination() });
   await gateway.start();
   const [, url = ''] = /'localhost:8081(.*)'/.exec(command) ?? [];
-  const answer = await fetch(`http://127.0.0.1:${gateway.ports[0]}${url}`);
+  const answer = await fetch(`http://${LOOPBACK}:${gateway.ports[0]}${url}`);
   const told = (await answer.json()) as { url: string; headers: Record<string, string> };
   await gateway.close();
   const promised = JSON.parse(shown) as typeof told;

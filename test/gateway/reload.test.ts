@@ -1,5 +1,4 @@
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -16,6 +15,7 @@ import {
   type TestGateway,
   type TestTarget,
 } from '../support/harness.ts';
+import { LOOPBACK, reservePort } from '../support/loopback.ts';
 import { scripts } from './fixtures/scripted-policy.ts';
 
 const customPolicies = {
@@ -83,7 +83,7 @@ describe('a reload', () => {
 
   it('is asked for at the admin port, with the token', async () => {
     const gateway = await startGateway(answering('one'));
-    const url = `http://127.0.0.1:${gateway.adminPort}/api/reload`;
+    const url = `http://${LOOPBACK}:${gateway.adminPort}/api/reload`;
     await gateway.rewrite(answering('two'));
     expect((await fetch(url, { method: 'POST' })).status).toBe(401);
     expect(await textOf(gateway.url)).toBe('one');
@@ -105,7 +105,7 @@ describe('a reload', () => {
       expect.objectContaining({ level: 50, problems: problems.split('\n') }),
     );
     expect(await textOf(gateway.url)).toBe('one');
-    const ready = await fetch(`http://127.0.0.1:${gateway.adminPort}/readyz`);
+    const ready = await fetch(`http://${LOOPBACK}:${gateway.adminPort}/readyz`);
     expect(ready.status).toBe(200);
     expect(JSON.stringify(await ready.json())).toContain('the last reload was refused');
 
@@ -117,7 +117,7 @@ describe('a reload', () => {
   it.each<[string, (gateway: TestGateway) => Promise<TestConfig>, RegExp]>([
     [
       'a port is taken',
-      async () => ({ ...answering('two'), listeners: [{ host: '127.0.0.1', port: await takenPort() }] }),
+      async () => ({ ...answering('two'), listeners: [{ host: LOOPBACK, port: await takenPort() }] }),
       /cannot listen on/,
     ],
     [
@@ -142,7 +142,7 @@ describe('a reload', () => {
       async ({ folder }) => {
         for (const name of ['a.pem', 'a.key']) await writeFile(join(folder, name), 'nonsense');
         const tls = { certificates: [{ certFile: './a.pem', keyFile: './a.key' }] };
-        return { ...answering('two'), listeners: [{ host: '127.0.0.1', port: 0, tls }] };
+        return { ...answering('two'), listeners: [{ host: LOOPBACK, port: 0, tls }] };
       },
       /holds no readable certificate/,
     ],
@@ -219,7 +219,7 @@ describe('what is under way', () => {
     scripts.set('closing', () => ({ onFinish() {}, close: () => void closed++ }));
     const policies = [{ 'test/scripted': { script: 'closing' } }];
     const gateway = await startGateway(forwardingTo(target, { customPolicies, policies }));
-    const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/`);
+    const socket = new WebSocket(`ws://${LOOPBACK}:${gateway.port}/`);
     const echo = (text: string) =>
       new Promise((resolve) => {
         socket.once('message', (data) => resolve(String(data)));
@@ -287,7 +287,7 @@ describe('connections to targets', () => {
 });
 
 describe('listeners', () => {
-  const listener = { host: '127.0.0.1', port: 0 };
+  const listener = { host: LOOPBACK, port: 0 };
 
   it('are opened and removed, and those that stay are not touched', async () => {
     const gateway = await startGateway({ ...answering('one'), listeners: [listener] });
@@ -295,7 +295,7 @@ describe('listeners', () => {
     await gateway.gateway.reload();
     const [first, second] = gateway.gateway.ports;
     expect(first).toBe(gateway.port);
-    expect(await textOf(`http://127.0.0.1:${second}`)).toBe('two');
+    expect(await textOf(`http://${LOOPBACK}:${second}`)).toBe('two');
     await gateway.rewrite({ ...answering('three'), listeners: [listener] });
     await gateway.gateway.reload();
     expect(gateway.gateway.ports).toEqual([first]);
@@ -314,7 +314,7 @@ describe('listeners', () => {
       ...forwardingTo(target, { drain }),
       listeners: [listener, listener],
     });
-    const answer = await fetch(`http://127.0.0.1:${gateway.ports[1]}`);
+    const answer = await fetch(`http://${LOOPBACK}:${gateway.ports[1]}`);
     await gateway.rewrite({ ...answering('two'), drain, listeners: [listener] });
     await gateway.gateway.reload();
     let isClosed = false;
@@ -338,9 +338,9 @@ describe('listeners', () => {
   });
 
   it('cannot become HTTPS while they are open, and the reason says what to do', async () => {
-    const port = await freePort();
-    const gateway = await startGateway({ ...answering('one'), listeners: [{ host: '127.0.0.1', port }] });
-    await gateway.rewrite({ ...answering('two'), listeners: [{ host: 'localhost', port }] });
+    const port = await reservePort();
+    const gateway = await startGateway({ ...answering('one'), listeners: [{ host: LOOPBACK, port }] });
+    await gateway.rewrite({ ...answering('two'), listeners: [{ host: '0.0.0.0', port }] });
     const result = await gateway.gateway.reload();
     expect(problemsOf(result)).toMatch(/port \d+ is open .*restart the gateway/);
     expect(await textOf(gateway.url)).toBe('one');
@@ -366,12 +366,4 @@ async function until(isMet: () => boolean): Promise<void> {
 async function takenPort(): Promise<number> {
   const target = await startTarget();
   return target.port;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -10,6 +10,7 @@ import {
   startTarget,
   type TestGateway,
 } from '../support/harness.ts';
+import { LOOPBACK, reserveNobody } from '../support/loopback.ts';
 
 const GET = 'GET /a HTTP/1.1\r\nHost: shop.example\r\n\r\n';
 const LAST_GET = 'GET /a HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n';
@@ -189,9 +190,7 @@ describe('a hostile answer', () => {
 
 describe('a target that cannot be used', () => {
   it('is answered 503 with Retry-After where it is not there', async () => {
-    const target = await startTarget();
-    const { url, accessLog } = await startGatewayTo(target);
-    await target.close();
+    const { url, accessLog } = await startGatewayTo(await reserveNobody());
     const answer = await fetch(url);
     expect(answer.status).toBe(503);
     expect(answer.headers.get('retry-after')).toBe('1');
@@ -239,10 +238,13 @@ describe('a target that cannot be used', () => {
 /** Sends `bytes` and returns the status of what comes back, also while the sending fails. */
 function uploadStatus(port: number, bytes: number): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
-    const upload = request({ port, method: 'POST', headers: { 'content-length': bytes } }, (response) => {
-      response.resume();
-      resolve(response.statusCode);
-    });
+    const upload = request(
+      { host: LOOPBACK, port, method: 'POST', headers: { 'content-length': bytes } },
+      (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      },
+    );
     upload.on('error', reject);
     const piece = Buffer.alloc(bytes / 20);
     for (let i = 0; i < 20; i++) upload.write(piece);

@@ -7,6 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { makeCertificates } from '../support/certificates.ts';
 import { readAll, startGateway, startTarget } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 
 const authority = await makeCertificates();
 const server = await authority.issue();
@@ -31,13 +32,13 @@ async function startSecureTarget(): Promise<{ url: string }> {
   const target = createSecure({ cert: server.cert, key: server.key }, (incoming, response) => {
     answer(incoming, response).catch(() => {});
   });
-  target.listen(0, '127.0.0.1');
+  target.listen(0, LOOPBACK);
   await once(target, 'listening');
   onTestFinished(() => {
     target.closeAllConnections();
     target.close();
   });
-  return { url: `https://127.0.0.1:${(target.address() as AddressInfo).port}` };
+  return { url: `https://${LOOPBACK}:${(target.address() as AddressInfo).port}` };
 }
 
 /** Exchanges bodies, leaves some of the answers half read, and checks the hashes of the others. */
@@ -47,7 +48,7 @@ async function exchangeBodies(port: number, isSecure: boolean, seed: number): Pr
   const sent = source.subarray(seed, seed + ((seed * 77_777) % 900_000));
   const options = {
     port,
-    host: '127.0.0.1',
+    host: LOOPBACK,
     ca: authority.cert,
     method: 'POST',
     agent: false,
@@ -84,7 +85,7 @@ it.each([
       : await startTarget((incoming, response) => void answer(incoming, response).catch(() => {}));
     const tls = { certificates: [{ certFile: server.certFile, keyFile: server.keyFile }] };
     const { port } = await startGateway({
-      listeners: [{ host: '127.0.0.1', port: 0, ...(isSecure && { tls }) }],
+      listeners: [{ host: LOOPBACK, port: 0, ...(isSecure && { tls }) }],
       upstreams: {
         service: { targets: [target.url], ...(toSecure && { tls: { caFile: authority.certFile } }) },
       },

@@ -5,13 +5,14 @@ import { connect, type TLSSocket } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { makeCertificates, type TestCertificate } from '../support/certificates.ts';
 import { readAll, startGateway, startTarget, type TestConfig, type TestGateway } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 
 const authority = await makeCertificates();
 const routes: TestConfig['routes'] = [{ id: 'all', path: '/*', respond: { status: 200, body: 'hello' } }];
 
 function secureListener(...certificates: TestCertificate[]) {
   const files = certificates.map(({ certFile, keyFile }) => ({ certFile, keyFile }));
-  return { host: '127.0.0.1', port: 0, tls: { certificates: files } };
+  return { host: LOOPBACK, port: 0, tls: { certificates: files } };
 }
 
 /** Asks over TLS; the body and the name of the certificate that was shown. */
@@ -20,7 +21,7 @@ function ask(
   servername = 'localhost',
 ): Promise<{ body: string; shownTo: string; reused: boolean }> {
   return new Promise((resolve, reject) => {
-    const options = { port, host: '127.0.0.1', servername, ca: authority.cert, agent: false };
+    const options = { port, host: LOOPBACK, servername, ca: authority.cert, agent: false };
     get(options, async (response) => {
       const socket = response.socket as TLSSocket;
       const shownTo = socket.getPeerCertificate().subject.CN as string;
@@ -67,7 +68,7 @@ describe('an HTTPS listener', () => {
     const gateway = await startReplaceable();
     const old = connect({
       port: gateway.port,
-      host: '127.0.0.1',
+      host: LOOPBACK,
       servername: 'localhost',
       ca: authority.cert,
     });
@@ -96,7 +97,7 @@ describe('an HTTPS listener', () => {
       new Promise((resolve) => {
         const options = {
           port: gateway.port,
-          host: '127.0.0.1',
+          host: LOOPBACK,
           ca: authority.cert,
           maxVersion: 'TLSv1.2' as const,
         };
@@ -129,19 +130,19 @@ describe('an HTTPS listener', () => {
 describe('redirectToHttps', () => {
   it('answers 308 to the same place, but for the challenges of certificate authorities', async () => {
     const secure = secureListener(await authority.issue());
-    const plain = { host: '127.0.0.1', port: 0, redirectToHttps: 8443 };
+    const plain = { host: LOOPBACK, port: 0, redirectToHttps: 8443 };
     const { ports } = await startGateway({ routes, listeners: [plain, secure] });
-    const answer = await fetch(`http://localhost:${ports[0]}/a/../b?c=d`, { redirect: 'manual' });
+    const answer = await fetch(`http://${LOOPBACK}:${ports[0]}/a/../b?c=d`, { redirect: 'manual' });
     expect(answer.status).toBe(308);
-    expect(answer.headers.get('location')).toBe('https://localhost:8443/b?c=d');
-    const challenge = await fetch(`http://localhost:${ports[0]}/.well-known/acme-challenge/x`);
+    expect(answer.headers.get('location')).toBe(`https://${LOOPBACK}:8443/b?c=d`);
+    const challenge = await fetch(`http://${LOOPBACK}:${ports[0]}/.well-known/acme-challenge/x`);
     expect(challenge.status).toBe(200);
     expect(await ask(ports[1] as number)).toMatchObject({ body: 'hello' });
   });
 
   it('can be switched on at a reload', async () => {
     const gateway = await startGateway({ routes });
-    const listeners = [{ host: '127.0.0.1', port: 0, redirectToHttps: 443 }];
+    const listeners = [{ host: LOOPBACK, port: 0, redirectToHttps: 443 }];
     await gateway.rewrite({ routes, listeners });
     await gateway.gateway.reload();
     expect((await fetch(gateway.url, { redirect: 'manual' })).status).toBe(308);
@@ -153,7 +154,7 @@ async function startReplaceable(): Promise<TestGateway> {
   const { cert, key } = await authority.issue({ commonName: 'old' });
   const files = { 'server.pem': cert, 'server.key': key };
   const tls = { certificates: [{ certFile: './server.pem', keyFile: './server.key' }] };
-  return startGateway({ routes, listeners: [{ host: '127.0.0.1', port: 0, tls }] }, { files });
+  return startGateway({ routes, listeners: [{ host: LOOPBACK, port: 0, tls }] }, { files });
 }
 
 async function replace(folder: string, certificate: TestCertificate): Promise<void> {
@@ -163,7 +164,7 @@ async function replace(folder: string, certificate: TestCertificate): Promise<vo
 
 function upload(port: number, body: Uint8Array): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const options = { port, host: '127.0.0.1', ca: authority.cert, method: 'POST', agent: false };
+    const options = { port, host: LOOPBACK, ca: authority.cert, method: 'POST', agent: false };
     request(options, (response) => readAll(response).then(resolve, reject))
       .on('error', reject)
       .end(body);

@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { makeCertificates } from '../support/certificates.ts';
 import type { TestConfig, TestGateway } from '../support/harness.ts';
 import { RawClient, readAll, startGateway } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 import { poolFor } from '../support/pool.ts';
 import { startRaw } from '../support/raw-target.ts';
 
@@ -26,14 +27,14 @@ async function startSecure(
 ): Promise<{ url: string; port: number }> {
   const target = createServer({ cert: server.cert, key: server.key, ...options }, handler);
   target.on('tlsClientError', () => {});
-  target.listen(0, '127.0.0.1');
+  target.listen(0, LOOPBACK);
   await once(target, 'listening');
   closers.push(() => {
     target.closeAllConnections();
     target.close();
   });
   const { port } = target.address() as AddressInfo;
-  return { url: `https://127.0.0.1:${port}`, port };
+  return { url: `https://${LOOPBACK}:${port}`, port };
 }
 
 type TlsConfig = NonNullable<NonNullable<TestConfig['upstreams']>[string]['tls']>;

@@ -3,12 +3,13 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { canWriteDirectly, ON_ITS_WAY, TAKEN, writeDirectly } from '../../src/http1/direct-write.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 
 /** Opens a connection and returns both of its ends. */
 async function openPair(): Promise<{ writer: Socket; reader: Socket }> {
-  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+  const server = createServer({ allowHalfOpen: true }).listen(0, LOOPBACK);
   await once(server, 'listening');
-  const writer = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const writer = connect((server.address() as AddressInfo).port, LOOPBACK);
   const [[reader]] = (await Promise.all([once(server, 'connection'), once(writer, 'connect')])) as [
     [Socket],
     unknown,
@@ -51,11 +52,11 @@ it('gives each write that ends later a request of its own, though the other end 
   // The other end reads in a process of its own, at any moment, also between a write's first try and its second.
   const read =
     "require('node:net').createServer((s) => { let n = 0; s.on('data', (d) => { n += d.length; });" +
-    " s.on('end', () => s.end(String(n))); }).listen(0, '127.0.0.1', function () { console.log(this.address().port); });";
+    ` s.on('end', () => s.end(String(n))); }).listen(0, '${LOOPBACK}', function () { console.log(this.address().port); });`;
   const child = spawn(process.execPath, ['-e', read], { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill());
   const [port] = (await once(child.stdout, 'data')) as [Buffer];
-  const writer = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
+  const writer = connect({ port: Number(port), host: LOOPBACK, allowHalfOpen: true });
   onTestFinished(() => void writer.destroy());
   await once(writer, 'connect');
   const chunk = Buffer.alloc(200 * 1024, 'x');

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { concurrency } from '../../src/policies/index.ts';
 import { policyPipeline, problemsOf, stubExchange } from '../core/stub-exchange.ts';
 import { RawClient, startGatewayTo, startTarget } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 import { hasResponses, readResponses } from '../support/raw-responses.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -47,7 +48,7 @@ it('answers 503 with Retry-After on real sockets, and counts a client that left 
   served.destroy();
   let status = 503;
   while (status === 503) {
-    const response = fetch(`http://127.0.0.1:${port}/`);
+    const response = fetch(`http://${LOOPBACK}:${port}/`);
     const poll = setInterval(() => release(), 5);
     status = (await response).status;
     clearInterval(poll);

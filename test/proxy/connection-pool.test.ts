@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { bodyFrom } from '../../src/core/body.ts';
 import type { HttpTargetOptions } from '../../src/proxy/http-target.ts';
+import { LOOPBACK, reserveNobody } from '../support/loopback.ts';
 import { ManualBody, poolFor, type TestPool } from '../support/pool.ts';
 import { answering, type RawConnection, type RawTarget, startRaw } from '../support/raw-target.ts';
 
@@ -280,9 +281,8 @@ describe('a reused connection that dies before a byte of the answer', () => {
 
 describe('a target that cannot be reached', () => {
   it('is told at once where nothing listens', async () => {
-    const raw = await startRaw();
-    await raw.close();
-    const { send } = poolFor(raw.port);
+    const { port } = await reserveNobody();
+    const { send } = poolFor(port);
     const outcomes = await Promise.all([send().outcome, send().outcome, send().outcome]);
     for (const { error } of outcomes) {
       expect(error).toMatchObject({ code: 'GW_UPSTREAM_UNREACHABLE', status: 503 });
@@ -303,7 +303,7 @@ describe('a target that cannot be reached', () => {
 /** Listens on a port whose queue of connections is full, so that connecting neither succeeds nor fails. */
 async function fullBacklog(): Promise<{ port: number; close: () => void }> {
   const { spawn } = await import('node:child_process');
-  const script = `const s=require('net').createServer();s.listen({port:0,host:'127.0.0.1',backlog:1},()=>{
+  const script = `const s=require('net').createServer();s.listen({port:0,host:'${LOOPBACK}',backlog:1},()=>{
     require('fs').writeSync(1,String(s.address().port)+'\\n');
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)),0,0);});`;
   const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -316,7 +316,7 @@ async function fullBacklog(): Promise<{ port: number; close: () => void }> {
   };
   // What the queue takes connects; the first that does not is followed by none that does.
   for (let i = 0; i < 8; i++) {
-    const socket = connect(port, '127.0.0.1').on('error', () => {});
+    const socket = connect(port, LOOPBACK).on('error', () => {});
     sockets.push(socket);
   }
   await once(sockets[0] as Socket, 'connect');

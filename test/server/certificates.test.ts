@@ -14,6 +14,7 @@ import {
   loadCertificates,
 } from '../../src/server/certificates.ts';
 import { makeCertificates } from '../support/certificates.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 
 const authority = await makeCertificates();
 let folder: string;
@@ -39,9 +40,9 @@ async function shownTo(store: CertificateStore, serverName: string): Promise<str
     ...store.defaultOptions,
     SNICallback: (_name, done) => done(null, store.contextFor(serverName)),
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, LOOPBACK, resolve));
   const { port } = server.address() as { port: number };
-  const socket = connect({ port, host: '127.0.0.1', servername: 'any.test', rejectUnauthorized: false });
+  const socket = connect({ port, host: LOOPBACK, servername: 'any.test', rejectUnauthorized: false });
   const certificate = await new Promise<PeerCertificate>((resolve, reject) => {
     socket.once('secureConnect', () => resolve(socket.getPeerCertificate())).once('error', reject);
   });

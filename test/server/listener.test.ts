@@ -15,6 +15,7 @@ import {
   openListener,
 } from '../../src/server/listener.ts';
 import { type CertificateRequest, makeCertificates } from '../support/certificates.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 
 const authority = await makeCertificates();
 const cleanups: (() => unknown)[] = [];
@@ -101,7 +102,7 @@ async function open(options: Partial<ListenerOptions> = {}): Promise<Setup> {
   const accepted: Greeter[] = [];
   const { services, ...rest } = makeServices();
   const listener = await openListener(
-    { host: '127.0.0.1', port: 0, maxConnections: 100, ...options },
+    { host: LOOPBACK, port: 0, maxConnections: 100, ...options },
     (socket, info) => {
       const greeter = new Greeter(socket, info);
       accepted.push(greeter);
@@ -147,7 +148,7 @@ async function readAll(socket: Socket): Promise<string> {
   return received;
 }
 
-function client(port: number, host = '127.0.0.1', allowHalfOpen = false): Socket {
+function client(port: number, host = LOOPBACK, allowHalfOpen = false): Socket {
   const socket = connect({ port, host, allowHalfOpen });
   socket.on('error', () => {});
   cleanups.push(() => socket.destroy());
@@ -157,7 +158,7 @@ function client(port: number, host = '127.0.0.1', allowHalfOpen = false): Socket
 function secureClient(port: number, options: ConnectionOptions = {}): TLSSocket {
   const socket = connectTls({
     port,
-    host: '127.0.0.1',
+    host: LOOPBACK,
     ca: authority.cert,
     servername: 'localhost',
     ...options,
@@ -191,7 +192,7 @@ describe('a listener', () => {
 
   it('lets a client close its side and still get the answer', async () => {
     const { listener } = await open();
-    const socket = client(listener.port, '127.0.0.1', true);
+    const socket = client(listener.port, LOOPBACK, true);
     socket.end();
     expect(await readAll(socket)).toBe('hellobye');
   });
@@ -238,7 +239,7 @@ describe('a listener', () => {
     const { listener, runTimers } = await open({ maxConnections: 1 });
     const first = client(listener.port);
     await read(first, 'hello');
-    const second = client(listener.port, '127.0.0.1', true);
+    const second = client(listener.port, LOOPBACK, true);
     await read(second, 'GW_TOO_MANY_CONNECTIONS');
     runTimers();
     first.destroy();
@@ -269,7 +270,7 @@ describe('a listener', () => {
 
   it('cuts what is still open when the time to drain is over', async () => {
     const { listener, runTimers } = await open();
-    const socket = client(listener.port, '127.0.0.1', true);
+    const socket = client(listener.port, LOOPBACK, true);
     await read(socket, 'hello');
     const drained = listener.drain(20_000);
     await read(socket, 'draining');
@@ -279,7 +280,7 @@ describe('a listener', () => {
 
   it('closes everything at once', async () => {
     const { listener } = await open();
-    const socket = client(listener.port, '127.0.0.1', true);
+    const socket = client(listener.port, LOOPBACK, true);
     await read(socket, 'hello');
     const closed = once(socket, 'end');
     await listener.close();
@@ -291,7 +292,7 @@ describe('a listener', () => {
     const { listener } = await open();
     await expect(open({ port: listener.port })).rejects.toMatchObject({
       code: 'EADDRINUSE',
-      message: `cannot listen on 127.0.0.1:${listener.port}: the port is in use — stop the process that has it, or choose another port`,
+      message: `cannot listen on ${LOOPBACK}:${listener.port}: the port is in use — stop the process that has it, or choose another port`,
     });
   });
 
@@ -303,9 +304,9 @@ describe('a listener', () => {
 
   it('logs a failure to accept, not each of thousands, and stays', async () => {
     const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.listen(0, LOOPBACK, resolve));
     const { services, logged } = makeServices();
-    const options = { host: '127.0.0.1', port: 0, maxConnections: 1 };
+    const options = { host: LOOPBACK, port: 0, maxConnections: 1 };
     const listener = new Listener(server, undefined, options, (...given) => new Greeter(...given), services);
     cleanups.push(() => listener.close());
     for (let i = 0; i < 3; i++) server.emit('error', new Error('accept EMFILE'));
@@ -318,7 +319,7 @@ describe('a listener', () => {
   it('survives a process that has no file left', async () => {
     const fixture = `${import.meta.dirname}/fixtures/listener-process.ts`;
     const script = 'ulimit -n 40; exec "$0" "$@"';
-    const child = spawn('/bin/sh', ['-c', script, process.execPath, fixture], {
+    const child = spawn('/bin/sh', ['-c', script, process.execPath, fixture, LOOPBACK], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     cleanups.push(() => child.kill());
@@ -329,8 +330,7 @@ describe('a listener', () => {
     for (const socket of crowd) socket.destroy();
     await Promise.all(shed);
     // Until the process has closed its sides too, another one may still be shed.
-    const isAnswered = async (): Promise<boolean> =>
-      (await readAll(client(Number(port), '127.0.0.1').end())) === 'hello';
+    const isAnswered = async (): Promise<boolean> => (await readAll(client(Number(port)).end())) === 'hello';
     while (!(await isAnswered()));
     expect(child.exitCode).toBeNull();
   });
@@ -431,7 +431,7 @@ describe('a listener with TLS', () => {
     const before = secureClient(listener.port);
     await read(before, 'hello');
     listener.setCertificates(
-      await storeOf({ names: ['localhost', 'fresh.test', '127.0.0.1'], commonName: 'fresh' }),
+      await storeOf({ names: ['localhost', 'fresh.test', LOOPBACK], commonName: 'fresh' }),
     );
     for (const servername of ['', 'localhost', 'fresh.test']) {
       const after = secureClient(listener.port, { servername });

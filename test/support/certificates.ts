@@ -5,12 +5,13 @@ import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { LOOPBACK } from './loopback.ts';
 
 const run = promisify(execFile);
 
 /** What a certificate made for tests says. */
 export interface CertificateRequest {
-  /** DNS names and addresses for the subject alternative name. Default: `localhost`, `127.0.0.1` and `::1`. */
+  /** DNS names and addresses for the subject alternative name. Default: `localhost` and the addresses of the loopback. */
   readonly names?: readonly string[];
   /** The subject's common name. Default: the first of `names`. */
   readonly commonName?: string;
@@ -65,7 +66,7 @@ async function makeAuthority(name: string): Promise<TestAuthority> {
 }
 
 async function issueLeaf(authority: TestCertificate, request: CertificateRequest): Promise<TestCertificate> {
-  const names = request.names ?? ['localhost', '127.0.0.1', '::1'];
+  const names = request.names ?? ['localhost', LOOPBACK, '127.0.0.1', '::1'];
   const alternatives = names.map((name) => `${isIP(name) ? 'IP' : 'DNS'}:${name}`).join(',');
   const extensions = [
     ['-CA', authority.certFile, '-CAkey', authority.keyFile],

@@ -1,4 +1,5 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { LOOPBACK } from './loopback.ts';
 
 /** A line of an example's header: the command and what it promises. */
 export interface CurlLine {
@@ -28,7 +29,7 @@ export async function runCurl(command: string, port: number): Promise<{ status: 
   const headers = { host: 'localhost:8080', ...Object.fromEntries(given) };
   const path = url.pathname + url.search;
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ host: '127.0.0.1', port, path, method, headers }, (response) => {
+    const request = httpRequest({ host: LOOPBACK, port, path, method, headers }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);

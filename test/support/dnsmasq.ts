@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { findCommand } from '../../scripts/ensure-packages.ts';
+import { LOOPBACK, reservePort } from './loopback.ts';
 
 /** What the name server knows, all of it below `test.` */
 export interface DnsZone {
@@ -26,29 +26,25 @@ export class Dnsmasq {
   private child: ChildProcess | undefined = undefined;
 
   private constructor(port: number, folder: string) {
-    this.server = `127.0.0.1:${port}`;
+    this.server = `${LOOPBACK}:${port}`;
     this.port = port;
     this.folder = folder;
   }
 
   static async start(zone: DnsZone): Promise<Dnsmasq> {
     const folder = mkdtempSync(join(tmpdir(), 'sallyport-dnsmasq-'));
-    for (let attempt = 0; attempt < 10; attempt++) {
-      // Below the ports that the system gives to clients, one of which could take it while the server is stopped.
-      const dns = new Dnsmasq(randomInt(20_000, 32_000), folder);
-      if (await dns.run(zone)) return dns;
-    }
-    throw new Error('dnsmasq does not start');
+    const dns = new Dnsmasq(await reservePort(), folder);
+    await dns.run(zone);
+    return dns;
   }
 
   /** Starts it on the same port, after `stop` or with another zone. */
   async resume(zone: DnsZone): Promise<void> {
     await this.stop();
-    if (!(await this.run(zone))) throw new Error(`dnsmasq does not start on ${this.server} again`);
+    await this.run(zone);
   }
 
-  /** Starts it and tells whether it runs; it does not where the port is taken. */
-  private async run(zone: DnsZone): Promise<boolean> {
+  private async run(zone: DnsZone): Promise<void> {
     const hosts = join(this.folder, 'hosts');
     writeFileSync(hosts, (zone.hosts ?? []).map((line) => `${line}\n`).join(''));
     const child = spawn(findCommand('dnsmasq') ?? 'dnsmasq', [
@@ -59,7 +55,7 @@ export class Dnsmasq {
       '--no-hosts',
       '--local=/test/',
       '--bind-interfaces',
-      '--listen-address=127.0.0.1',
+      `--listen-address=${LOOPBACK}`,
       `--port=${this.port}`,
       `--addn-hosts=${hosts}`,
       `--local-ttl=${zone.ttl ?? 5}`,
@@ -73,12 +69,14 @@ export class Dnsmasq {
     process.once('exit', kill);
     child.once('exit', () => process.removeListener('exit', kill));
     await once(child, 'spawn');
+    const lines: string[] = [];
     for await (const line of createInterface({ input: child.stderr })) {
+      lines.push(line);
       if (!/: read .*hosts/.test(line)) continue;
       child.stderr.resume();
-      return true;
+      return;
     }
-    return false;
+    throw new Error(`dnsmasq does not start on ${this.server}:\n${lines.join('\n')}`);
   }
 
   /** Stops it; what asks then is refused. */

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../../src/core/clock.ts';
 import { EventQueue } from './event-queue.ts';
+import { LOOPBACK } from './loopback.ts';
 
 /** An instance of a service, as Consul's health endpoint lists it. */
 export interface ConsulEntry {
@@ -52,7 +53,7 @@ export class FakeConsul {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `http://${LOOPBACK}:${this.port}`;
   }
 
   /** Changes the passing instances, which answers all who wait. */
@@ -80,7 +81,7 @@ export class FakeConsul {
   }
 
   listen(port: number): Promise<void> {
-    return new Promise((resolve) => this.server.listen(port, '127.0.0.1', resolve));
+    return new Promise((resolve) => this.server.listen(port, LOOPBACK, resolve));
   }
 
   private answer(request: IncomingMessage, response: ServerResponse): void {

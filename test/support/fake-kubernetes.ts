@@ -7,6 +7,7 @@ import type { Clock } from '../../src/core/clock.ts';
 import type { Endpoint, EndpointPort, EndpointSlice } from '../../src/upstream/discovery/endpoint-slice.ts';
 import type { TestAuthority } from './certificates.ts';
 import { EventQueue } from './event-queue.ts';
+import { LOOPBACK } from './loopback.ts';
 
 /** A call to the API server. */
 export interface KubernetesCall {
@@ -87,7 +88,7 @@ export class FakeKubernetes {
   }
 
   get url(): string {
-    return `https://127.0.0.1:${this.port}`;
+    return `https://${LOOPBACK}:${this.port}`;
   }
 
   /** Resolves when the last watch's connection is gone. */
@@ -178,7 +179,7 @@ export class FakeKubernetes {
   }
 
   listen(port: number): Promise<void> {
-    return new Promise((resolve) => this.server.listen(port, '127.0.0.1', resolve));
+    return new Promise((resolve) => this.server.listen(port, LOOPBACK, resolve));
   }
 
   private publish(event: Event): void {

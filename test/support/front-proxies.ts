@@ -1,15 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { ensureCommands, findCommand } from '../../scripts/ensure-packages.ts';
 import type { TestCertificate } from './certificates.ts';
+import { LOOPBACK, reservePort } from './loopback.ts';
 
-/** A real proxy in front of the gateway, with a plain and a TLS port, which ends with its test. */
+/** A real proxy in front of the gateway, with a plain and a TLS port of `LOOPBACK`, which ends with its test. */
 export interface FrontProxy {
   readonly port: number;
   readonly tlsPort: number;
@@ -39,7 +40,7 @@ export async function startFrontProxy(
 ): Promise<FrontProxy> {
   ensureCommands([kind.name]);
   const folder = await mkdtemp(join(tmpdir(), `sallyport-${kind.name}-`));
-  const [port, tlsPort] = [await findFreePort(), await findFreePort()];
+  const [port, tlsPort] = [await reservePort(), await reservePort()];
   const args = await kind.prepare({ folder, port, tlsPort, gatewayPort, certificate });
   const child = spawn(findCommand(kind.name) as string, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
@@ -73,10 +74,10 @@ http {
   proxy_temp_path ${folder}/proxy;
   client_max_body_size 64m;
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
-  upstream gateway { server 127.0.0.1:${gatewayPort}; keepalive 8; }
+  upstream gateway { server ${LOOPBACK}:${gatewayPort}; keepalive 8; }
   server {
-    listen 127.0.0.1:${port};
-    listen 127.0.0.1:${tlsPort} ssl;
+    listen ${LOOPBACK}:${port};
+    listen ${LOOPBACK}:${tlsPort} ssl;
     ssl_certificate ${certificate.certFile};
     ssl_certificate_key ${certificate.keyFile};
     location / {
@@ -117,8 +118,8 @@ defaults
   timeout server 60s
   timeout tunnel 60s
 frontend clients
-  bind 127.0.0.1:${port}
-  bind 127.0.0.1:${tlsPort} ssl crt ${bundle}
+  bind ${LOOPBACK}:${port}
+  bind ${LOOPBACK}:${tlsPort} ssl crt ${bundle}
   option forwardfor
   http-request set-header X-Forwarded-Proto https if { ssl_fc }
   http-request set-header X-Forwarded-Proto http unless { ssl_fc }
@@ -126,22 +127,12 @@ frontend clients
   default_backend gateway
 backend gateway
   http-reuse always
-  server one 127.0.0.1:${gatewayPort}
+  server one ${LOOPBACK}:${gatewayPort}
 `,
     );
     return ['-db', '-f', file];
   },
 };
-
-/** Neither proxy can take port 0. Nobody else on the loopback takes a port that was free a moment ago. */
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function untilListening(port: number, child: ChildProcess, output: () => string): Promise<void> {
   while (!(await takesConnections(port))) {
@@ -152,7 +143,7 @@ async function untilListening(port: number, child: ChildProcess, output: () => s
 
 function takesConnections(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(port, LOOPBACK);
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
     socket.once('connect', () => socket.destroy());
   });

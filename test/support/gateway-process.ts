@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { ADMIN_TOKEN, type TestConfig } from './harness.ts';
+import { LOOPBACK } from './loopback.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
@@ -82,9 +83,13 @@ export class GatewayProcess {
 }
 
 function write(file: string, config: TestConfig): Promise<void> {
-  const listeners = [{ host: '127.0.0.1', port: 0 }];
+  const listeners = [{ host: LOOPBACK, port: 0 }];
   return writeFile(
     file,
-    JSON.stringify({ listeners, ...config, admin: { port: 0, token: ADMIN_TOKEN, ...config.admin } }),
+    JSON.stringify({
+      listeners,
+      ...config,
+      admin: { host: LOOPBACK, port: 0, token: ADMIN_TOKEN, ...config.admin },
+    }),
   );
 }

@@ -1,5 +1,5 @@
 /**
- * The harness for real sockets: targets, a gateway and clients on ports of the loopback.
+ * The harness for real sockets: targets, a gateway and clients on ports of `LOOPBACK`.
  *
  * What is started within a test ends with it, last first. What is started in `beforeAll` is closed by who started it.
  */
@@ -14,6 +14,7 @@ import type { GatewayInput } from '../../src/config/schema.ts';
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
 import { MemoryDestination } from '../observability/memory-destination.ts';
 import { makeCertificates } from './certificates.ts';
+import { LOOPBACK } from './loopback.ts';
 import { SPEAKS_TLS } from './raw-client.ts';
 
 export { RawClient, rawRequest, SPEAKS_TLS } from './raw-client.ts';
@@ -85,7 +86,7 @@ export async function startTarget(handler: RequestListener = describeRequest): P
   const port = await listen(server);
   return endWithTest({
     port,
-    url: `http://127.0.0.1:${port}`,
+    url: `http://${LOOPBACK}:${port}`,
     server,
     requests: requests.all,
     request: (index) => requests.at(index),
@@ -108,7 +109,7 @@ export async function startRawTarget(onSocket: (socket: Socket) => void): Promis
   const port = await listen(server);
   return endWithTest({
     port,
-    url: `http://127.0.0.1:${port}`,
+    url: `http://${LOOPBACK}:${port}`,
     sockets: sockets.all,
     socket: (index) => sockets.at(index),
     async close() {
@@ -142,7 +143,7 @@ export async function startGateway(
     gateway,
     port,
     ports: gateway.ports,
-    url: `http://127.0.0.1:${port}`,
+    url: `http://${LOOPBACK}:${port}`,
     adminPort: gateway.operatorPorts[0] as number,
     configFile,
     folder,
@@ -163,7 +164,7 @@ export function startGatewayTo(
 ): Promise<TestGateway> {
   const { limits, ...rest } = config;
   return startGateway({
-    listeners: [{ host: '127.0.0.1', port: 0, ...(limits && { limits }) }],
+    listeners: [{ host: LOOPBACK, port: 0, ...(limits && { limits }) }],
     upstreams: { service: { targets: [target.url] } },
     routes: [{ id: 'all', path: '/*', upstream: 'service' }],
     ...rest,
@@ -194,11 +195,11 @@ export const describeRequest: RequestListener = async (request, response) => {
 };
 
 async function withTestDefaults(config: TestConfig): Promise<GatewayInput> {
-  const { listeners = [{ host: '127.0.0.1', port: 0 }] } = config;
+  const { listeners = [{ host: LOOPBACK, port: 0 }] } = config;
   return {
     ...config,
     listeners: SPEAKS_TLS ? await withTls(listeners) : listeners,
-    admin: { port: 0, token: ADMIN_TOKEN, ...config.admin },
+    admin: { host: LOOPBACK, port: 0, token: ADMIN_TOKEN, ...config.admin },
     drain: { delay: '0s', timeout: '0s', ...config.drain },
   };
 }
@@ -223,7 +224,7 @@ async function listen(server: {
   listen(port: number, host: string, onListening: () => void): unknown;
   address(): unknown;
 }): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, LOOPBACK, resolve));
   return (server.address() as AddressInfo).port;
 }
 

@@ -6,6 +6,7 @@ import { Deadlines } from '../../src/http1/deadlines.ts';
 import { HttpTarget, type HttpTargetOptions } from '../../src/proxy/http-target.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 import { CollectingSink } from './collecting-sink.ts';
+import { LOOPBACK } from './loopback.ts';
 
 /** A pool of connections to one port, and a clock that moves when told to. */
 export interface TestPool {
@@ -20,7 +21,7 @@ export function poolFor(port: number, options: Partial<HttpTargetOptions> = {}):
   const clock = new StubClock();
   const target = new HttpTarget(
     {
-      host: '127.0.0.1',
+      host: LOOPBACK,
       port,
       tls: undefined,
       times: { connectMs: 3000, idleMs: 60_000, keepAliveMs: 4000 },

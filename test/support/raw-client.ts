@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connect as tlsConnect } from 'node:tls';
 import { onTestFinished, TestRunner } from 'vitest';
+import { LOOPBACK } from './loopback.ts';
 
 /** Whether gateways and clients of this run speak TLS: it is a project of its own in `vitest.config.ts`. */
 export const SPEAKS_TLS = process.env.SALLYPORT_TEST_TLS === '1';
@@ -27,7 +28,7 @@ export class RawClient {
   }
 
   private constructor(port: number) {
-    const options = { port, host: '127.0.0.1', allowHalfOpen: true };
+    const options = { port, host: LOOPBACK, allowHalfOpen: true };
     this.socket = SPEAKS_TLS ? tlsConnect({ ...options, rejectUnauthorized: false }) : connect(options);
     this.socket.setNoDelay(true);
     this.socket.on('data', (chunk) => {

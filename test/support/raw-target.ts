@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { LOOPBACK } from './loopback.ts';
 
 /** One connection that a raw target accepted: what came on it, and the socket to answer on. */
 export class RawConnection {
@@ -93,12 +94,12 @@ export async function startRaw(
   const server: Server = tls
     ? createTlsServer({ allowHalfOpen: true, ...tls }, take).on('tlsClientError', () => {})
     : createServer({ allowHalfOpen: true, noDelay: true }, take);
-  server.listen(0, '127.0.0.1');
+  server.listen(0, LOOPBACK);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
     port,
-    url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`,
+    url: `${tls ? 'https' : 'http'}://${LOOPBACK}:${port}`,
     connections,
     async connection(index) {
       while (connections.length <= index) {

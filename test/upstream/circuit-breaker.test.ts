@@ -81,14 +81,14 @@ describe('the circuit breaker', () => {
           if (before.kind === 'closed') expect(isAdmitted).toBe(true);
           if (before.kind === 'open') expect(isAdmitted).toBe(now >= before.until);
           if (breaker.state.kind === 'half-open')
-            expect(breaker.state.probes.size + breaker.state.passed).toBeLessThanOrEqual(3);
+            expect(breaker.state.probes.size + breaker.state.passed.size).toBeLessThanOrEqual(3);
           if (isAdmitted) waiting.push(who);
           if (waiting.length < 2) continue;
           const first = waiting.shift() as object;
           const { state } = breaker;
           if (leaves) breaker.abandon(first);
           else breaker.record(first, isFailure, now);
-          if (state.kind === 'half-open' && breaker.state.kind === 'closed') expect(state.passed).toBe(3);
+          if (state.kind === 'half-open' && breaker.state.kind === 'closed') expect(state.passed.size).toBe(3);
           if (state.kind === 'open') expect(breaker.state).toBe(state);
         }
       }),

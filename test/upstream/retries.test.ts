@@ -7,6 +7,7 @@ import {
   startTarget,
   type TestConfig,
 } from '../support/harness.ts';
+import { reserveNobody } from '../support/loopback.ts';
 import { metricsOf } from './gateway-metrics.ts';
 
 type UpstreamInput = NonNullable<TestConfig['upstreams']>[string];
@@ -17,13 +18,6 @@ function startGatewayTo(targets: readonly { url: string }[], upstream: UpstreamI
     upstreams: { service: { targets: targets.map(({ url }) => url), ...upstream } },
     routes: [{ id: 'all', path: '/*', upstream: 'service', timeout }],
   });
-}
-
-/** A port on which nobody listens. */
-async function startGone() {
-  const target = await startTarget();
-  await target.close();
-  return target;
 }
 
 const startAnswering = (status: number, headers: Record<string, string> = {}) =>
@@ -37,7 +31,7 @@ const startBreaking = () => startRawTarget((socket) => void socket.on('data', ()
 
 describe('a request whose target cannot be reached', () => {
   it.each(['GET', 'POST', 'PATCH'])('goes to another one when it is %s', async (method) => {
-    const [gone, there] = [await startGone(), await startTarget()];
+    const [gone, there] = [await reserveNobody(), await startTarget()];
     const { url } = await startGatewayTo([gone, there]);
     for (let i = 0; i < 4; i++) {
       const body = method === 'GET' ? {} : { body: `body ${i}` };
@@ -49,7 +43,7 @@ describe('a request whose target cannot be reached', () => {
   });
 
   it('keeps going to a body that streams', async () => {
-    const [gone, there] = [await startGone(), await startTarget()];
+    const [gone, there] = [await reserveNobody(), await startTarget()];
     const { url } = await startGatewayTo([gone, there]);
     const body = new ReadableStream({
       start(controller) {
@@ -62,7 +56,7 @@ describe('a request whose target cannot be reached', () => {
   });
 
   it('answers 503 when the other one cannot be reached either', async () => {
-    const { url } = await startGatewayTo([await startGone(), await startGone()]);
+    const { url } = await startGatewayTo([await reserveNobody(), await reserveNobody()]);
     const response = await fetch(url);
     expect(response.status).toBe(503);
     expect(await response.json()).toMatchObject({ code: 'GW_UPSTREAM_UNREACHABLE' });
@@ -249,7 +243,7 @@ describe('the limits of retries', () => {
 
   it('no more at a time than the budget allows', async () => {
     const hung = await startRawTarget(() => {});
-    const gone = await startGone();
+    const gone = await reserveNobody();
     const { url, adminPort } = await startGatewayTo([gone, hung], {
       health: { passive: { maxEjected: '0%' } },
     });
@@ -266,7 +260,7 @@ describe('the limits of retries', () => {
   });
 
   it('nothing is left counted when the requests are over', async () => {
-    const { url, gateway } = await startGatewayTo([await startGone(), await startAnswering(503)]);
+    const { url, gateway } = await startGatewayTo([await reserveNobody(), await startAnswering(503)]);
     for (let i = 0; i < 10; i++) await (await fetch(url)).text();
     const { upstreams } = await gateway.describe();
     expect(upstreams[0]?.targets.map(({ activeRequests }) => activeRequests)).toEqual([0, 0]);
