@@ -53,7 +53,8 @@ function namedFiles(gateway: Fields): NamedFile[] {
     ['customPolicies'],
     Object.keys(asFields(gateway.customPolicies)),
   );
-  return [...certificates, ...upstreams, ...policies];
+  const redis = filesOf(asFields(gateway.redis).tls, ['redis', 'tls'], ['caFile', 'certFile', 'keyFile']);
+  return [...certificates, ...upstreams, ...policies, ...redis];
 }
 
 function filesOf(owner: unknown, path: ConfigPath, keys: readonly string[]): NamedFile[] {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Policy } from '../core/policy.ts';
 import { listenerSchema } from './listener-schema.ts';
 import { type PolicyInput, policyEntrySchema } from './policy-entry.ts';
+import { redisSchema } from './redis-schema.ts';
 import { routeSchema } from './route-schema.ts';
 import { addressRange, duration, listenHost, listenPort, text } from './scalars.ts';
 import { upstreamSchema } from './upstream-schema.ts';
@@ -53,6 +54,9 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
       .optional()
       .describe('A port with nothing but `/healthz`, `/readyz` and `/metrics`, for probes and scrapers.'),
     dataDir: file().prefault('./sallyport-data').describe('Folder for what must outlive the process.'),
+    redis: redisSchema(file)
+      .optional()
+      .describe('The store that several gateways share; left out: memory and `dataDir`.'),
     trustedProxies: z
       .array(addressRange())
       .prefault([])
