@@ -1,28 +1,41 @@
 /** How a limit counts. */
 export type LimitAlgorithm = 'token-bucket' | 'leaky-bucket' | 'fixed-window' | 'sliding-window';
 
-/** A limit as it is compiled: `limit` units per `windowMs`. */
+/** A limit as it is compiled: `limit` units per `windowMs`. Both are whole numbers, as is all arithmetic on them. */
 export interface LimitRule {
   readonly algorithm: LimitAlgorithm;
   readonly limit: number;
   readonly windowMs: number;
-  /** Units that may come at once beyond the even rate, where the algorithm knows such. */
+  /** Buckets only: units that may come at once. They are filled up again, or leak, at the even rate. */
   readonly burst: number;
   /** `leaky-bucket` as a queue: how long a request may be made to wait. 0: it is refused instead. */
   readonly maxDelayMs: number;
 }
 
-/** One thing to be counted: so many units of one client under one rule. */
+/** Begin and end of a period of the calendar, in milliseconds since 1970. */
+export interface LimitPeriod {
+  readonly startsAt: number;
+  readonly endsAt: number;
+}
+
+/** One thing to be counted: so many units of one client under one rule. Plain data, to be sent anywhere. */
 export interface LimitCharge {
-  /** The counter: the name of the limit and the client's key. */
-  readonly counter: string;
+  /** Name of the limit, and in what its counters cannot be continued under another rule (`limitOf`). */
+  readonly limit: string;
+  /** The client, as the limit's key finds it. With `limit` it names the counter. */
+  readonly key: string;
   readonly rule: LimitRule;
   /** Units, a whole number; 0 asks only how things stand. */
   readonly cost: number;
+  /** `fixed-window` only: a quota's period in place of `windowMs`. Such a counter must outlive the process. */
+  readonly period?: LimitPeriod | undefined;
+  /** Its refusal is told, but keeps neither the request nor the other charges from being counted. */
+  readonly isObserved?: boolean | undefined;
 }
 
 /** How one counter stands after a decision. */
 export interface LimitStanding {
+  /** Whether this charge alone is within its limit. It was counted if all are that are not merely observed. */
   readonly isAllowed: boolean;
   /** Units left now. */
   readonly remaining: number;
@@ -41,6 +54,9 @@ export interface LimitStore {
    * each, in their order. At once where the counters are here. Rejects where they cannot be reached.
    */
   charge(charges: readonly LimitCharge[]): readonly LimitStanding[] | Promise<readonly LimitStanding[]>;
-  /** Counts what is only known afterwards, such as the tokens of an answer; a counter may fall below zero by it. */
+  /**
+   * Counts what is only known afterwards, such as the tokens of an answer; a counter may exceed its limit by it. A
+   * negative cost hands back.
+   */
   chargeAfterwards(charges: readonly LimitCharge[]): void;
 }

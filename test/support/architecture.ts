@@ -12,7 +12,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['gateway'],
   ['snapshot'],
   ['server', 'router', 'policies', 'proxy', 'upstream', 'stores', 'observability', 'admin'],
-  ['http1', 'config'],
+  ['http1', 'config', 'limits'],
   ['core', 'version'],
 ];
 
