@@ -1,7 +1,9 @@
 import type { Policy } from '../core/policy.ts';
+import { checkAuthServices } from './check-auth-services.ts';
 import { checkListeners } from './check-listeners.ts';
 import { checkPolicies } from './check-policies.ts';
 import { checkRoutes } from './check-routes.ts';
+import { checkTokenPolicies } from './check-token-policies.ts';
 import { checkUpstreams } from './check-upstreams.ts';
 import { asFields, type Findings } from './findings.ts';
 import type { Finding } from './issue-problems.ts';
@@ -25,6 +27,8 @@ export function checkGateway(
   checkUpstreams(gateway, findings);
   checkRoutes(gateway, findings);
   checkPolicies(gateway, policies, findings);
+  checkAuthServices(gateway, findings);
+  checkTokenPolicies(gateway, findings);
   return { problems, warnings };
 }
 

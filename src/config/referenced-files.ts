@@ -1,8 +1,10 @@
 import { resolve } from 'node:path';
+import { findPublicKeyFault } from './check-auth-services.ts';
 import { codeOf } from './document.ts';
 import { asFields, asList, type Fields } from './findings.ts';
 import type { Finding } from './issue-problems.ts';
-import type { ConfigPath } from './problem.ts';
+import { type ConfigPath, splitRemedy } from './problem.ts';
+import { findKeySetFault } from './public-key.ts';
 
 /** Reports every file that a configuration names and that cannot be read. */
 export async function checkFiles(
@@ -11,11 +13,13 @@ export async function checkFiles(
   readFile: (path: string) => Promise<string>,
 ): Promise<Finding[]> {
   const findings = await Promise.all(
-    namedFiles(asFields(data)).map(async ([path, file]): Promise<Finding[]> => {
+    namedFiles(asFields(data)).map(async ([path, file, findFault]): Promise<Finding[]> => {
       if (typeof file !== 'string' || file === '') return [];
       try {
-        await readFile(resolve(folder, file));
-        return [];
+        const fault = findFault?.(await readFile(resolve(folder, file)));
+        if (fault === undefined) return [];
+        const { message, remedy = '' } = splitRemedy(fault);
+        return [{ path, message, remedy }];
       } catch (error) {
         const message = `names a file that cannot be read (${codeOf(error)})`;
         return [
@@ -31,7 +35,9 @@ export async function checkFiles(
   return findings.flat();
 }
 
-type NamedFile = readonly [path: ConfigPath, file: unknown];
+type NamedFile = readonly [path: ConfigPath, file: unknown, findFault?: FaultFinder];
+/** Says what is wrong with the content, with the remedy behind ' — ', or nothing. */
+type FaultFinder = (text: string) => string | undefined;
 
 function namedFiles(gateway: Fields): NamedFile[] {
   const certificates = asList(gateway.listeners).flatMap((listener, i) =>
@@ -54,7 +60,20 @@ function namedFiles(gateway: Fields): NamedFile[] {
     Object.keys(asFields(gateway.customPolicies)),
   );
   const redis = filesOf(asFields(gateway.redis).tls, ['redis', 'tls'], ['caFile', 'certFile', 'keyFile']);
-  return [...certificates, ...upstreams, ...policies, ...redis];
+  return [...certificates, ...upstreams, ...policies, ...redis, ...authFiles(gateway)];
+}
+
+function authFiles(gateway: Fields): NamedFile[] {
+  return Object.entries(asFields(gateway.authServices)).flatMap(([name, service]): NamedFile[] => {
+    const { publicKeyFile, jwksFile, code, algorithms } = asFields(service);
+    const path = ['authServices', name];
+    const wanted = asList(algorithms).filter((algorithm) => typeof algorithm === 'string');
+    return [
+      [[...path, 'publicKeyFile'], publicKeyFile, (text) => findPublicKeyFault(text, wanted)],
+      [[...path, 'jwksFile'], jwksFile, findKeySetFault],
+      [[...path, 'code'], code],
+    ];
+  });
 }
 
 function filesOf(owner: unknown, path: ConfigPath, keys: readonly string[]): NamedFile[] {

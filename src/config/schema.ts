@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Policy } from '../core/policy.ts';
+import { authServiceName, authServiceSchema } from './auth-schema.ts';
 import { listenerSchema } from './listener-schema.ts';
 import { type PolicyInput, policyEntrySchema } from './policy-entry.ts';
 import { redisSchema } from './redis-schema.ts';
@@ -62,6 +63,10 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
       .prefault([])
       .describe("Proxies in front whose `X-Forwarded-*` is believed; nobody's by default."),
     forwarded: z.boolean().prefault(false).describe('Also tells upstreams in `Forwarded` (RFC 7239).'),
+    authServices: z
+      .record(authServiceName(), authServiceSchema(file))
+      .prefault({})
+      .describe('Who says that a token is good, by name.'),
     upstreams: z.record(upstreamName(), upstreamSchema(file)).prefault({}).describe('Services, by name.'),
     policies: policyList.describe('Policies that every route runs first, in this order.'),
     routes: z.array(routeSchema(policyList)).prefault([]).describe('Which requests go where.'),

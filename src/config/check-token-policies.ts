@@ -1,0 +1,106 @@
+import { type AuthKind, findAuthKind } from './check-auth-services.ts';
+import { asFields, asList, type Fields, type Findings } from './findings.ts';
+import type { ConfigPath } from './problem.ts';
+import { suggest } from './suggest.ts';
+
+/** The auth service of a policy that names none. */
+const USUAL_SERVICE = 'main';
+
+interface TokenUse {
+  readonly policy: 'jwt' | 'introspect';
+  readonly options: Fields;
+  readonly path: ConfigPath;
+}
+
+interface NamedService {
+  readonly name: unknown;
+  readonly path: ConfigPath;
+}
+
+/** Checks that `jwt` and `introspect` name auth services that fit, and that each service is named. */
+export function checkTokenPolicies(gateway: Fields, findings: Findings): void {
+  const services = asFields(gateway.authServices);
+  const uses = [
+    ...findUses(gateway.policies, ['policies']),
+    ...asList(gateway.routes).flatMap((route, i) =>
+      findUses(asFields(route).policies, ['routes', i, 'policies']),
+    ),
+  ];
+  const used = new Set<unknown>();
+  for (const use of uses) {
+    const named = servicesOf(use);
+    for (const { name } of named) used.add(name);
+    for (const service of named) checkService(service, use, services, findings);
+    if (named.length > 1) checkIssuers(named, services, findings);
+  }
+  for (const name of Object.keys(services)) {
+    if (!used.has(name))
+      findings.warn(['authServices', name], 'is used by no policy — take it out, or name it in jwt');
+  }
+}
+
+/** Finds the uses in a list of policies, and those inside `any`. */
+function findUses(list: unknown, path: ConfigPath): TokenUse[] {
+  return asList(list).flatMap((entry, i) => {
+    const at = [...path, i];
+    if (entry === 'jwt' || entry === 'introspect') return [{ policy: entry, options: {}, path: at }];
+    const { jwt, introspect, any } = asFields(entry);
+    if (jwt !== undefined) return [{ policy: 'jwt' as const, options: asFields(jwt), path: [...at, 'jwt'] }];
+    if (introspect !== undefined)
+      return [{ policy: 'introspect' as const, options: asFields(introspect), path: [...at, 'introspect'] }];
+    if (Array.isArray(any)) return findUses(any, [...at, 'any']);
+    return Object.entries(asFields(any)).flatMap(([key, inner]) => findUses(inner, [...at, 'any', key]));
+  });
+}
+
+function servicesOf({ options, path }: TokenUse): NamedService[] {
+  const { service, services } = options;
+  if (services === undefined) return [{ name: service ?? USUAL_SERVICE, path: [...path, 'service'] }];
+  return asList(services).map((name, i) => ({ name, path: [...path, 'services', i] }));
+}
+
+function checkService(
+  { name, path }: NamedService,
+  { policy }: TokenUse,
+  services: Fields,
+  findings: Findings,
+): void {
+  if (typeof name !== 'string' || name === '') return;
+  if (!Object.hasOwn(services, name)) {
+    const close = suggest(name, Object.keys(services));
+    const remedy = close === undefined ? 'define it under authServices' : `did you mean '${close}'?`;
+    findings.refuse(path, `there is no auth service ${findings.quote(path, name)} — ${remedy}`);
+    return;
+  }
+  const kind = findAuthKind(asFields(services[name]));
+  if (kind === undefined || kind === 'code') return;
+  const asks = kind === 'introspection';
+  if (asks && policy === 'jwt')
+    findings.refuse(path, 'names a service that asks the issuer about each token — use introspect for it');
+  if (!asks && policy === 'introspect')
+    findings.refuse(path, `names a service that verifies tokens by ${wordFor(kind)} — use jwt for it`);
+}
+
+/** Where there are several services, `iss` decides, so each has its own. */
+function checkIssuers(named: readonly NamedService[], services: Fields, findings: Findings): void {
+  const seen = new Map<string, unknown>();
+  for (const { name, path } of named) {
+    if (typeof name !== 'string' || !Object.hasOwn(services, name)) continue;
+    const { issuer } = asFields(services[name]);
+    if (issuer === undefined) {
+      const remedy = 'write what the iss of its tokens is';
+      findings.refuse(
+        path,
+        `names a service without issuer, by which one of several is chosen — ${remedy} there`,
+      );
+    } else if (typeof issuer === 'string') {
+      const other = seen.get(issuer);
+      if (other === undefined) seen.set(issuer, name);
+      else findings.refuse(path, `has the same issuer as '${other}' — keep one of the two`);
+    }
+  }
+}
+
+function wordFor(kind: AuthKind): string {
+  return kind === 'secret' ? 'secret' : 'key';
+}
