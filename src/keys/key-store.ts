@@ -1,0 +1,51 @@
+import type { ApiKeyRecord } from '../core/api-keys.ts';
+
+/** A key as it is stored: what is known of it, and the hashes of its secrets. */
+export interface StoredKey {
+  readonly record: Omit<ApiKeyRecord, 'lastUsedAt' | 'formerEndsAt'>;
+  /** The current one first, then the one before the last rotation. */
+  readonly secrets: readonly StoredSecret[];
+}
+
+export interface StoredSecret {
+  /** HMAC-SHA-256 of the whole key, as base64url. */
+  readonly hash: string;
+  /** Milliseconds since 1970. */
+  readonly endsAt?: number | undefined;
+}
+
+/** A stored key as it was read. */
+export interface FoundKey extends StoredKey {
+  /** The change that made it so, by which a replacement tells that nobody else changed it meanwhile. */
+  readonly revision: number;
+  readonly lastUsedAt: number | undefined;
+}
+
+/** What has been changed since a revision. */
+export interface KeyChanges {
+  readonly revision: number;
+  /** Ids of the keys that are new, changed or gone; `all` where that is not remembered. */
+  readonly ids: readonly string[] | 'all';
+}
+
+/**
+ * Keeps keys, for several processes at a time. Whatever fails because the store is away rejects or throws, and nothing
+ * is waited for longer than a moment.
+ */
+export interface KeyStore {
+  find(id: string): FoundKey | undefined | Promise<FoundKey | undefined>;
+  list(): Promise<readonly FoundKey[]>;
+  /** Adds a key. Resolves when it is sure to last; `false` where its id is taken. */
+  insert(key: StoredKey): Promise<boolean>;
+  /** Replaces a key as it was found. `false` where it has been changed or deleted meanwhile. */
+  replace(key: StoredKey, revision: number): Promise<boolean>;
+  /** Tells whether there was one. */
+  delete(id: string): Promise<boolean>;
+  /** Writes down when keys were used last: one write for all. Later times stay. */
+  markUsed(uses: ReadonlyMap<string, number>): Promise<void>;
+  /** Tells what was changed, by whichever process, since the revision that it gave before; -1 for the first time. */
+  changesSince(revision: number): KeyChanges | Promise<KeyChanges>;
+  /** Hears, where the store can tell at once, that it is worth to ask `changesSince`. */
+  onChange(listener: () => void): void;
+  close(): Promise<void>;
+}
