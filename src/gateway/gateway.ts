@@ -5,7 +5,7 @@ import { loadConfigInWorker } from '../config/load-in-worker.ts';
 import { ConfigError, formatProblem } from '../config/problem.ts';
 import type { GatewayConfig, ListenerConfig } from '../config/schema.ts';
 import { BufferBudget } from '../core/buffer-budget.ts';
-import { systemClock } from '../core/clock.ts';
+import { type Clock, systemClock } from '../core/clock.ts';
 import type {
   GatewayControl,
   GatewayDescription,
@@ -46,6 +46,8 @@ export interface GatewayOptions {
   readonly watch?: boolean;
   /** Where log lines go. Default: standard output. */
   readonly logDestination?: LogDestination;
+  /** Where time comes from, for tests of what takes long. Default: the machine. */
+  readonly clock?: Clock;
 }
 
 /**
@@ -72,12 +74,12 @@ export interface LoadedConfig {
 /** An API gateway: listens, handles requests, changes its configuration under way. */
 export class Gateway implements GatewayControl {
   private readonly options: GatewayOptions;
-  private readonly clock = systemClock;
+  private readonly clock: Clock;
   private readonly destination: LogDestination;
   private readonly log: Log;
   private readonly accessLog: AccessLog;
   private readonly metrics_: GatewayMetrics = createMetrics({ version: VERSION });
-  private readonly deadlines = new Deadlines(systemClock);
+  private readonly deadlines: Deadlines;
   private readonly kept = new KeptResources();
   private readonly budget = new BufferBudget();
   private readonly targetConnections = new ConnectionCount();
@@ -97,6 +99,8 @@ export class Gateway implements GatewayControl {
 
   constructor(options: GatewayOptions, loaded: LoadedConfig, destination: LogDestination) {
     this.options = options;
+    this.clock = options.clock ?? systemClock;
+    this.deadlines = new Deadlines(this.clock);
     this.config = loaded.config;
     this.contentKey = loaded.contentKey;
     this.policies = [...builtInPolicies, ...loaded.customPolicies];
