@@ -49,6 +49,8 @@ export class Forward implements HedgeOwner, BodyHolder, BodySource {
   private route: BodyRoute = 'held';
   private resumeTarget: (() => void) | undefined = undefined;
   private responseHead: ResponseHead | undefined = undefined;
+  /** The status of the target, which policies may have changed in the head. */
+  private targetStatus = NO_ANSWER;
   private hasLeft = false;
   /** What a policy put in place of the target's body. */
   private pump: BodyPump | undefined = undefined;
@@ -111,6 +113,7 @@ export class Forward implements HedgeOwner, BodyHolder, BodySource {
     writeResponseVia(head.headers);
     this.upstream.sticky?.write(exchange, this.slot as UpstreamTarget, head.headers);
     this.responseHead = head;
+    this.targetStatus = head.status;
     const body = pipeline.runResponse(exchange, head, this);
     if (isPromise(body)) void body.then((changed) => this.sendHead(head, changed));
     else this.sendHead(head, body);
@@ -125,6 +128,8 @@ export class Forward implements HedgeOwner, BodyHolder, BodySource {
   }
 
   end(trailers?: HeaderList): void {
+    if (this.slot !== undefined && this.responseHead !== undefined)
+      this.upstream.reportWhole(this.slot, this.targetStatus);
     if (this.route === 'client') this.client.end(trailers);
     else if (this.canPassOn) (this.bodySink as BodySink).end(trailers);
     else if (this.route !== 'discarded') this.heldEnd = { trailers };
@@ -139,6 +144,10 @@ export class Forward implements HedgeOwner, BodyHolder, BodySource {
       return;
     }
     exchange.failure ??= error;
+    if (this.slot !== undefined && isTargetsFault(error)) {
+      const { targetStatus, slot } = this;
+      this.upstream.reportBroken(exchange, slot, targetStatus, exchange.respondedAt, clock.monotonic());
+    }
     if (this.route === 'client') this.client.abort(error);
     else if (this.canPassOn) (this.bodySink as BodySink).abort(error);
     else this.heldError = error;

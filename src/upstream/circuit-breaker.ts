@@ -11,7 +11,7 @@ export interface BreakerSettings {
 export type BreakerState =
   | { readonly kind: 'closed' }
   | { readonly kind: 'open'; readonly until: number }
-  | { readonly kind: 'half-open'; passed: number; readonly probes: Set<object> };
+  | { readonly kind: 'half-open'; readonly passed: Set<object>; readonly probes: Set<object> };
 
 /** Requests that must succeed, at most so many at a time, before all pass again. */
 const PROBES = 3;
@@ -43,10 +43,10 @@ export class CircuitBreaker {
     if (this.state.kind === 'closed') return true;
     if (this.state.kind === 'open') {
       if (now < this.state.until) return false;
-      this.state = { kind: 'half-open', passed: 0, probes: new Set() };
+      this.state = { kind: 'half-open', passed: new Set(), probes: new Set() };
     }
     const { probes, passed } = this.state;
-    if (probes.size + passed >= PROBES && !probes.has(who)) return false;
+    if (probes.size + passed.size >= PROBES && !probes.has(who)) return false;
     probes.add(who);
     return true;
   }
@@ -56,8 +56,23 @@ export class CircuitBreaker {
     const { state } = this;
     if (state.kind === 'closed') return this.count(isFailure, now);
     if (state.kind === 'open' || !state.probes.delete(who)) return;
-    if (isFailure) this.open(now);
-    else if (++state.passed >= PROBES) this.close();
+    if (isFailure) return this.open(now);
+    state.passed.add(who);
+    if (state.passed.size >= PROBES) this.close();
+  }
+
+  /** Takes back the success that was recorded at `recordedAt`: the answer broke after it had begun. */
+  retract(who: object, recordedAt: number, now: number): void {
+    const { state } = this;
+    if (state.kind === 'half-open' && state.passed.has(who)) return this.open(now);
+    if (state.kind !== 'closed') return;
+    this.rotateTo(now);
+    const bucket = Math.floor(recordedAt / this.bucketMs);
+    const at = bucket % BUCKETS;
+    const isKnown =
+      this.bucket - bucket < BUCKETS && (this.failures[at] as number) < (this.totals[at] as number);
+    if (isKnown) this.countFailure(at, now);
+    else this.count(true, now);
   }
 
   /** Forgets a request that had no outcome, since the client left, say. */
@@ -66,12 +81,14 @@ export class CircuitBreaker {
   }
 
   private count(isFailure: boolean, now: number): void {
-    const bucket = Math.floor(now / this.bucketMs);
-    if (bucket !== this.bucket) this.rotate(bucket);
-    const at = bucket % BUCKETS;
+    this.rotateTo(now);
+    const at = this.bucket % BUCKETS;
     this.total++;
     (this.totals[at] as number)++;
-    if (!isFailure) return;
+    if (isFailure) this.countFailure(at, now);
+  }
+
+  private countFailure(at: number, now: number): void {
     this.failed++;
     (this.failures[at] as number)++;
     const { minimumRequests, failureRate } = this.settings;
@@ -79,7 +96,9 @@ export class CircuitBreaker {
   }
 
   /** Empties the buckets that have left the window. */
-  private rotate(bucket: number): void {
+  private rotateTo(now: number): void {
+    const bucket = Math.floor(now / this.bucketMs);
+    if (bucket === this.bucket) return;
     const passed = Math.min(bucket - this.bucket, BUCKETS);
     for (let i = 1; i <= passed; i++) {
       const at = (this.bucket + i) % BUCKETS;

@@ -20,20 +20,35 @@ export class Ejection {
   state: EjectionState = { kind: 'in', since: Number.NEGATIVE_INFINITY };
   private readonly settings: EjectionSettings;
   private failures = 0;
+  private brokenAnswers = 0;
   private lastDurationMs = 0;
 
   constructor(settings: EjectionSettings) {
     this.settings = settings;
   }
 
+  /** An answer began. It may break yet, so answers that broke are still counted. */
   succeed(): void {
     if (this.failures !== 0) this.failures = 0;
+  }
+
+  /** A good answer came whole. */
+  complete(): void {
+    if (this.brokenAnswers !== 0) this.brokenAnswers = 0;
   }
 
   /** Counts a failure and tells whether the target is to be ejected. */
   fail(): boolean {
     if (this.state.kind === 'out') return false;
-    return ++this.failures >= this.settings.failures;
+    this.failures++;
+    return this.isDue;
+  }
+
+  /** Counts an answer that broke though it began well, and tells whether the target is to be ejected. */
+  breakOff(): boolean {
+    if (this.state.kind === 'out') return false;
+    this.brokenAnswers++;
+    return this.isDue;
   }
 
   /** Puts the target out and returns for how many milliseconds. */
@@ -42,7 +57,7 @@ export class Ejection {
     const isForgotten = this.state.kind === 'in' && now - this.state.since >= this.lastDurationMs;
     const grown = isForgotten ? ejectForMs : this.lastDurationMs * 2;
     this.lastDurationMs = Math.min(Math.max(grown, ejectForMs), ejectForMs * MAX_GROWTH);
-    const reason = `${this.failures} failures in a row, the last one: ${lastFailure}`;
+    const reason = `${this.failures + this.brokenAnswers} failures in a row, the last one: ${lastFailure}`;
     this.state = { kind: 'out', since: now, until: now + this.lastDurationMs, reason };
     return this.lastDurationMs;
   }
@@ -50,6 +65,11 @@ export class Ejection {
   /** Lets the target in again. */
   readmit(now: number): void {
     this.failures = 0;
+    this.brokenAnswers = 0;
     this.state = { kind: 'in', since: now };
+  }
+
+  private get isDue(): boolean {
+    return this.failures + this.brokenAnswers >= this.settings.failures;
   }
 }

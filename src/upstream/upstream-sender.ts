@@ -25,7 +25,8 @@ class SentRequest implements ResponseSink, OngoingExchange {
   private readonly clock: Clock;
   private readonly sentAt: number;
   private ongoing: OngoingExchange | undefined = undefined;
-  private hasHead = false;
+  private status = NO_ANSWER;
+  private headAt = 0;
   private isOver = false;
 
   constructor(
@@ -67,8 +68,8 @@ class SentRequest implements ResponseSink, OngoingExchange {
   }
 
   head(head: ResponseHead): void {
-    this.hasHead = true;
-    this.report(head.status);
+    this.status = head.status;
+    this.headAt = this.report(head.status);
     this.sink.head(head);
   }
 
@@ -77,12 +78,13 @@ class SentRequest implements ResponseSink, OngoingExchange {
   }
 
   end(trailers?: HeaderList): void {
+    this.upstream.reportWhole(this.target, this.status);
     this.finish();
     this.sink.end(trailers);
   }
 
   abort(error: GatewayError): void {
-    if (!this.hasHead && isTargetsFault(error)) this.report(NO_ANSWER);
+    if (isTargetsFault(error)) this.reportFailure();
     this.finish();
     this.sink.abort(error);
   }
@@ -96,10 +98,17 @@ class SentRequest implements ResponseSink, OngoingExchange {
     this.sink.switchProtocols(head, tunnel);
   }
 
-  private report(status: number): void {
+  private report(status: number): number {
     const now = this.clock.monotonic();
     this.target.meter?.record(status, (now - this.sentAt) / 1000);
     this.upstream.report(this.exchange, this.target, status, now - this.sentAt, now);
+    return now;
+  }
+
+  private reportFailure(): void {
+    const { upstream, exchange, target, status, headAt } = this;
+    if (status === NO_ANSWER) this.report(NO_ANSWER);
+    else upstream.reportBroken(exchange, target, status, headAt, this.clock.monotonic());
   }
 
   private finish(): void {

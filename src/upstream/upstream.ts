@@ -39,6 +39,9 @@ export interface UpstreamCounters {
   readonly hedges: Counter;
 }
 
+/** An answer that breaks later than this is taken for a stream, which may well end so. */
+const STREAM_MS = 10_000;
+
 /** The status under which the failure of an attempt without an answer is reported. */
 export const NO_ANSWER = 0;
 
@@ -120,9 +123,28 @@ export class Upstream {
     if (this.usesLatency) target.state.latency.record(elapsedMs, isFailure, now);
     this.state.breaker?.record(exchange, isFailure, now);
     if (!isFailure) return target.state.ejection.succeed();
-    if (!target.state.ejection.fail() || !this.mayEject()) return;
-    target.state.eject(status === NO_ANSWER ? 'no answer' : `status ${status}`);
-    this.settings.counters?.ejections.add();
+    if (target.state.ejection.fail())
+      this.eject(target, status === NO_ANSWER ? 'no answer' : `status ${status}`);
+  }
+
+  /** Takes that an answer of which the head was reported came whole. */
+  reportWhole(target: UpstreamTarget, status: number): void {
+    if (!isTargetFailure(status)) target.state.ejection.complete();
+  }
+
+  /** Takes that an answer broke off for no fault of the client, after its head had been reported at `headAt`. */
+  reportBroken(
+    exchange: Exchange,
+    target: UpstreamTarget,
+    status: number,
+    headAt: number,
+    now: number,
+  ): void {
+    if (isTargetFailure(status)) return;
+    const isStream = now - headAt > STREAM_MS;
+    if (!isStream) this.state.breaker?.retract(exchange, headAt, now);
+    const { ejection } = target.state;
+    if (isStream ? ejection.fail() : ejection.breakOff()) this.eject(target, 'an answer that broke off');
   }
 
   /** Ends what `pick` began: an attempt is over. */
@@ -189,9 +211,11 @@ export class Upstream {
     this.balancer.update(this.available);
   }
 
-  private mayEject(): boolean {
+  private eject(target: UpstreamTarget, lastFailure: string): void {
     const out = this.all.filter(({ state }) => !state.isHealthy).length;
-    return out + 1 <= this.settings.maxEjected * this.all.length;
+    if (out + 1 > this.settings.maxEjected * this.all.length) return;
+    target.state.eject(lastFailure);
+    this.settings.counters?.ejections.add();
   }
 
   private ignoreTargets(): void {

@@ -62,6 +62,39 @@ describe('the circuit breaker', () => {
     expect(breaker.state.kind).toBe('half-open');
   });
 
+  it('takes a success back when the answer broke, so that a service that breaks all of them fails all of them', () => {
+    const breaker = new CircuitBreaker({ ...SETTINGS, failureRate: 1 });
+    for (let i = 0; i < 20; i++) {
+      const who = {};
+      breaker.record(who, false, i * 100);
+      expect(breaker.state.kind).toBe('closed');
+      breaker.retract(who, i * 100, i * 100 + 50);
+    }
+    expect(breaker.state.kind).toBe('open');
+  });
+
+  it('counts an answer by itself that broke when its success had left the window', () => {
+    const breaker = breakerThat(
+      { successes: 20, failures: 0, at: 0 },
+      { successes: 1, failures: 0, at: 15_000 },
+    );
+    for (let i = 0; i < 18; i++) breaker.retract({}, 0, 15_000);
+    expect(breaker.state.kind).toBe('closed');
+    breaker.retract({}, 0, 15_000);
+    expect(breaker.state.kind).toBe('open');
+  });
+
+  it('opens again when the answer to a probe breaks, but not for older ones', () => {
+    const breaker = breakerThat({ successes: 0, failures: 20, at: 0 });
+    const probe = {};
+    breaker.admit(probe, 15_000);
+    breaker.record(probe, false, 15_000);
+    breaker.retract({}, 14_000, 15_001);
+    expect(breaker.state.kind).toBe('half-open');
+    breaker.retract(probe, 15_000, 15_001);
+    expect(breaker.state).toEqual({ kind: 'open', until: 30_001 });
+  });
+
   it('in any order of events: closes only by three probes, never lets more than three pass between', () => {
     const event = fc.record({
       wait: fc.integer({ min: 0, max: 8000 }),
@@ -88,7 +121,8 @@ describe('the circuit breaker', () => {
           const { state } = breaker;
           if (leaves) breaker.abandon(first);
           else breaker.record(first, isFailure, now);
-          if (state.kind === 'half-open' && breaker.state.kind === 'closed') expect(state.passed.size).toBe(3);
+          if (state.kind === 'half-open' && breaker.state.kind === 'closed')
+            expect(state.passed.size).toBe(3);
           if (state.kind === 'open') expect(breaker.state).toBe(state);
         }
       }),

@@ -81,6 +81,74 @@ describe('passive ejection', () => {
   });
 });
 
+describe('answers that break after their head', () => {
+  /** An upstream of two targets whose first one answers as the test says. */
+  function answering() {
+    const stub = stubUpstream([1, 1]);
+    const { upstream, targets, clock, report } = stub;
+    const [a] = targets as [UpstreamTarget];
+    const breakOff = (times: number, afterMs = 5, status = 200): void => {
+      for (let i = 0; i < times; i++) {
+        const headAt = clock.monotonic();
+        report(a, status);
+        clock.advance(afterMs);
+        upstream.reportBroken(stubExchange(), a, status, headAt, clock.monotonic());
+      }
+    };
+    const complete = (status = 200): void => {
+      report(a, status);
+      upstream.reportWhole(a, status);
+    };
+    return { ...stub, a, breakOff, complete };
+  }
+
+  it('take a target out, though every one of them began well', () => {
+    const { a, breakOff, count } = answering();
+    breakOff(4);
+    expect(a.state.isHealthy).toBe(true);
+    breakOff(1);
+    expect(count(4)).toEqual({ b: 4 });
+    expect(a.state.health).toMatchObject({
+      reason: '5 failures in a row, the last one: an answer that broke off',
+    });
+  });
+
+  it('are forgotten with a whole answer, unless that is a failure itself', () => {
+    const { a, breakOff, complete } = answering();
+    breakOff(4);
+    complete();
+    breakOff(3);
+    complete(503);
+    expect(a.state.isHealthy).toBe(true);
+    breakOff(2);
+    expect(a.state.isHealthy).toBe(false);
+  });
+
+  it('add up with other failures', () => {
+    const { a, breakOff, report } = answering();
+    breakOff(2);
+    report(a, NO_ANSWER, 2);
+    expect(a.state.isHealthy).toBe(true);
+    report(a, NO_ANSWER);
+    expect(a.state.isHealthy).toBe(false);
+  });
+
+  it('count once when the status was a failure already', () => {
+    const { a, breakOff } = answering();
+    breakOff(4, 5, 500);
+    expect(a.state.isHealthy).toBe(true);
+  });
+
+  it('count no longer after the next head when they had lasted, as streams do', () => {
+    const { a, breakOff, upstream, clock } = answering();
+    breakOff(20, 10_001);
+    expect(a.state.isHealthy).toBe(true);
+    // A target that dies breaks all its streams at once.
+    for (let i = 0; i < 4; i++) upstream.reportBroken(stubExchange(), a, 200, 0, clock.monotonic());
+    expect(a.state.isHealthy).toBe(false);
+  });
+});
+
 describe('slow start', () => {
   it('gives a target that came back a tenth first, and all of its share in the end', () => {
     const { targets, report, clock, count } = stubUpstream([1, 1], { slowStartMs: 30_000 });
