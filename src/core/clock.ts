@@ -10,16 +10,31 @@ export interface Clock {
   after(delayMs: number, task: () => void): () => void;
 }
 
-/** The clock of the machine. */
+/**
+ * The clock of the machine. A task runs only after what had arrived by then was read: a process that was held up would
+ * else give up on peers whose bytes lie waiting.
+ */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   every(intervalMs, task) {
-    const timer = setInterval(task, intervalMs).unref();
-    return () => clearInterval(timer);
+    let due: NodeJS.Immediate | undefined;
+    const timer = setInterval(() => {
+      due = setImmediate(task).unref();
+    }, intervalMs).unref();
+    return () => {
+      clearInterval(timer);
+      clearImmediate(due);
+    };
   },
   after(delayMs, task) {
-    const timer = setTimeout(task, delayMs).unref();
-    return () => clearTimeout(timer);
+    let due: NodeJS.Immediate | undefined;
+    const timer = setTimeout(() => {
+      due = setImmediate(task).unref();
+    }, delayMs).unref();
+    return () => {
+      clearTimeout(timer);
+      clearImmediate(due);
+    };
   },
 };
