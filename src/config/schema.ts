@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Policy } from '../core/policy.ts';
@@ -32,6 +33,9 @@ export type ListenerConfig = GatewayConfig['listeners'][number];
 export type UpstreamConfig = GatewayConfig['upstreams'][string];
 export type RouteConfig = GatewayConfig['routes'][number];
 
+/** More than the cores of any machine that we know of, and few enough to be started by mistake. */
+const MAX_WORKERS = 256;
+
 /**
  * Makes the one schema that gives types, defaults, JSON Schema and reference.
  * Files are found from `folder`, the folder of the configuration file.
@@ -54,6 +58,11 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
     status: statusSchema()
       .optional()
       .describe('A port with nothing but `/healthz`, `/readyz` and `/metrics`, for probes and scrapers.'),
+    workers: workerCount()
+      .prefault(1)
+      .describe(
+        'Processes that `sallyport start` serves with, or `auto`: as many as there are cores. Above 1 a supervisor watches over them.',
+      ),
     dataDir: file().prefault('./sallyport-data').describe('Folder for what must outlive the process.'),
     redis: redisSchema(file)
       .optional()
@@ -81,6 +90,13 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
       .describe('Refuses some requests with 503 while the process cannot keep up; left out: none.'),
     drain: drainSchema().prefault({}).describe('How the gateway stops.'),
   });
+}
+
+function workerCount() {
+  const error = `is not a number of workers — write a whole number from 1 to ${MAX_WORKERS}, or auto`;
+  return z
+    .union([z.int({ error }).min(1, { error }).max(MAX_WORKERS, { error }), z.literal('auto')], { error })
+    .transform((count) => (count === 'auto' ? Math.min(availableParallelism(), MAX_WORKERS) : count));
 }
 
 function adminSchema() {

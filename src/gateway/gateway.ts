@@ -1,7 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import type { OperatorServer } from '../admin/http-app.ts';
 import { loadConfig } from '../config/load.ts';
-import { loadConfigInWorker } from '../config/load-in-worker.ts';
 import { ConfigError, formatProblem } from '../config/problem.ts';
 import type { GatewayConfig, ListenerConfig } from '../config/schema.ts';
 import { BufferBudget } from '../core/buffer-budget.ts';
@@ -34,6 +33,8 @@ import { contentKeyOf, watchConfigFile } from './config-watch.ts';
 import { handleRequest, type ListenerRules } from './handle-request.ts';
 import { type InjectRequest, type InjectResponse, inject } from './inject.ts';
 import { Listeners } from './listeners.ts';
+import { openOperatorPorts } from './operator-ports.ts';
+import { findLateSettings, loadBeside } from './reload-config.ts';
 
 export interface GatewayOptions {
   /** The configuration file: YAML, JSON, TypeScript or JavaScript. */
@@ -63,12 +64,31 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   return new Gateway(options, { ...loaded, contentKey }, destination);
 }
 
-/** A configuration as it was loaded from a file. */
-export interface LoadedConfig {
+/** A configuration and the policies that it brings along. */
+export interface ConfigToPrepare {
   readonly config: GatewayConfig;
   readonly customPolicies: readonly Policy[];
+}
+
+/** A configuration as it was loaded from a file. */
+export interface LoadedConfig extends ConfigToPrepare {
   /** What the file held, so that later changes are seen. */
   readonly contentKey: string | undefined;
+}
+
+/** What a supervisor gives the gateway of a worker, which it configures, watches and speaks for. */
+export interface WorkerRole {
+  /** The version of the configuration that it starts with. */
+  readonly version: number;
+  /** What the keys of TLS tickets are made from, so that a session begun at one worker resumes at another. */
+  readonly ticketSecret: Uint8Array;
+}
+
+/** A configuration that is ready beside the one that runs. One of the two functions is to be called. */
+export interface PreparedConfig {
+  /** Puts it in force, which cannot fail. */
+  commit(): void;
+  discard(): Promise<void>;
 }
 
 /** An API gateway: listens, handles requests, changes its configuration under way. */
@@ -85,7 +105,8 @@ export class Gateway implements GatewayControl {
   private readonly targetConnections = new ConnectionCount();
   private readonly listeners: Listeners;
   private readonly services: Services;
-  private readonly contentKey: string | undefined;
+  private readonly loaded: LoadedConfig;
+  private readonly role: WorkerRole | undefined;
   private config: GatewayConfig;
   private policies: readonly Policy[];
   private snapshot: Snapshot | undefined = undefined;
@@ -97,12 +118,13 @@ export class Gateway implements GatewayControl {
   private operatorServers: OperatorServer[] = [];
   private lastProblems: readonly string[] = [];
 
-  constructor(options: GatewayOptions, loaded: LoadedConfig, destination: LogDestination) {
+  constructor(options: GatewayOptions, loaded: LoadedConfig, destination: LogDestination, role?: WorkerRole) {
     this.options = options;
     this.clock = options.clock ?? systemClock;
     this.deadlines = new Deadlines(this.clock);
+    this.role = role;
     this.config = loaded.config;
-    this.contentKey = loaded.contentKey;
+    this.loaded = loaded;
     this.policies = [...builtInPolicies, ...loaded.customPolicies];
     this.destination = destination;
     const level = options.logLevel ?? 'info';
@@ -120,6 +142,7 @@ export class Gateway implements GatewayControl {
       services: this.services,
       clock: this.clock,
       deadlines: this.deadlines,
+      ticketSecret: role?.ticketSecret,
       handle: (request, client, rules) => this.handleRequest(request, client, rules),
       refuse: (error, client) => this.refuse(error, client),
     });
@@ -148,8 +171,9 @@ export class Gateway implements GatewayControl {
    */
   async start(): Promise<void> {
     try {
-      await this.apply(this.config);
-      await this.openAdmin();
+      (await this.prepare(this.loaded, this.role?.version ?? 1)).commit();
+      if (this.role === undefined)
+        this.operatorServers = await openOperatorPorts(this.config, this, this.log);
     } catch (error) {
       if (this.closing !== undefined) return this.closing;
       await this.abandon();
@@ -157,9 +181,15 @@ export class Gateway implements GatewayControl {
     }
     if (this.closing !== undefined) return this.closing.then(() => this.abandon());
     this.currentState = 'ready';
+    if (this.role !== undefined) return;
     if (this.options.watch !== false) {
       const { configFile } = this.options;
-      this.stopWatching = watchConfigFile(configFile, this.contentKey, this.clock, () => void this.reload());
+      this.stopWatching = watchConfigFile(
+        configFile,
+        this.loaded.contentKey,
+        this.clock,
+        () => void this.reload(),
+      );
     }
     this.log.info({ ports: this.ports, version: VERSION }, 'gateway started');
   }
@@ -171,9 +201,40 @@ export class Gateway implements GatewayControl {
     return turn;
   }
 
-  /** Drains: not ready, then no new connections, then the end of what is under way. */
-  close(): Promise<void> {
-    this.closing ??= this.drain();
+  /**
+   * Makes a configuration ready, of which `commit` then is the rest of a reload. For a supervisor, which has all its
+   * workers prepare before any commits. Rejects, with nothing changed, when a part cannot be made.
+   */
+  async prepare({ config, customPolicies }: ConfigToPrepare, version: number): Promise<PreparedConfig> {
+    const former = this.snapshot;
+    const policies = [...builtInPolicies, ...customPolicies];
+    const snapshot = await buildSnapshot(config, version, this.snapshotContext(policies));
+    // At the start the first port may be asked something while the second one is still being opened.
+    this.snapshot ??= snapshot;
+    try {
+      const ports = await this.listeners.prepare(config.listeners, () => this.refuseWhenStopping());
+      const commit = (): void => {
+        this.snapshot = snapshot;
+        this.config = config;
+        this.policies = policies;
+        ports.commit();
+        this.metrics_.setConfigVersion(version);
+        void former?.retire();
+      };
+      return { commit, discard: () => Promise.all([ports.discard(), snapshot.retire()]).then(() => {}) };
+    } catch (error) {
+      this.snapshot = former;
+      await snapshot.retire();
+      throw error;
+    }
+  }
+
+  /**
+   * Drains: not ready, then no new connections, then the end of what is under way. A supervisor waits by itself until
+   * load balancers have noticed, and spares idle connections when another worker goes on.
+   */
+  close({ delayMs, spareIdleMs }: { delayMs?: number; spareIdleMs?: number } = {}): Promise<void> {
+    this.closing ??= this.drain(delayMs ?? this.config.drain.delay, spareIdleMs ?? 0);
     return this.closing;
   }
 
@@ -218,7 +279,7 @@ export class Gateway implements GatewayControl {
    */
   async inject(request: InjectRequest): Promise<InjectResponse> {
     if (this.currentState === 'closed') throw new TypeError('the gateway is closed');
-    this.preparing ??= this.snapshot === undefined ? this.prepare() : Promise.resolve();
+    this.preparing ??= this.snapshot === undefined ? this.prepareToInject() : Promise.resolve();
     await this.preparing;
     const { listeners } = this.config;
     const { allowEncoded, limits } =
@@ -253,17 +314,11 @@ export class Gateway implements GatewayControl {
     if (this.currentState !== 'ready')
       return { ok: false, problems: [`the gateway is ${this.currentState}`] };
     try {
-      const loaded = await loadConfigInWorker(this.options.configFile, {
-        policiesModule: new URL(
-          import.meta.url.endsWith('.ts') ? '../policies/index.ts' : '../policies/index.js',
-          import.meta.url,
-        ).href,
-        env: this.options.env ?? process.env,
-      });
+      const loaded = await loadBeside(this.options.configFile, this.options.env ?? process.env);
       if (!loaded.ok) return this.refuseReload(loaded.problems.map(formatProblem));
-      this.policies = [...builtInPolicies, ...loaded.customPolicies];
       const former = this.config;
-      await this.apply(loaded.config);
+      const prepared = await this.prepare(loaded, this.running.version + 1);
+      prepared.commit();
       this.warnOfLateSettings(former);
     } catch (error) {
       return this.refuseReload([error instanceof Error ? error.message : String(error)]);
@@ -277,9 +332,7 @@ export class Gateway implements GatewayControl {
 
   /** The operators' ports and the data folder stay as they are until the next start. */
   private warnOfLateSettings(former: GatewayConfig): void {
-    const settings = (['admin', 'status', 'dataDir'] as const).filter(
-      (name) => JSON.stringify(former[name]) !== JSON.stringify(this.config[name]),
-    );
+    const settings = findLateSettings(former, this.config);
     if (settings.length === 0) return;
     this.log.warn({ settings }, 'some changed settings take effect at the next start');
   }
@@ -291,41 +344,20 @@ export class Gateway implements GatewayControl {
     return { ok: false, problems };
   }
 
-  /** Builds everything that `config` asks for beside what runs, then swaps. A failure before the swap changes nothing. */
-  private async apply(config: GatewayConfig): Promise<void> {
-    const former = this.snapshot;
-    const version = (former?.version ?? 0) + 1;
-    const snapshot = await buildSnapshot(config, version, this.snapshotContext());
-    // At the start the first port may be asked something while the second one is still being opened.
-    this.snapshot ??= snapshot;
-    try {
-      const openPorts = await this.listeners.prepare(config.listeners, () => this.refuseWhenStopping());
-      this.snapshot = snapshot;
-      this.config = config;
-      openPorts();
-    } catch (error) {
-      this.snapshot = former;
-      await snapshot.retire();
-      throw error;
-    }
-    this.metrics_.setConfigVersion(version);
-    void former?.retire();
-  }
-
   /** A reload must not open ports behind the end of the gateway. */
   private refuseWhenStopping(): void {
     if (this.isStopping) throw new Error(`the gateway is ${this.currentState}`);
   }
 
   /** Builds the first Snapshot without opening a port. */
-  private async prepare(): Promise<void> {
-    const snapshot = await buildSnapshot(this.config, 1, this.snapshotContext());
+  private async prepareToInject(): Promise<void> {
+    const snapshot = await buildSnapshot(this.config, 1, this.snapshotContext(this.policies));
     if (this.snapshot === undefined) this.snapshot = snapshot;
     else await snapshot.retire();
   }
 
-  private snapshotContext(): SnapshotContext {
-    const { services, clock, log, deadlines, kept, budget, policies, targetConnections } = this;
+  private snapshotContext(policies: readonly Policy[]): SnapshotContext {
+    const { services, clock, log, deadlines, kept, budget, targetConnections } = this;
     return {
       services,
       clock,
@@ -339,23 +371,13 @@ export class Gateway implements GatewayControl {
     };
   }
 
-  private async openAdmin(): Promise<void> {
-    const { admin, status, dataDir } = this.config;
-    const { startAdmin } = await import('../admin/start-admin.ts');
-    this.operatorServers.push(await startAdmin({ ...admin, dataDir }, this, this.log));
-    if (status === undefined) return;
-    const { startStatus } = await import('../admin/start-status.ts');
-    this.operatorServers.push(await startStatus(status, this, this.log));
-  }
-
-  private async drain(): Promise<void> {
-    const { delay, timeout } = this.config.drain;
+  private async drain(delayMs: number, spareIdleMs: number): Promise<void> {
     this.currentState = 'draining';
     this.stopWatching();
     this.log.info({}, 'draining');
     // Without an open port there is no load balancer that has to notice.
-    if (this.ports.length > 0) await new Promise<void>((resolve) => setTimeout(resolve, delay));
-    await this.listeners.drain(timeout);
+    if (this.ports.length > 0) await new Promise<void>((resolve) => setTimeout(resolve, delayMs));
+    await this.listeners.drain(this.config.drain.timeout, spareIdleMs);
     await this.abandon();
     this.log.info({}, 'gateway stopped');
     await this.destination.close();

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import type { ListenerConfig } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { GatewayError } from '../core/errors.ts';
@@ -15,8 +16,18 @@ export interface ListenersContext {
   readonly services: Services;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
+  /** What the keys of TLS tickets are made from; left out: nobody else knows them. */
+  readonly ticketSecret: Uint8Array | undefined;
   readonly handle: (request: ClientRequest, client: ClientSink, rules: ListenerRules) => void;
   readonly refuse: (error: GatewayError, client: ClientInfo) => Reply;
+}
+
+/** Ports as a configuration asks for them. One of the two functions is to be called. */
+export interface PreparedPorts {
+  /** Puts them in force, which cannot fail. */
+  commit(): void;
+  /** Closes what was opened for them. */
+  discard(): Promise<void>;
 }
 
 /** An open listener and what new connections of it are served with. */
@@ -52,15 +63,17 @@ export class Listeners {
   }
 
   /**
-   * Prepares what `configs` ask for, and gives the function that puts it in force, which cannot fail: new ports are
-   * open and new certificates read before anything changes. Rejects with the first thing that cannot be done, which may
+   * Prepares what `configs` ask for: new ports are open and new certificates read before anything changes. Rejects with the first thing that cannot be done, which may
    * be what `check` throws when all is ready.
    */
-  async prepare(configs: readonly ListenerConfig[], check: () => void = () => {}): Promise<() => void> {
+  async prepare(configs: readonly ListenerConfig[], check: () => void = () => {}): Promise<PreparedPorts> {
     const next: OpenListener[] = [];
     const changes: (() => void)[] = [];
     const opened: OpenListener[] = [];
     const spare = [...this.open];
+    const discard = async (): Promise<void> => {
+      await Promise.all(opened.map(({ listener }) => listener.close()));
+    };
     try {
       for (const config of configs) {
         const certificates = await this.readCertificates(config);
@@ -73,25 +86,26 @@ export class Listeners {
       }
       check();
     } catch (error) {
-      await Promise.all(opened.map(({ listener }) => listener.close()));
+      await discard();
       throw error;
     }
-    return () => {
+    const commit = (): void => {
       for (const change of changes) change();
       this.open = next;
       for (const entry of spare) this.remove(entry);
     };
+    return { commit, discard };
   }
 
   stopAccepting(): void {
     for (const { listener } of this.open) listener.stopAccepting();
   }
 
-  /** Lets connections finish, and cuts what is left after `timeoutMs`. */
-  async drain(timeoutMs: number): Promise<void> {
+  /** Lets connections finish, and cuts what is left after `timeoutMs`. Idle ones end at once, or after `spareIdleMs`. */
+  async drain(timeoutMs: number, spareIdleMs = 0): Promise<void> {
     for (const { stopWatching } of this.open) stopWatching();
     const listeners = [...this.open.map(({ listener }) => listener), ...this.leaving];
-    await Promise.all(listeners.map((listener) => listener.drain(timeoutMs)));
+    await Promise.all(listeners.map((listener) => listener.drain(timeoutMs, spareIdleMs)));
   }
 
   private remove({ listener, stopWatching }: OpenListener): void {
@@ -111,7 +125,8 @@ export class Listeners {
     certificates: CertificateStore | undefined,
   ): Promise<OpenListener> {
     const { host, port, limits } = config;
-    const options = { host, port, certificates, maxConnections: limits.connections };
+    const ticketKeys = deriveTicketKeys(this.context.ticketSecret, keyOf(config));
+    const options = { host, port, certificates, maxConnections: limits.connections, ticketKeys };
     const accepting: { entry?: OpenListener } = {};
     const listener = await openListener(
       options,
@@ -171,6 +186,14 @@ export class Listeners {
 /** What cannot be changed while a port is open. */
 function keyOf({ host, port, tls }: ListenerConfig): string {
   return JSON.stringify([host, port, tls !== undefined]);
+}
+
+/**
+ * Keys of a port's own: with those of another one, a session that began without a client certificate could be taken up
+ * where one is asked for.
+ */
+function deriveTicketKeys(secret: Uint8Array | undefined, key: string): Buffer | undefined {
+  return secret && createHmac('sha384', secret).update(key).digest();
 }
 
 function explainOpenPort(port: number): string {

@@ -30,6 +30,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   readonly client: ClientInfo;
   deadline: number;
   isClosing = false;
+  private isRetiring = false;
   private readonly options: ServeOptions;
   private readonly onClosed: () => void;
   private readonly transport: Transport;
@@ -65,7 +66,14 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   /** Lets the answer under way be the last; closes at once when there is none. */
   drain(): void {
     this.isClosing = true;
+    this.isRetiring = false;
     if (this.exchange === undefined && !this.parser.isInHead && !this.isLingering) this.closeGracefully();
+  }
+
+  /** Lets the next answer be the last, of which the client is told in its head. */
+  retire(): void {
+    this.isClosing = true;
+    this.isRetiring = true;
   }
 
   destroy(): void {
@@ -287,7 +295,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
 
   private nextRequest(): void {
     this.exchange = undefined;
-    if (this.isClosing) return this.closeGracefully();
+    if (this.isClosing && !this.isRetiring) return this.closeGracefully();
     this.watchIdle();
   }
 

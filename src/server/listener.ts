@@ -11,6 +11,8 @@ import { explainListenError } from './listen-error.ts';
 export interface Connection {
   /** Finishes what is in flight, then closes; closes at once if idle. */
   drain(): void;
+  /** Lets the next answer be the last, or the one in flight; stays open while idle. */
+  retire(): void;
   destroy(): void;
 }
 
@@ -27,6 +29,8 @@ export interface ListenerOptions {
   readonly maxConnections: number;
   /** Milliseconds that a client may take for the TLS handshake. Default: 10,000. */
   readonly handshakeTimeoutMs?: number | undefined;
+  /** 48 bytes that TLS tickets are made with. Default: some that nobody else knows. */
+  readonly ticketKeys?: Buffer | undefined;
 }
 
 export type ListenerServices = Pick<Services, 'clock' | 'log' | 'metrics'>;
@@ -77,7 +81,7 @@ function createSecureServer(options: ListenerOptions, tls: TlsState): TlsServer 
     ALPNProtocols: ['http/1.1'],
     handshakeTimeout: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
     // The server keeps them when certificates are replaced, so that clients still resume their sessions.
-    ticketKeys: randomBytes(48),
+    ticketKeys: options.ticketKeys ?? randomBytes(48),
   });
 }
 
@@ -99,6 +103,8 @@ export class Listener {
   private readonly closed: Promise<void>;
   private readonly tls: TlsState | undefined;
   private isDraining = false;
+  /** While it drains: whether idle connections are still open. */
+  private isSparing = false;
   private acceptErrorLoggedAt = Number.NEGATIVE_INFINITY;
 
   /** Takes a server that listens. */
@@ -169,19 +175,27 @@ export class Listener {
   }
 
   /**
-   * Closes the port, lets connections finish what they do, and destroys what is left after `timeoutMs`.
+   * Closes the port, lets connections finish what they do, and destroys what is left after `timeoutMs`. Idle ones end
+   * at once, or where `spareIdleMs` is given with the next answer or after that time: a client whose next request is on
+   * its way then gets its answer.
    * Resolves when all are closed, with the number of those that were cut.
    */
-  async drain(timeoutMs: number): Promise<number> {
+  async drain(timeoutMs: number, spareIdleMs = 0): Promise<number> {
     this.isDraining = true;
     this.stopAccepting();
-    for (const connection of this.open) connection.drain();
+    this.isSparing = spareIdleMs > 0;
+    for (const connection of this.open) this.isSparing ? connection.retire() : connection.drain();
+    const cancelSparing = this.services.clock.after(spareIdleMs, () => {
+      this.isSparing = false;
+      for (const connection of this.open) connection.drain();
+    });
     let cut = 0;
     const cancelTimeout = this.services.clock.after(timeoutMs, () => {
       cut = this.open.size;
       this.destroyAll();
     });
     await this.closed;
+    cancelSparing();
     cancelTimeout();
     return cut;
   }
@@ -245,7 +259,8 @@ export class Listener {
     });
     this.open.add(connection);
     socket.once('close', () => this.open.delete(connection));
-    if (this.isDraining) connection.drain();
+    if (this.isSparing) connection.retire();
+    else if (this.isDraining) connection.drain();
   }
 
   private destroyAll(): void {

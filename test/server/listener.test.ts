@@ -42,6 +42,10 @@ class Greeter implements Connection {
     this.socket.end('draining');
   }
 
+  retire(): void {
+    this.socket.write('retiring ');
+  }
+
   destroy(): void {
     this.socket.destroy();
   }

@@ -1,0 +1,20 @@
+import type { LoadResult } from '../config/load.ts';
+import { loadConfigInWorker } from '../config/load-in-worker.ts';
+import type { GatewayConfig } from '../config/schema.ts';
+
+/** Loads a configuration beside what runs. */
+export function loadBeside(
+  file: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<LoadResult> {
+  const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+  const policiesModule = new URL(`../policies/index${ending}`, import.meta.url).href;
+  return loadConfigInWorker(file, { policiesModule, env });
+}
+
+/** Names the settings that differ and stay as they are until the next start. */
+export function findLateSettings(former: GatewayConfig, config: GatewayConfig): string[] {
+  return (['admin', 'status', 'dataDir', 'workers'] as const).filter(
+    (name) => JSON.stringify(former[name]) !== JSON.stringify(config[name]),
+  );
+}
