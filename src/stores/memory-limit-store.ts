@@ -1,0 +1,216 @@
+import type { Clock } from '../core/clock.ts';
+import type { LimitCharge, LimitStanding, LimitStore } from '../core/limit-store.ts';
+import type { Counter, Log, Metrics } from '../core/services.ts';
+import {
+  applyCharge,
+  type ChargeDecision,
+  countingOf,
+  decideCharge,
+  refuses,
+  standingOf,
+} from '../limits/decide.ts';
+import type { LimitState } from '../limits/limit-state.ts';
+import { CounterSlots } from './counter-slots.ts';
+import { LimitCounters, ownText } from './limit-counters.ts';
+import type { LastingCounter, QuotaJournal } from './quota-journal.ts';
+
+export interface MemoryLimitStoreOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Counters that are kept at most. Default: 1.2 million. */
+  readonly maxCounters?: number;
+  /** Counters of one limit at most, so that none can crowd out the others. Default: a million. */
+  readonly maxCountersOfLimit?: number;
+}
+
+const SWEEP_MS = 100;
+const SWEPT_AT_ONCE = 8192;
+/** How many slots are looked at for one that is as new, when a new client comes and all are taken. */
+const SWEPT_WHEN_FULL = 16;
+const SAVE_MS = 500;
+const WARN_MS = 60_000;
+/** No key of a request can be it. */
+const OVERFLOW = '\0overflow';
+
+/**
+ * Keeps the counters of limits in this process. All is decided at once, without a promise.
+ *
+ * It is bounded: a counter goes only when it is as new, and so nothing is ever forgotten that counts. When all are taken,
+ * clients that have none yet share one for each limit, which is counted and logged.
+ */
+export class MemoryLimitStore implements LimitStore {
+  private readonly clock: Clock;
+  private readonly log: Log;
+  private readonly overflows: Counter;
+  private readonly maxCounters: number;
+  private readonly maxCountersOfLimit: number;
+  private readonly limits = new Map<string, LimitCounters>();
+  private readonly slots = new CounterSlots();
+  /** Counters of quotas that changed since they were written down, by their slots. */
+  private readonly unsaved = new Map<number, { readonly limit: string; readonly key: string }>();
+  private readonly closers: (() => void)[];
+  private journal: QuotaJournal | undefined = undefined;
+  /** From the monotonic clock to the wall clock, so that time never runs backwards. */
+  private epoch: number;
+  private warnedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: MemoryLimitStoreOptions) {
+    const { clock, metrics } = options;
+    this.clock = clock;
+    this.log = options.log;
+    this.maxCounters = options.maxCounters ?? 1_200_000;
+    this.maxCountersOfLimit = options.maxCountersOfLimit ?? 1_000_000;
+    this.epoch = clock.now() - clock.monotonic();
+    this.overflows = metrics.counter(
+      'gateway_limit_overflows_total',
+      'Requests of new clients that were counted together, since there was no room for a counter of their own.',
+    );
+    this.closers = [
+      metrics.gauge('gateway_limit_counters', 'Counters of limits kept in memory.', {}, () => this.size),
+      clock.every(SWEEP_MS, () => this.sweep()),
+    ];
+  }
+
+  /** Counters kept now. */
+  get size(): number {
+    return this.slots.size;
+  }
+
+  charge(charges: readonly LimitCharge[]): readonly LimitStanding[] {
+    const now = this.now();
+    this.makeRoom(now);
+    const slots: (number | undefined)[] = [];
+    const decisions: ChargeDecision[] = [];
+    let isPassed = true;
+    for (let i = 0; i < charges.length; i++) {
+      const charge = charges[i] as LimitCharge;
+      const slot = this.find(charge);
+      const decision = decideCharge(slot === undefined ? undefined : this.slots.read(slot), charge, now);
+      if (refuses(decision, charge)) isPassed = false;
+      slots.push(slot);
+      decisions.push(decision);
+    }
+    const standings: LimitStanding[] = [];
+    for (let i = 0; i < charges.length; i++) {
+      const charge = charges[i] as LimitCharge;
+      const decision = decisions[i] as ChargeDecision;
+      if (isPassed && decision.after !== decision.before) this.put(charge, slots[i], decision.after, now);
+      standings.push(standingOf(charge, decision, isPassed, now));
+    }
+    return standings;
+  }
+
+  chargeAfterwards(charges: readonly LimitCharge[]): void {
+    const now = this.now();
+    this.makeRoom(now);
+    for (const charge of charges) {
+      const slot = this.find(charge);
+      const state = slot === undefined ? undefined : this.slots.read(slot);
+      this.put(charge, slot, applyCharge(state, charge, now), now);
+    }
+  }
+
+  /** Takes up the quotas of the last time, and keeps what becomes of them in `journal`, which it closes. */
+  keepIn(journal: QuotaJournal): void {
+    if (this.journal !== undefined) return;
+    const now = this.now();
+    for (const { limit, key, at, used, endsAt } of journal.load(now)) {
+      const counters = this.countersOf(limit);
+      if (counters.find(key) !== undefined) continue;
+      const slot = this.slots.take(counters, key);
+      counters.add(key, slot);
+      this.slots.write(slot, { at, used, former: 0 }, endsAt);
+    }
+    this.journal = journal;
+    this.closers.push(this.clock.every(SAVE_MS, () => this.save()));
+  }
+
+  /** Writes down what is not yet, and ends. */
+  close(): void {
+    for (const close of this.closers.splice(0)) close();
+    this.save();
+    this.journal?.close();
+    this.journal = undefined;
+  }
+
+  private now(): number {
+    return Math.floor(this.epoch + this.clock.monotonic());
+  }
+
+  /** Only before anything is looked up: what is found must not be taken away again. */
+  private makeRoom(now: number): void {
+    if (this.slots.size >= Math.min(this.maxCounters, this.maxCountersOfLimit))
+      this.slots.sweep(SWEPT_WHEN_FULL, now);
+  }
+
+  private find({ limit, key }: LimitCharge): number | undefined {
+    const counters = this.limits.get(limit);
+    const own = counters?.find(key);
+    if (own !== undefined || !this.isFull(counters)) return own;
+    this.noteOverflow();
+    return counters?.find(OVERFLOW);
+  }
+
+  private put(charge: LimitCharge, found: number | undefined, state: LimitState, now: number): void {
+    const slot = found ?? this.add(charge);
+    const { limit, rule, period } = charge;
+    const expiresAt = period?.endsAt ?? now + countingOf(charge).resetMs(state, rule, now, period);
+    this.slots.write(slot, state, expiresAt);
+    if (period === undefined || this.journal === undefined || this.unsaved.has(slot)) return;
+    this.unsaved.set(slot, { limit, key: this.slots.keyOf(slot) });
+  }
+
+  private add({ limit, key }: LimitCharge): number {
+    const own = this.isFull(this.limits.get(limit)) ? OVERFLOW : ownText(key);
+    const counters = this.countersOf(limit);
+    const slot = this.slots.take(counters, own);
+    counters.add(own, slot);
+    return slot;
+  }
+
+  private isFull(counters: LimitCounters | undefined): boolean {
+    return (counters?.size ?? 0) >= this.maxCountersOfLimit || this.slots.size >= this.maxCounters;
+  }
+
+  private countersOf(limit: string): LimitCounters {
+    let counters = this.limits.get(limit);
+    if (counters === undefined) {
+      counters = new LimitCounters(limit, (name) => this.limits.delete(name));
+      this.limits.set(limit, counters);
+    }
+    return counters;
+  }
+
+  private noteOverflow(): void {
+    this.overflows.add();
+    const now = this.clock.monotonic();
+    if (now - this.warnedAt < WARN_MS) return;
+    this.warnedAt = now;
+    const counters = this.size;
+    this.log.warn({ counters }, 'no room for more counters of limits; new clients share one for each limit');
+  }
+
+  private sweep(): void {
+    // Sleep of the machine stops the monotonic clock; only forwards is it put right.
+    this.epoch = Math.max(this.epoch, this.clock.now() - this.clock.monotonic());
+    this.slots.sweep(SWEPT_AT_ONCE, this.now());
+  }
+
+  private save(): void {
+    if (this.journal === undefined || this.unsaved.size === 0) return;
+    const counters: LastingCounter[] = [];
+    for (const [slot, { limit, key }] of this.unsaved) {
+      // Unless its time came to an end meanwhile and the slot is another's.
+      if (this.limits.get(limit)?.find(key) !== slot) continue;
+      const { at, used } = this.slots.read(slot);
+      counters.push({ limit, key, at, used, endsAt: this.slots.expiryOf(slot) });
+    }
+    try {
+      this.journal.save(counters);
+      this.unsaved.clear();
+    } catch (err) {
+      this.log.error({ err }, 'quotas could not be written down; this is tried again');
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+
+/** A counter that outlives the process. */
+export interface LastingCounter {
+  readonly limit: string;
+  readonly key: string;
+  readonly at: number;
+  readonly used: number;
+  /** Milliseconds since 1970 at which it is as new. */
+  readonly endsAt: number;
+}
+
+/** Where the counters of quotas are written down, for when the process ends. */
+export interface QuotaJournal {
+  /** Gives what is still of use, and forgets the rest. */
+  load(now: number): LastingCounter[];
+  /** Writes all of these or throws. What is written outlives `kill -9`. */
+  save(counters: readonly LastingCounter[]): void;
+  close(): void;
+}
+
+const FILE = 'limits.sqlite';
+
+const SCHEMA = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = NORMAL;
+  PRAGMA busy_timeout = 1000;
+  CREATE TABLE IF NOT EXISTS counters (
+    name TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL, used INTEGER NOT NULL, ends_at INTEGER NOT NULL,
+    PRIMARY KEY (name, key)
+  ) WITHOUT ROWID;
+`;
+
+const UPSERT = `
+  INSERT INTO counters (name, key, at, used, ends_at) VALUES (?, ?, ?, ?, ?)
+  ON CONFLICT (name, key) DO UPDATE SET at = excluded.at, used = excluded.used, ends_at = excluded.ends_at
+`;
+
+/** Opens the journal in `folder`, which is made if need be. Rejects where that cannot be. */
+export async function openQuotaJournal(folder: string): Promise<QuotaJournal> {
+  const { DatabaseSync: Database } = await import('node:sqlite');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const database = new Database(path.join(folder, FILE));
+  try {
+    database.exec(SCHEMA);
+    return new SqliteQuotaJournal(database);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+class SqliteQuotaJournal implements QuotaJournal {
+  private readonly database: DatabaseSync;
+  private readonly upsert: StatementSync;
+
+  constructor(database: DatabaseSync) {
+    this.database = database;
+    this.upsert = database.prepare(UPSERT);
+  }
+
+  load(now: number): LastingCounter[] {
+    this.database.prepare('DELETE FROM counters WHERE ends_at <= ?').run(now);
+    const rows = this.database.prepare('SELECT name, key, at, used, ends_at FROM counters').all();
+    return rows.map((row) => ({
+      limit: String(row.name),
+      key: String(row.key),
+      at: Number(row.at),
+      used: Number(row.used),
+      endsAt: Number(row.ends_at),
+    }));
+  }
+
+  save(counters: readonly LastingCounter[]): void {
+    this.database.exec('BEGIN IMMEDIATE');
+    try {
+      for (const { limit, key, at, used, endsAt } of counters) this.upsert.run(limit, key, at, used, endsAt);
+      this.database.exec('COMMIT');
+    } catch (error) {
+      if (this.database.isTransaction) this.database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.database.close();
+  }
+}
