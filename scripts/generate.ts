@@ -101,10 +101,17 @@ function policyPage(policy: Policy): string {
     policy.position === 'first'
       ? 'It runs before all policies that may refuse, wherever it is written.'
       : 'It runs where it is written.',
-    ...(policy.refuses ? ['It takes `observe: true`: decide, log and count, but let pass.'] : []),
+    ...observingLines(policy),
     '',
     ...describeSettings(policyJsonSchema(policy), 'Options'),
   ]);
+}
+
+function observingLines({ refuses, access }: Policy): string[] {
+  if (!refuses) return [];
+  const key = access === 'none' ? 'observe' : 'dangerouslyObserve';
+  const warning = access === 'none' ? '' : ' Who is refused then gets in, which `check` warns of.';
+  return [`It takes \`${key}: true\`: decide, log and count, but let pass.${warning}`];
 }
 
 function errorsPage(): string {

@@ -1,25 +1,41 @@
 import type { Policy } from '../core/policy.ts';
+import { checkAccess, type WrittenUse } from './check-access.ts';
 import { asFields, asList, type Fields, type Findings } from './findings.ts';
 import type { ConfigPath } from './problem.ts';
 
-/** Checks that no list of policies says twice what can be said once: a second `cors` would undo the first. */
+/** Checks how the policies of a list, and those of routes with the top-level ones, fit together. */
 export function checkPolicies(gateway: Fields, policies: readonly Policy[], findings: Findings): void {
-  const single = new Set<string>();
-  for (const { name, combination } of policies) if (combination === 'replace') single.add(name);
-  checkList(gateway.policies, ['policies'], single, findings);
-  for (const [i, route] of asList(gateway.routes).map(asFields).entries()) {
-    checkList(route.policies, ['routes', i, 'policies'], single, findings);
-  }
+  const byName = new Map(policies.map((policy) => [policy.name, policy]));
+  const topLevel = readUses(gateway.policies, ['policies'], byName);
+  const routes = asList(gateway.routes).map((route, i) => {
+    const fields = asFields(route);
+    return {
+      fields,
+      path: ['routes', i],
+      uses: readUses(fields.policies, ['routes', i, 'policies'], byName),
+    };
+  });
+  for (const uses of [topLevel, ...routes.map((route) => route.uses)]) checkDoubles(uses, findings);
+  checkAccess(topLevel, routes, findings);
 }
 
-function checkList(list: unknown, path: ConfigPath, single: ReadonlySet<string>, findings: Findings): void {
-  const seen = new Set<string>();
-  for (const [i, entry] of asList(list).entries()) {
+function readUses(list: unknown, path: ConfigPath, byName: ReadonlyMap<string, Policy>): WrittenUse[] {
+  return asList(list).flatMap((entry, i) => {
     const name = typeof entry === 'string' ? entry : Object.keys(asFields(entry))[0];
-    if (name === undefined || !single.has(name)) continue;
+    if (name === undefined) return [];
+    const options = asFields(asFields(entry)[name]);
+    return [{ name, policy: byName.get(name), options, path: [...path, i] }];
+  });
+}
+
+/** No list of policies says twice what can be said once: a second `cors` would undo the first. */
+function checkDoubles(uses: readonly WrittenUse[], findings: Findings): void {
+  const seen = new Set<string>();
+  for (const { name, policy, path } of uses) {
+    if (policy?.combination !== 'replace') continue;
     if (seen.has(name)) {
       findings.refuse(
-        [...path, i],
+        path,
         `is a second ${name} in one list, of which only one can hold — put all into one entry`,
       );
     }

@@ -58,6 +58,15 @@ function isPolicy(value: unknown): value is Policy {
   return typeof name === 'string' && options instanceof z.ZodType && typeof create === 'function';
 }
 
+const standIns = new WeakSet<Policy>();
+
+/** Tells whether a policy only stands for one that could not be had, of which nothing is known. */
+export function isStandIn(policy: Policy): boolean {
+  return standIns.has(policy);
+}
+
 function standIn(name: string): Policy {
-  return definePolicy({ name, options: z.unknown(), refuses: true, create: () => ({}) });
+  const policy = definePolicy({ name, options: z.unknown(), refuses: true, create: () => ({}) });
+  standIns.add(policy);
+  return policy;
 }

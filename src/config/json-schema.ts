@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Policy } from '../core/policy.ts';
 import type { KnownKeys } from './issue-problems.ts';
-import { isPolicyEntrySchema } from './policy-entry.ts';
+import { findEntryPolicies } from './policy-entry.ts';
 import type { ConfigPath } from './problem.ts';
 import { gatewaySchema } from './schema.ts';
 
@@ -24,13 +24,10 @@ const REFERENCE: JsonSchema = { type: 'string', pattern: '\\$\\{' };
 
 /** Makes the JSON Schema of the configuration as it is written, for editors and for the reference. */
 export function gatewayJsonSchema(policies: readonly Policy[]): JsonSchema {
-  const entry = policyEntryJsonSchema(policies);
   return z.toJSONSchema(gatewaySchema(policies), {
     io: 'input',
     unrepresentable: 'any',
-    override: ({ zodSchema, jsonSchema }) => {
-      if (isPolicyEntrySchema(zodSchema)) Object.assign(jsonSchema, entry);
-    },
+    override: spellOutEntries(),
   }) as JsonSchema;
 }
 
@@ -40,8 +37,20 @@ export function policyJsonSchema(policy: Policy): JsonSchema {
     io: 'input',
     unrepresentable: 'any',
     reused: 'inline',
+    override: spellOutEntries(),
   }) as JsonSchema;
   return schema as JsonSchema;
+}
+
+/** Entries of policies stand within the options of a policy too, as those of `any` do. */
+function spellOutEntries(): (context: { zodSchema: object; jsonSchema: object }) => void {
+  let last: { policies: readonly Policy[]; schema: JsonSchema } | undefined;
+  return ({ zodSchema, jsonSchema }) => {
+    const policies = findEntryPolicies(zodSchema);
+    if (policies === undefined) return;
+    if (last?.policies !== policies) last = { policies, schema: policyEntryJsonSchema(policies) };
+    Object.assign(jsonSchema, last.schema);
+  };
 }
 
 /** Lets a reference such as `${PORT}` stand for every value that is not free text anyway, as the loader does. */
@@ -119,18 +128,20 @@ function hasNoRequiredOption(policy: Policy): boolean {
 
 function withReservedKeys(policy: Policy): JsonSchema {
   const schema = policyJsonSchema(policy);
+  if (schema.type === 'array') return { description: policy.summary, ...schema };
   const observe = {
     type: 'boolean',
     default: false,
     description: 'Decides, logs and counts, but lets pass.',
   };
+  const observing = policy.access === 'none' ? 'observe' : 'dangerouslyObserve';
   return {
     description: policy.summary,
     ...schema,
     properties: {
       ...schema.properties,
       id: { type: 'string', description: 'Name of this use, in logs and metrics.' },
-      ...(policy.refuses ? { observe } : {}),
+      ...(policy.refuses ? { [observing]: observe } : {}),
     },
   };
 }

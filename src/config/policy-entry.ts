@@ -15,18 +15,18 @@ export interface PolicyEntry {
   readonly options: unknown;
 }
 
-const writtenEntries = new WeakSet<object>();
+const writtenEntries = new WeakMap<object, readonly Policy[]>();
 
-/** Tells the schema of an entry as written, which JSON Schema has to spell out, from all others. */
-export function isPolicyEntrySchema(schema: object): boolean {
-  return writtenEntries.has(schema);
+/** Finds the policies that an entry may name, if `schema` is that of an entry as written, which JSON Schema has to spell out. */
+export function findEntryPolicies(schema: object): readonly Policy[] | undefined {
+  return writtenEntries.get(schema);
 }
 
 /** Makes the schema of one entry of a `policies` list, out of the policies that exist. */
 export function policyEntrySchema(policies: readonly Policy[]) {
   const byName = new Map(policies.map((policy) => [policy.name, policy]));
   const written = z.custom<PolicyInput>();
-  writtenEntries.add(written);
+  writtenEntries.set(written, policies);
   return written.transform((entry: unknown, context): PolicyEntry => {
     const fail = (message: string, path: PropertyKey[] = []) => {
       context.issues.push({ code: 'custom', message, path, input: entry });
@@ -37,12 +37,12 @@ export function policyEntrySchema(policies: readonly Policy[]) {
     const { name, options, at } = use;
     const policy = byName.get(name);
     if (policy === undefined) return fail(unknownPolicy(name, [...byName.keys()]), at);
-    const { id, observe, own } = takeReserved(options);
+    const { id, observe, dangerouslyObserve, own } = takeReserved(options);
     if (id !== undefined && (typeof id !== 'string' || id === ''))
       fail('is not an id — write text', [name, 'id']);
-    if (typeof observe !== 'boolean') fail('is not true or false — write one of them', [name, 'observe']);
-    if (observe === true && !policy.refuses) {
-      fail(`has no effect, since ${name} refuses nothing — leave it out`, [name, 'observe']);
+    for (const [key, value] of Object.entries({ observe, dangerouslyObserve })) {
+      const fault = findObservingFault(policy, key, value);
+      if (fault !== undefined) fail(fault, [name, key]);
     }
     const result = policy.options.safeParse(own);
     for (const issue of result.error?.issues ?? []) {
@@ -51,7 +51,7 @@ export function policyEntrySchema(policies: readonly Policy[]) {
     return {
       name,
       ...(typeof id === 'string' ? { id } : {}),
-      observe: observe === true,
+      observe: observe === true || dangerouslyObserve === true,
       options: result.data,
     };
   });
@@ -86,10 +86,32 @@ function unknownPolicy(name: string, known: readonly string[]): string {
   return `there is no policy '${name}' — use one of ${known.join(', ')}`;
 }
 
-function takeReserved(options: unknown): { id?: unknown; observe: unknown; own: unknown } {
+/** Says why a policy may not run with this key, one of those about observing. */
+function findObservingFault(
+  { name, access, refuses }: Policy,
+  key: string,
+  value: unknown,
+): string | undefined {
+  if (typeof value !== 'boolean') return 'is not true or false — write one of them';
+  if (!value) return undefined;
+  if (!refuses) return `has no effect, since ${name} refuses nothing — leave it out`;
+  if (key === 'dangerouslyObserve')
+    return access === 'none' ? 'is for policies about who is calling — write observe: true' : undefined;
+  if (access === 'none') return undefined;
+  return `would let in whoever ${name} refuses — leave it out; dangerouslyObserve: true is for trials where that does no harm`;
+}
+
+interface ReservedKeys {
+  readonly id?: unknown;
+  readonly observe: unknown;
+  readonly dangerouslyObserve: unknown;
+  readonly own: unknown;
+}
+
+function takeReserved(options: unknown): ReservedKeys {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    return { observe: false, own: options };
+    return { observe: false, dangerouslyObserve: false, own: options };
   }
-  const { id, observe = false, ...own } = options as Record<string, unknown>;
-  return { id, observe, own };
+  const { id, observe = false, dangerouslyObserve = false, ...own } = options as Record<string, unknown>;
+  return { id, observe, dangerouslyObserve, own };
 }

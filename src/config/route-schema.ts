@@ -62,6 +62,12 @@ export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
     timeout: duration()
       .prefault('30s')
       .describe('From the end of the request to the head of the response, over all attempts.'),
+    public: z
+      .boolean()
+      .prefault(false)
+      .describe(
+        'Leaves out the top-level policies about who is calling. Those of this route itself run nevertheless.',
+      ),
     policies: policies.describe('Policies of this route, which run after the top-level ones, in this order.'),
   });
 }

@@ -9,7 +9,7 @@ import type { Log, Metrics } from './services.ts';
 
 /** One use of a policy on one route, made and ready. The instance may serve several routes. */
 export interface PipelineEntry extends PolicyUse {
-  readonly policy: Pick<Policy, 'name' | 'combination' | 'position' | 'refuses'>;
+  readonly policy: Pick<Policy, 'name' | 'combination' | 'position' | 'access' | 'refuses'>;
   /** The entry's `id`, or the policy's name. */
   readonly id: string;
   /** Decide, log and count, but let pass. */

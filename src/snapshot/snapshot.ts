@@ -128,7 +128,8 @@ class SnapshotBuilder {
     let sliceStart = clock.monotonic();
     for (const route of this.config.routes) {
       const own = route.policies.length === 0 ? [] : await this.createEntries(route.policies);
-      const entries = own.length === 0 ? shared : mergePolicies(shared, own);
+      const isAsShared = own.length === 0 && !route.public;
+      const entries = isAsShared ? shared : mergePolicies(shared, own, route.public);
       routes.push(this.finishRoute(route.id, route.path, entries, compileAction(route, upstreams)));
       if (clock.monotonic() - sliceStart > SLICE_MS) {
         await setImmediate();

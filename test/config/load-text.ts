@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type LoadResult, loadConfig } from '../../src/config/load.ts';
 import { formatProblem } from '../../src/config/problem.ts';
 import type { GatewayConfig } from '../../src/config/schema.ts';
-import { definePolicy } from '../../src/core/policy.ts';
+import { definePolicy, type Policy } from '../../src/core/policy.ts';
 
 /** Two policies, one of which may refuse, that belong to these tests. */
 export const testPolicies = [
@@ -26,12 +26,14 @@ export interface TextOptions {
   /** Other files, by their name in the configuration's folder. */
   readonly files?: Readonly<Record<string, string>>;
   readonly name?: string;
+  /** Default: `testPolicies`. */
+  readonly policies?: readonly Policy[];
 }
 
 /** Loads a configuration from a text, as if it were the file `/etc/sallyport/sallyport.yaml`. */
 export function loadText(
   text: string,
-  { env = {}, files = {}, name = 'sallyport.yaml' }: TextOptions = {},
+  { env = {}, files = {}, name = 'sallyport.yaml', policies = testPolicies }: TextOptions = {},
 ): Promise<LoadResult> {
   const byPath = new Map(
     Object.entries({ ...files, [name]: text }).map(([key, value]) => [resolve('/etc/sallyport', key), value]),
@@ -41,7 +43,7 @@ export function loadText(
     if (found === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
     return found;
   };
-  return loadConfig(`/etc/sallyport/${name}`, { policies: testPolicies, env, readFile });
+  return loadConfig(`/etc/sallyport/${name}`, { policies, env, readFile });
 }
 
 /** Loads a configuration that must be good. */

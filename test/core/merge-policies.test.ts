@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { mergePolicies } from '../../src/core/merge-policies.ts';
-import type { PolicyCombination, PolicyPosition } from '../../src/core/policy.ts';
+import type { Policy, PolicyCombination, PolicyPosition } from '../../src/core/policy.ts';
 
 const use = (
   name: string,
   from: string,
   combination: PolicyCombination = 'stack',
   position: PolicyPosition = 'as-written',
-) => ({ policy: { name, combination, position }, from });
+) => ({ policy: { name, combination, position, access: 'none' as Policy['access'] }, from });
 const cors = (from: string) => use('cors', from, 'replace', 'first');
 const security = (from: string) => use('security-headers', from, 'replace', 'first');
 const limit = (from: string) => use('body-limit', from, 'replace');
@@ -49,4 +49,22 @@ test('the lists given are left as they are', () => {
   const topLevel = [filter('top'), cors('top')];
   mergePolicies(topLevel, [cors('route')]);
   expect(topLevel.map(({ policy }) => policy.name)).toEqual(['ip-filter', 'cors']);
+});
+
+test('a public route leaves out what the top level has about who is calling, not its own', () => {
+  const identifying = (from: string) => {
+    const made = use('jwt', from);
+    return { ...made, policy: { ...made.policy, access: 'identifies' as const } };
+  };
+  const authorizing = (from: string) => {
+    const made = use('authorize', from);
+    return { ...made, policy: { ...made.policy, access: 'authorizes' as const } };
+  };
+  const topLevel = [filter('top'), identifying('top'), authorizing('top')];
+  const names = (isPublic: boolean) =>
+    mergePolicies(topLevel, [identifying('route')], isPublic).map(
+      ({ policy, from }) => `${policy.name} ${from}`,
+    );
+  expect(names(true)).toEqual(['ip-filter top', 'jwt route']);
+  expect(names(false)).toEqual(['ip-filter top', 'jwt top', 'authorize top', 'jwt route']);
 });

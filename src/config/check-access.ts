@@ -1,0 +1,144 @@
+import type { Policy } from '../core/policy.ts';
+import { isStandIn } from './custom-policies.ts';
+import { asFields, asList, type Fields, type Findings } from './findings.ts';
+import { findPatternFault, paramNames } from './path-pattern.ts';
+import type { ConfigPath } from './problem.ts';
+
+/** A use of a policy as written, as far as it can be read. */
+export interface WrittenUse {
+  readonly name: string;
+  /** `undefined` where there is none of that name. */
+  readonly policy: Policy | undefined;
+  readonly options: Fields;
+  readonly path: ConfigPath;
+}
+
+/** A route as written, with its policies. */
+export interface WrittenRoute {
+  readonly fields: Fields;
+  readonly path: ConfigPath;
+  readonly uses: readonly WrittenUse[];
+}
+
+/**
+ * Checks that nobody gets in because of where policies stand.
+ *
+ * 1. One way in: of policies that identify, a route has at most one.
+ * 2. What decides by who is calling stands behind what finds that out.
+ * 3. What is open by a word in the configuration is named.
+ */
+export function checkAccess(
+  topLevel: readonly WrittenUse[],
+  routes: readonly WrittenRoute[],
+  findings: Findings,
+): void {
+  // 1.
+  const way = topLevel.find(identifies);
+  checkOneWay(topLevel, undefined, findings);
+  for (const { fields, uses } of routes)
+    checkOneWay(uses, fields.public === true ? undefined : way, findings);
+  // 2.
+  const isIdentifiedLater = routes.some(({ uses }) => uses.some(identifies));
+  checkOrder(topLevel, false, isIdentifiedLater, findings);
+  for (const { fields, uses } of routes) {
+    const inherited = fields.public !== true && topLevel.some(mayIdentify);
+    checkOrder(uses, inherited, false, findings);
+    checkParams(fields.public === true ? uses : [...topLevel, ...uses], fields, findings);
+  }
+  // 3.
+  for (const { options, name, path } of [...topLevel, ...routes.flatMap(({ uses }) => uses)]) {
+    if (options.dangerouslyObserve === true)
+      findings.warn(
+        [...path, name, 'dangerouslyObserve'],
+        `lets in whoever ${name} refuses — take it out when the trial is over`,
+      );
+  }
+  if (way === undefined) return;
+  for (const { fields, path, uses } of routes) {
+    if (fields.public === true && !uses.some(mayIdentify))
+      findings.warn([...path, 'public'], 'opens this route to everyone — take it out if that is not meant');
+  }
+}
+
+function identifies({ policy }: WrittenUse): boolean {
+  return policy?.access === 'identifies';
+}
+
+/** What is reported as unknown or missing may be what identifies, so nothing follows from it. */
+function mayIdentify(use: WrittenUse): boolean {
+  return use.policy === undefined || isStandIn(use.policy) || identifies(use);
+}
+
+function checkOneWay(
+  uses: readonly WrittenUse[],
+  inherited: WrittenUse | undefined,
+  findings: Findings,
+): void {
+  let way = inherited;
+  for (const use of uses.filter(identifies)) {
+    if (way === undefined) {
+      way = use;
+      continue;
+    }
+    const where = way === inherited ? `the top-level ${way.name}` : way.name;
+    const remedy = `put both into one any: [${way.name}, ${use.name}]`;
+    findings.refuse(
+      use.path,
+      way === inherited
+        ? `is a second way in beside ${where}, which no route replaces — ${remedy} there, or write public: true in the route to leave the top-level one out`
+        : `is a second way in beside ${where}, and a caller would have to pass both — ${remedy}`,
+    );
+  }
+}
+
+/** Keys that mean nothing before somebody is identified. */
+const IDENTITY_KEY = /^(?:subject$|api-key$|claim:)/;
+
+function checkOrder(
+  uses: readonly WrittenUse[],
+  isIdentified: boolean,
+  isIdentifiedLater: boolean,
+  findings: Findings,
+): void {
+  for (const [i, { name, policy, options, path }] of uses.entries()) {
+    if (isIdentified || uses.slice(0, i).some(mayIdentify)) return;
+    const later =
+      uses.slice(i + 1).find(identifies)?.name ?? (isIdentifiedLater ? 'that of a route' : undefined);
+    if (policy?.access === 'authorizes') {
+      const remedy =
+        later === undefined
+          ? 'put jwt, api-key or another way in before it'
+          : 'put it behind what identifies';
+      findings.refuse(path, `decides by who is calling, but nothing before it finds that out — ${remedy}`);
+      continue;
+    }
+    const key = asList(typeof options.key === 'string' ? [options.key] : options.key).find(
+      (part) => typeof part === 'string' && IDENTITY_KEY.test(part),
+    );
+    if (policy?.access !== 'none' || key === undefined) continue;
+    const at = [...path, name, 'key'];
+    const text =
+      'names the caller, but nothing before it finds out who that is, so that all count by address';
+    if (later === undefined) findings.warn(at, `${text} — put jwt, api-key or another way in before it`);
+    else findings.refuse(at, `${text} — put it behind what identifies, or write key: ip`);
+  }
+}
+
+/** Whether `{params.name}` in the claims of `authorize` is a parameter of the route. */
+function checkParams(uses: readonly WrittenUse[], { path: pattern }: Fields, findings: Findings): void {
+  if (typeof pattern !== 'string' || findPatternFault(pattern) !== undefined) return;
+  const known = paramNames(pattern);
+  for (const { name, options, path } of uses) {
+    if (name !== 'authorize') continue;
+    for (const [claim, value] of Object.entries(asFields(options.claims))) {
+      const param = /^\{params\.([^{}]+)\}$/.exec(typeof value === 'string' ? value : '')?.[1];
+      if (param === undefined || known.includes(param)) continue;
+      const remedy = known.length === 0 ? 'add it to path' : `use one of ${known.join(', ')}`;
+      const route = path[0] === 'policies' ? ` of the route with path ${pattern}` : '';
+      findings.refuse(
+        [...path, name, 'claims', claim],
+        `names the parameter ${param}, which the path${route} does not have — ${remedy}`,
+      );
+    }
+  }
+}
