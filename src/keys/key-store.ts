@@ -45,7 +45,5 @@ export interface KeyStore {
   markUsed(uses: ReadonlyMap<string, number>): Promise<void>;
   /** Tells what was changed, by whichever process, since the revision that it gave before; -1 for the first time. */
   changesSince(revision: number): KeyChanges | Promise<KeyChanges>;
-  /** Hears, where the store can tell at once, that it is worth to ask `changesSince`. */
-  onChange(listener: () => void): void;
   close(): Promise<void>;
 }

@@ -174,10 +174,6 @@ class SqliteKeyStore implements KeyStore {
     return changes;
   }
 
-  onChange(): void {
-    // Asking costs a few microseconds, so nobody has to tell.
-  }
-
   async close(): Promise<void> {
     this.db.database.close();
   }

@@ -1,0 +1,97 @@
+import type { ApiKeyAdministration, ApiKeys, ApiKeyVerifier } from '../core/api-keys.ts';
+import type { Services } from '../core/services.ts';
+import { createAdministration } from './key-administration.ts';
+import { KeyHasher } from './key-hash.ts';
+import type { KeyStore } from './key-store.ts';
+import { KeyVerifier } from './key-verifier.ts';
+
+export interface GatewayKeysOptions {
+  readonly environment: string;
+  /** Finds the pepper. Rejects where it cannot be had. */
+  readonly findPepper: () => Promise<string>;
+  /** Opens the store of keys that are hashed with the pepper of this fingerprint. */
+  readonly openStore: (fingerprint: string) => Promise<KeyStore>;
+  readonly services: Pick<Services, 'log' | 'clock' | 'metrics'>;
+}
+
+interface OpenKeys {
+  readonly store: KeyStore;
+  readonly hasher: KeyHasher;
+}
+
+/** The API keys of one process. Nothing is opened before somebody asks for it, and then once. */
+export class GatewayKeys implements ApiKeys {
+  private readonly options: GatewayKeysOptions;
+  private opening: Promise<OpenKeys> | undefined = undefined;
+  private verifier: KeyVerifier | undefined = undefined;
+  private stopMeasuring: () => void = () => {};
+
+  constructor(options: GatewayKeysOptions) {
+    this.options = options;
+  }
+
+  async open(): Promise<ApiKeyVerifier> {
+    const { log, clock, metrics } = this.options.services;
+    const opened = await this.openOnce();
+    if (this.verifier === undefined) {
+      const verifier = new KeyVerifier({ ...opened, clock, log });
+      this.verifier = verifier;
+      this.stopMeasuring = metrics.gauge(
+        'gateway_api_key_store_up',
+        'Whether the store of the API keys answers.',
+        {},
+        () => (verifier.isStoreAway ? 0 : 1),
+      );
+    }
+    await this.verifier.poll();
+    return this.verifier;
+  }
+
+  /** Opens the store to administer it. What is changed through it holds in this process at once. */
+  async administer(): Promise<ApiKeyAdministration> {
+    const { environment, services } = this.options;
+    const administration = createAdministration({
+      ...(await this.openOnce()),
+      clock: services.clock,
+      environment,
+    });
+    const told = async <T>(change: Promise<T>): Promise<T> => {
+      const result = await change;
+      await this.verifier?.poll();
+      return result;
+    };
+    return {
+      ...administration,
+      change: (id, change) => told(administration.change(id, change)),
+      rotate: (id, graceMs) => told(administration.rotate(id, graceMs)),
+      delete: (id) => told(administration.delete(id)),
+    };
+  }
+
+  /** Says what is amiss, a sentence each. */
+  troubles(): readonly string[] {
+    return this.verifier?.isStoreAway === true ? ['the store of the API keys does not answer'] : [];
+  }
+
+  async close(): Promise<void> {
+    this.stopMeasuring();
+    await this.verifier?.close();
+    const opened = await this.opening?.catch(() => undefined);
+    this.opening = undefined;
+    await opened?.store.close();
+  }
+
+  /** What could not be opened may be tried again, as by the next reload. */
+  private openOnce(): Promise<OpenKeys> {
+    this.opening ??= this.openNow().catch((error: unknown) => {
+      this.opening = undefined;
+      throw error;
+    });
+    return this.opening;
+  }
+
+  private async openNow(): Promise<OpenKeys> {
+    const hasher = new KeyHasher(await this.options.findPepper());
+    return { hasher, store: await this.options.openStore(hasher.fingerprint) };
+  }
+}
