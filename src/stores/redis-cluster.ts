@@ -1,0 +1,55 @@
+import {
+  clientOptions,
+  type LinkOptions,
+  type RedisLink,
+  type RedisReply,
+  socketOptions,
+  withinMs,
+} from './redis-link.ts';
+import { loginOf } from './redis-settings.ts';
+
+/**
+ * Opens connections to all nodes of a Cluster that take writes. The loss of one is the loss of the link: what opens next
+ * finds out anew which nodes there are.
+ */
+export async function openCluster(options: LinkOptions): Promise<RedisLink> {
+  const { config } = options;
+  const { createCluster } = await import('@redis/client');
+  const { commandOptions, RESP, ...client } = clientOptions(loginOf(config.username, config.password));
+  const nodes = config.cluster?.nodes ?? [];
+  const socket = await socketOptions(nodes[0] ?? { host: '', port: 0 }, config.tls !== undefined, config);
+  const { host: _, port: __, ...shared } = { host: '', port: 0, ...socket };
+  const cluster = createCluster({
+    RESP,
+    commandOptions,
+    rootNodes: nodes.map(({ host, port }) => ({ socket: { host, port } })),
+    defaults: { ...client, socket: shared },
+  });
+  let isOpen = false;
+  let reason: unknown;
+  const lose = (error: unknown): void => {
+    reason = error;
+    if (isOpen) options.onLost(error);
+    isOpen = false;
+  };
+  cluster.on('error', lose).on('node-error', lose);
+  const opening = cluster.connect().catch((error: unknown) => {
+    throw reason ?? error;
+  });
+  await withinMs(options, opening, () => cluster.destroy());
+  isOpen = true;
+  return {
+    send: (key, command) => cluster.sendCommand(key, false, command as string[]) as Promise<RedisReply>,
+    sendToAll: (command) =>
+      Promise.all(
+        cluster.masters.map(async (node) => {
+          const master = await cluster.nodeClient(node);
+          return (await master.sendCommand(command as string[])) as RedisReply;
+        }),
+      ),
+    destroy() {
+      isOpen = false;
+      cluster.destroy();
+    },
+  };
+}

@@ -1,0 +1,257 @@
+import { randomUUID } from 'node:crypto';
+import type { RedisConfig } from '../config/redis-schema.ts';
+import type { Services } from '../core/services.ts';
+import { CommandDeadlines } from './command-deadlines.ts';
+import { openCluster } from './redis-cluster.ts';
+import { explainFailure, isAnswer, isRefusal, isWrongServer, RedisAwayError } from './redis-failure.ts';
+import { BEAT_MS, GATEWAY_SCRIPT, GatewayCount, REST_MS } from './redis-gateways.ts';
+import { type LinkOptions, openServer, type RedisLink, type RedisReply } from './redis-link.ts';
+import type { RedisScript } from './redis-script.ts';
+import { openBySentinel } from './redis-sentinel.ts';
+import { describeRedis, serverOf } from './redis-settings.ts';
+
+/** What a connection uses. */
+export type RedisServices = Pick<Services, 'log' | 'clock' | 'metrics' | 'random'>;
+
+/** Pauses after a failure, each shortened by up to half at random, so that gateways do not come back all at once. */
+const PROBE_MS = 200;
+const FIRST_RETRY_MS = 50;
+const LONGEST_RETRY_MS = 500;
+
+/**
+ * The one connection of a process to Redis, for everything that is kept there. While Redis is away commands are rejected
+ * at once, and one probe at a time finds out when it is back: nobody waits for a server that has just kept another one
+ * waiting, and a server that returns is not met by everybody at once.
+ */
+export class RedisConnection {
+  readonly config: RedisConfig;
+  /** Resolves when the first attempt to connect has come to an end, whichever. */
+  readonly firstAttempt: Promise<void>;
+  private readonly name: string;
+  private readonly services: RedisServices;
+  private readonly scripts: readonly RedisScript[];
+  private readonly id = randomUUID();
+  private readonly gateways: GatewayCount;
+  private readonly deadlines: CommandDeadlines;
+  private readonly stopMeasuring: readonly (() => void)[];
+  private link: RedisLink | undefined = undefined;
+  private isUp = false;
+  private isClosed = false;
+  private reason: string | undefined = undefined;
+  private downSince: number | undefined = undefined;
+  private endFirstAttempt: () => void = () => {};
+  private wake: () => void = () => {};
+
+  /** `scripts` are loaded into every server that it connects to. */
+  constructor(config: RedisConfig, services: RedisServices, scripts: readonly RedisScript[]) {
+    const { clock, metrics } = services;
+    this.config = config;
+    this.name = describeRedis(config);
+    this.services = services;
+    this.scripts = [GATEWAY_SCRIPT, ...scripts];
+    this.gateways = new GatewayCount(clock);
+    this.deadlines = new CommandDeadlines(clock, config.commandTimeout, (error) => this.goDown(error));
+    this.firstAttempt = new Promise((resolve) => {
+      this.endFirstAttempt = resolve;
+    });
+    this.stopMeasuring = [
+      metrics.gauge(
+        'gateway_redis_available',
+        'Whether Redis can be used: 1, or 0 while it is away.',
+        {},
+        () => Number(this.isUp),
+      ),
+      metrics.gauge(
+        'gateway_redis_gateways',
+        'Gateways that share this Redis, as last heard.',
+        {},
+        () => this.gatewayCount,
+      ),
+    ];
+    void this.stayConnected();
+  }
+
+  /** Whether commands get through, as far as is known. */
+  get isAvailable(): boolean {
+    return this.isUp;
+  }
+
+  /** Why Redis cannot be used, where it cannot; without user and password. */
+  get trouble(): string | undefined {
+    return this.isUp ? undefined : `Redis at ${this.name} ${this.reason ?? 'is not connected yet'}`;
+  }
+
+  /** How many gateways shared Redis when it was last there, this one included. */
+  get gatewayCount(): number {
+    return this.gateways.count;
+  }
+
+  /**
+   * Sends a command. `key` is one that it is about, by which a Cluster finds the node. Rejects with `RedisAwayError` at
+   * once while Redis is away, and when no answer comes within `commandTimeout`.
+   */
+  send(key: string, command: readonly string[]): Promise<RedisReply> {
+    const { link } = this;
+    if (!this.isUp || link === undefined) return Promise.reject(this.awayError());
+    return this.deadlines.wait(link.send(key, command)).catch((error) => this.fail(error));
+  }
+
+  /** Runs a script. All of `keys` must lie in one slot of a Cluster. */
+  runScript(
+    { sha1, source }: RedisScript,
+    keys: readonly string[],
+    args: readonly string[],
+  ): Promise<RedisReply> {
+    const key = keys[0] ?? '';
+    const rest = [String(keys.length), ...keys, ...args];
+    return this.send(key, ['EVALSHA', sha1, ...rest]).catch((error) => {
+      // A server that was restarted, or whose scripts somebody flushed.
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+      return this.send(key, ['EVAL', source, ...rest]);
+    });
+  }
+
+  /** Ends the connection. The other gateways hear of it. */
+  async close(): Promise<void> {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    for (const stop of this.stopMeasuring) stop();
+    await this.send(this.beatKey, ['ZREM', this.beatKey, this.id]).catch(() => {});
+    this.isUp = false;
+    this.reason = 'is not used any more';
+    this.deadlines.rejectAll(this.awayError());
+    this.dropLink();
+    this.wake();
+  }
+
+  private get beatKey(): string {
+    return `${this.config.prefix}gateways`;
+  }
+
+  private awayError(): RedisAwayError {
+    return new RedisAwayError(this.trouble ?? `Redis at ${this.name} is away`);
+  }
+
+  /** Takes what came instead of an answer. An answer that refuses only this command does not mean that Redis is away. */
+  private fail(error: unknown): never {
+    if (error instanceof RedisAwayError || (isAnswer(error) && !isRefusal(error))) throw error;
+    this.goDown(error);
+    throw this.awayError();
+  }
+
+  private async stayConnected(): Promise<void> {
+    let retryMs = FIRST_RETRY_MS;
+    while (!this.isClosed) {
+      try {
+        const link = await this.openLink();
+        await this.beat(link, () => {
+          retryMs = FIRST_RETRY_MS;
+        });
+      } catch (error) {
+        this.goDown(error);
+      }
+      this.dropLink();
+      await this.pause(retryMs);
+      retryMs = Math.min(LONGEST_RETRY_MS, retryMs * 2);
+    }
+  }
+
+  private async openLink(): Promise<RedisLink> {
+    const { config } = this;
+    let link: RedisLink | undefined;
+    const onLost = (reason: unknown): void => {
+      if (this.link !== link) return;
+      this.link = undefined;
+      link?.destroy();
+      this.goDown(reason);
+    };
+    const options: LinkOptions = { config, clock: this.services.clock, onLost };
+    if (config.cluster !== undefined) link = await openCluster(options);
+    else if (config.sentinel !== undefined) link = await openBySentinel(options);
+    else link = await openServer(serverOf(config), options);
+    this.link = link;
+    return link;
+  }
+
+  /** Tells Redis again and again that this gateway is there, which also finds out whether Redis is. */
+  private async beat(link: RedisLink, onAnswer: () => void): Promise<void> {
+    const { clock } = this.services;
+    let failingSince: number | undefined;
+    for (let isLoaded = false; !this.isClosed && this.link === link; ) {
+      try {
+        if (!isLoaded) await this.loadScripts(link);
+        isLoaded = true;
+        this.gateways.heard(Number(await this.askToBeCounted(link)));
+        if (this.isClosed || this.link !== link) return;
+        failingSince = undefined;
+        this.comeUp();
+        onAnswer();
+        await this.pause(BEAT_MS);
+      } catch (error) {
+        this.goDown(error);
+        failingSince ??= clock.monotonic();
+        // A scripts' cache that somebody flushed is filled again.
+        isLoaded = false;
+        const isHopeless = clock.monotonic() - failingSince >= this.config.connectTimeout;
+        if (isHopeless || isWrongServer(error)) return;
+        await this.pause(PROBE_MS);
+      }
+    }
+  }
+
+  private async loadScripts(link: RedisLink): Promise<void> {
+    const loading = this.scripts.map(({ source }) => link.sendToAll(['SCRIPT', 'LOAD', source]));
+    await this.deadlines.wait(Promise.all(loading));
+  }
+
+  private async askToBeCounted(link: RedisLink): Promise<RedisReply> {
+    const command = ['EVALSHA', GATEWAY_SCRIPT.sha1, '1', this.beatKey, this.id, String(REST_MS)];
+    const asking = link.send(this.beatKey, command);
+    // Of a Cluster, one node that is away is enough to be without the limits of a part of the clients.
+    const others = this.config.cluster === undefined ? [] : [link.sendToAll(['PING'])];
+    const [count] = await this.deadlines.wait(Promise.all([asking, ...others]));
+    return count as RedisReply;
+  }
+
+  private goDown(error: unknown): void {
+    if (this.isClosed) return;
+    const wasUp = this.isUp;
+    this.isUp = false;
+    if (!(error instanceof RedisAwayError)) this.reason = explainFailure(error, this.config);
+    this.deadlines.rejectAll(this.awayError());
+    if (this.downSince === undefined) {
+      this.downSince = this.services.clock.monotonic();
+      const { name: redis, reason } = this;
+      this.services.log.warn({ redis, reason }, 'Redis is away; the gateway goes on without it');
+    }
+    this.endFirstAttempt();
+    if (wasUp) this.wake();
+  }
+
+  private comeUp(): void {
+    this.isUp = true;
+    this.endFirstAttempt();
+    if (this.downSince === undefined) return;
+    const awayMs = Math.round(this.services.clock.monotonic() - this.downSince);
+    this.downSince = undefined;
+    this.services.log.info({ redis: this.name, awayMs }, 'Redis is back');
+  }
+
+  private dropLink(): void {
+    this.link?.destroy();
+    this.link = undefined;
+  }
+
+  /** Waits, up to half less than `longestMs`, or until something has happened. */
+  private pause(longestMs: number): Promise<void> {
+    if (this.isClosed) return Promise.resolve();
+    const { clock, random } = this.services;
+    return new Promise((resolve) => {
+      const cancel = clock.after(longestMs * (1 - random() / 2), resolve);
+      this.wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,93 @@
+import type { RedisConfig } from '../config/redis-schema.ts';
+import type { Clock } from '../core/clock.ts';
+import { type RedisLogin, type RedisPlace, type RedisServer, readTls } from './redis-settings.ts';
+
+/** What Redis answers. */
+export type RedisReply = string | number | null | readonly RedisReply[];
+
+/** One connection, or one for each node of a Cluster, which is lost once and for all. */
+export interface RedisLink {
+  /** Sends a command. `key` says which node of a Cluster gets it. Rejects where the connection is lost. */
+  send(key: string, command: readonly string[]): Promise<RedisReply>;
+  /** Sends a command to every server that takes writes. */
+  sendToAll(command: readonly string[]): Promise<readonly RedisReply[]>;
+  destroy(): void;
+}
+
+export interface LinkOptions {
+  readonly config: RedisConfig;
+  readonly clock: Clock;
+  /** Hears once that the link is lost, after it was open. */
+  readonly onLost: (reason: unknown) => void;
+}
+
+/** Opens a connection to one server. */
+export async function openServer(server: RedisServer, options: LinkOptions): Promise<RedisLink> {
+  const { createClient } = await import('@redis/client');
+  const client = createClient({
+    ...clientOptions(server.login),
+    database: server.database,
+    socket: await socketOptions(server.place, server.speaksTls, options.config),
+  });
+  let isOpen = false;
+  client.on('error', (reason) => {
+    if (isOpen) options.onLost(reason);
+    isOpen = false;
+  });
+  await withinMs(options, client.connect(), () => client.destroy());
+  isOpen = true;
+  const send = (command: readonly string[]) => client.sendCommand(command as string[]) as Promise<RedisReply>;
+  return {
+    send: (_, command) => send(command),
+    sendToAll: async (command) => [await send(command)],
+    destroy() {
+      isOpen = false;
+      client.destroy();
+    },
+  };
+}
+
+/**
+ * What all connections have in common. They do not reconnect by themselves, queue nothing while they are lost, and time
+ * nothing, since a timer for each command costs more than the command.
+ */
+export function clientOptions(login: RedisLogin) {
+  return {
+    ...login,
+    RESP: 2,
+    disableOfflineQueue: true,
+    disableClientInfo: true,
+    maintNotifications: 'disabled',
+    commandOptions: { timeout: 0 },
+  } as const;
+}
+
+export async function socketOptions(place: RedisPlace, speaksTls: boolean, config: RedisConfig) {
+  const connection = { connectTimeout: config.connectTimeout, reconnectStrategy: false } as const;
+  if ('path' in place) return { ...connection, path: place.path, tls: false } as const;
+  if (!speaksTls) return { ...connection, ...place } as const;
+  return { ...connection, ...place, ...(await readTls(config.tls, place.host)), tls: true } as const;
+}
+
+/** Waits for a connection to stand, login included; a server that hangs would keep it for ever. */
+export async function withinMs<T>(
+  { clock, config }: Pick<LinkOptions, 'clock' | 'config'>,
+  opening: Promise<T>,
+  giveUp: () => void,
+): Promise<T> {
+  let cancel = (): void => {};
+  const late = new Promise<never>((_, reject) => {
+    cancel = clock.after(config.connectTimeout, () =>
+      reject(new Error(`does not answer within ${config.connectTimeout} ms`)),
+    );
+  });
+  try {
+    return await Promise.race([opening, late]);
+  } catch (error) {
+    giveUp();
+    opening.catch(() => {});
+    throw error;
+  } finally {
+    cancel();
+  }
+}
