@@ -75,6 +75,10 @@ export interface GatewayErrorOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** The reason, for the log only. */
   readonly cause?: unknown;
+  /** The problem's type (RFC 9457), where there is a registered one. Default: one made of the code. */
+  readonly type?: string;
+  /** What the problem says beyond the members that all have. */
+  readonly members?: Readonly<Record<string, unknown>>;
   /** The kind of reason in a word or two, such as `expired`, by which log and metrics tell failures apart. No secret. */
   readonly reason?: string;
 }
@@ -86,6 +90,8 @@ export class GatewayError extends Error {
   readonly detail: string | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly reason: string | undefined;
+  readonly type: string | undefined;
+  readonly members: Readonly<Record<string, unknown>> | undefined;
 
   constructor(code: FailureCode, options: GatewayErrorOptions = {}) {
     super(
@@ -98,5 +104,7 @@ export class GatewayError extends Error {
     this.detail = options.detail;
     this.headers = options.headers;
     this.reason = options.reason;
+    this.type = options.type;
+    this.members = options.members;
   }
 }

@@ -2,6 +2,7 @@ import type { BodySource } from './body.ts';
 import type { GatewayError } from './errors.ts';
 import type { HeaderList } from './header-list.ts';
 import type { Identity } from './identity.ts';
+import type { ChargedLimits } from './limit-store.ts';
 import type { ClientRequest } from './message.ts';
 
 /** What policies may know of the route that an exchange matched. */
@@ -30,6 +31,8 @@ export class Exchange {
   route: RouteInfo = NO_ROUTE;
   params: Readonly<Record<string, string>> = NO_PARAMS;
   identity: Identity | undefined = undefined;
+  /** What limits have counted so far, the latest first. */
+  limits: ChargedLimits | undefined = undefined;
   /** Whether the peer that sent this request is one of `trustedProxies`, so that its word about the client counts. */
   isTrustedPeer = false;
   /** The request body as it is forwarded: the client's, or what a policy put around or in place of it. */

@@ -47,6 +47,16 @@ export interface LimitStanding {
   readonly delayMs: number;
 }
 
+/** What limits that decided together have counted for one exchange. */
+export interface ChargedLimits {
+  /** Who decided. */
+  readonly owner: object;
+  readonly charges: readonly LimitCharge[];
+  readonly standings: readonly LimitStanding[];
+  /** What was counted before it. */
+  readonly before: ChargedLimits | undefined;
+}
+
 /** Keeps the counters of limits: in memory, in Redis, or with the supervisor of several workers. */
 export interface LimitStore {
   /**

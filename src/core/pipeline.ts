@@ -4,6 +4,7 @@ import { bufferRequestBody, releaseRequestBody } from './buffer-request-body.ts'
 import { GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { isPromise } from './is-promise.ts';
+import { joinNeighbours } from './join-neighbours.ts';
 import type { Reply, ResponseHead } from './message.ts';
 import type { PolicyInstance } from './policy.ts';
 import { failureOf, type PipelineEntry, PolicyStep } from './policy-step.ts';
@@ -33,7 +34,7 @@ export interface PipelineContext {
 /** Compiles the list that `mergePolicies` made into what a route runs. */
 export function compilePipeline(entries: readonly PipelineEntry[], context: PipelineContext): Pipeline {
   const firsts = entries.filter(({ policy }) => policy.position === 'first').length;
-  const steps = entries.map((entry, i) => {
+  const steps = joinNeighbours(entries).map((entry, i) => {
     // All `first` policies begin together, so that each of them sees every answer.
     const rank = Math.max(i + 1, firsts);
     return new PolicyStep(entry, rank, context.route, context.log, context.metrics);

@@ -37,7 +37,19 @@ export interface Policy<Schema extends z.ZodType = z.ZodType> {
   readonly access: 'identifies' | 'authorizes' | 'none';
   /** The way to identify behind `create`, so that `any` can put several side by side. */
   createIdentifier?(options: z.output<Schema>, services: Services): Identifier | Promise<Identifier>;
-  create(options: z.output<Schema>, services: Services): PolicyInstance | Promise<PolicyInstance>;
+  create(
+    options: z.output<Schema>,
+    services: Services,
+    place?: PolicyPlace,
+  ): PolicyInstance | Promise<PolicyInstance>;
+}
+
+/** Where one use of a policy is written. */
+export interface PolicyPlace {
+  /** Id of the route, `undefined` in the top-level list. */
+  readonly route: string | undefined;
+  /** The entry's `id`, if it has one. */
+  readonly id: string | undefined;
 }
 
 /** What `onRequest` decides: nothing, so the chain goes on; an answer; or a failure of the catalogue as the answer. */
@@ -58,8 +70,19 @@ export interface PolicyInstance {
   onFinish?(exchange: Exchange): void;
   /** Runs when the Snapshot retires. */
   close?(): void | Promise<void>;
+  /**
+   * Makes what runs, on one route, in place of neighbours in its list that decide together: instances with this very
+   * function, one or more, in their order.
+   */
+  readonly join?: (neighbours: readonly PolicyNeighbour[]) => readonly PolicyInstance[];
   /** The policy needs the whole request body, at most so many bytes of it, as `exchange.bodyBytes`. */
   readonly requestBody?: { readonly maxBytes: number };
+}
+
+/** One of several instances that stand side by side on a route. */
+export interface PolicyNeighbour {
+  readonly instance: PolicyInstance;
+  readonly isObserved: boolean;
 }
 
 /** Declares a policy, with the types of its options taken from its schema. */

@@ -13,12 +13,13 @@ export function problemReply(error: GatewayError, requestId: string): Reply {
   if (error.status === 503) headers['retry-after'] = RETRY_AFTER;
   for (const [name, value] of Object.entries(error.headers ?? {})) headers[name.toLowerCase()] = value;
   const problem = {
-    type: `urn:sallyport:error:${error.code}`,
+    type: error.type ?? `urn:sallyport:error:${error.code}`,
     title: FAILURES[error.code].title,
     status: error.status,
     detail: error.detail,
     code: error.code,
     requestId,
+    ...error.members,
   };
   return { status: error.status, headers, body: JSON.stringify(problem) };
 }
