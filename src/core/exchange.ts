@@ -31,6 +31,8 @@ export class Exchange {
   route: RouteInfo = NO_ROUTE;
   params: Readonly<Record<string, string>> = NO_PARAMS;
   identity: Identity | undefined = undefined;
+  /** How a caller whom nothing identified could say who it is: a value for `WWW-Authenticate`. */
+  challenge = '';
   /** What limits have counted so far, the latest first. */
   limits: ChargedLimits | undefined = undefined;
   /** Whether the peer that sent this request is one of `trustedProxies`, so that its word about the client counts. */

@@ -1,12 +1,13 @@
 import type { GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { Identity } from './identity.ts';
+import type { Reply } from './message.ts';
 
 /**
- * What came of looking for a credential: who presented it; a failure, where it is bad or cannot be checked;
- * `undefined` where the request carries none of this kind.
+ * What came of looking for a credential: who presented it; a failure or an answer, where it is bad or cannot be
+ * checked; `undefined` where the request carries none of this kind. `admitted` is who may pass without being named.
  */
-export type Identification = Identity | GatewayError | undefined;
+export type Identification = Identity | GatewayError | Reply | 'admitted' | undefined;
 
 /** One way to find out who is calling. It looks for its own kind of credential and never lets a bad one pass. */
 export interface Identifier {
@@ -14,8 +15,13 @@ export interface Identifier {
   readonly challenge: string;
   /** Whether a request without credentials goes on, as nobody's. A bad credential is refused nevertheless. */
   readonly isOptional: boolean;
-  /** May throw or reject; that denies with 500. */
+  /** May throw or reject, which denies with 500; one that is not settled in time denies with 503. */
   identify(exchange: Exchange): Identification | Promise<Identification>;
+  /**
+   * Takes its kind of credential off the request. Called where another way in has decided, so that what nobody has
+   * verified is not forwarded.
+   */
+  dropCredential(exchange: Exchange): void;
   /** Runs when the Snapshot retires. */
   close?(): void | Promise<void>;
 }

@@ -1,10 +1,13 @@
 import type { z } from 'zod';
+import type { Clock } from './clock.ts';
 import { GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { Identification, Identifier } from './identifier.ts';
 import type { Identity } from './identity.ts';
 import { isPromise } from './is-promise.ts';
-import { definePolicy, type Policy, type PolicyInstance } from './policy.ts';
+import type { Reply } from './message.ts';
+import { definePolicy, type Policy, type PolicyInstance, type RequestOutcome } from './policy.ts';
+import { isReply } from './reply.ts';
 import type { Counter, Services } from './services.ts';
 
 /** Declares a policy that identifies, by the way in which it does. */
@@ -24,34 +27,53 @@ export function defineIdentifyingPolicy<Schema extends z.ZodType>(
   });
 }
 
+/** How long anything may take to find out who is calling: longer than any of its own bounds, so that it is the last one. */
+const DEADLINE_MS = 10_000;
+
 /** Makes what the pipeline runs of a way to identify: the one place that decides what passes. */
 export function identifyBy(identifier: Identifier, policy: string, services: Services): PolicyInstance {
   const failures = new FailureCounters(policy, services);
   const missing = new GatewayError('GW_CREDENTIALS_MISSING', {
-    headers: { 'www-authenticate': identifier.challenge },
+    ...(identifier.challenge === '' ? {} : { headers: { 'www-authenticate': identifier.challenge } }),
     reason: 'missing',
   });
-  const settle = (exchange: Exchange, outcome: Identification): GatewayError | undefined => {
+  const settle = (exchange: Exchange, outcome: Identification): RequestOutcome => {
     if (outcome === undefined) {
+      exchange.challenge = identifier.challenge;
       if (identifier.isOptional) return undefined;
-      failures.count(missing);
+      failures.count('missing');
       return missing;
     }
-    if (outcome instanceof GatewayError) {
-      failures.count(outcome);
-      return outcome;
-    }
-    exchange.identity = requireIdentity(outcome);
+    if (outcome instanceof GatewayError || isReply(outcome)) return failures.counted(outcome);
+    if (outcome !== 'admitted') exchange.identity = requireIdentity(outcome);
     return undefined;
   };
   return {
     onRequest(exchange) {
       const outcome = identifier.identify(exchange);
       if (!isPromise(outcome)) return settle(exchange, outcome);
-      return outcome.then((settled) => settle(exchange, settled));
+      return inTime(outcome, services.clock).then((settled) => settle(exchange, settled));
     },
     ...(identifier.close === undefined ? {} : { close: () => identifier.close?.() }),
   };
+}
+
+/** What is not settled in time denies. What comes of it later is nobody's. */
+function inTime(pending: PromiseLike<Identification>, clock: Clock): Promise<Identification> {
+  return new Promise((resolve, reject) => {
+    const timedOut = () => resolve(new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'timeout' }));
+    const cancel = clock.after(DEADLINE_MS, timedOut);
+    pending.then(
+      (outcome) => {
+        cancel();
+        resolve(outcome);
+      },
+      (error: unknown) => {
+        cancel();
+        reject(error);
+      },
+    );
+  });
 }
 
 /** Code of one's own may give anything, and whatever is no identity must not pass for one. */
@@ -73,7 +95,12 @@ class FailureCounters {
     this.services = services;
   }
 
-  count({ reason = 'other' }: GatewayError): void {
+  counted<Outcome extends GatewayError | Reply>(outcome: Outcome): Outcome {
+    this.count(outcome instanceof GatewayError ? (outcome.reason ?? 'other') : 'answered');
+    return outcome;
+  }
+
+  count(reason: string): void {
     let counter = this.byReason.get(reason);
     if (counter === undefined) {
       const labels = { policy: this.policy, reason };
