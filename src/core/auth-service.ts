@@ -1,4 +1,4 @@
-/** What a verified token says. */
+/** What a verified token says. One object may serve many requests: it is never changed. */
 export interface AuthToken {
   /** Subject: the user or client that the token speaks for. */
   readonly sub: string;
@@ -8,6 +8,8 @@ export interface AuthToken {
   readonly permissions: readonly string[];
   /** Every claim of the token. */
   readonly claims: Readonly<Record<string, unknown>>;
+  /** What the caller has bought, where a claim says so. */
+  readonly plan?: string | undefined;
 }
 
 /** Why a token is not taken: a word for log and metrics, such as `expired` or `signature`; never a part of the token. */
@@ -20,12 +22,51 @@ export interface TokenRefusal {
 /** Who says that a token is good: one of `authServices`. */
 export interface AuthService {
   readonly name: string;
-  /** Whether tokens are verified by key here (`jwt`) or their issuer is asked about each (`introspect`). */
-  readonly verifies: 'by-key' | 'by-asking';
+  /** Whether tokens are verified by key here (`jwt`), their issuer is asked about each (`introspect`), or code decides. */
+  readonly verifies: 'by-key' | 'by-asking' | 'by-code';
   /** The `iss` of the tokens that this service answers for, where it is known. */
   readonly issuer?: string | undefined;
+  /** Finds what is known of a token already and still holds, without any work. */
+  findVerified(token: string): AuthToken | undefined;
   /** Verifies a token; at once where it is known already. Never rejects because of what the token is. */
   verifyToken(token: string): AuthToken | TokenRefusal | Promise<AuthToken | TokenRefusal>;
   /** Gives the roles of a token's subject, none where the token is refused. */
   getUserRoles(token: string): Promise<readonly string[]>;
+}
+
+/** Tells whether a token was not taken. */
+export function isRefusal(outcome: AuthToken | TokenRefusal): outcome is TokenRefusal {
+  return 'refused' in outcome;
+}
+
+/** What code of one's own says of a token that it takes. */
+export interface CodeToken {
+  readonly sub: string;
+  /** Seconds since 1970 at which the token ends; left out: when `cacheFor` is over. */
+  readonly exp?: number;
+  readonly roles?: readonly string[];
+  readonly permissions?: readonly string[];
+  readonly claims?: Readonly<Record<string, unknown>>;
+  readonly plan?: string;
+}
+
+/** An auth service in code. */
+export interface AuthServiceCode {
+  /**
+   * Says whom a token speaks for, or `undefined` (`null`) where it is not good. A throw or rejection says that nothing
+   * is known, which answers 503.
+   */
+  verifyToken(
+    token: string,
+    signal: AbortSignal,
+  ): CodeToken | null | undefined | Promise<CodeToken | null | undefined>;
+  /** Milliseconds for which an answer is kept. Default: 30 seconds. */
+  readonly cacheForMs?: number;
+  /** Milliseconds that an answer may take. Default: 1.5 seconds. */
+  readonly timeoutMs?: number;
+}
+
+/** Declares an auth service in code, for `code: ./auth.ts`. */
+export function defineAuthService(service: AuthServiceCode): AuthServiceCode {
+  return service;
 }

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { GatewayConfig, PolicyEntry, RouteConfig } from '../config/schema.ts';
+import type { AuthService } from '../core/auth-service.ts';
 import { isPromise } from '../core/is-promise.ts';
 import { mergePolicies } from '../core/merge-policies.ts';
 import type { Reply } from '../core/message.ts';
@@ -16,6 +17,7 @@ import { LoadShedder } from '../server/load-shedder.ts';
 import { compileSplit } from '../upstream/split.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { createSender } from '../upstream/upstream-sender.ts';
+import { buildAuthServices, findAuthServiceIn } from './auth-services.ts';
 import { type ForwardAction, type Route, type RouteAction, UNMATCHED } from './route.ts';
 import type { SnapshotContext } from './snapshot-context.ts';
 import { buildUpstreams } from './upstreams.ts';
@@ -63,7 +65,8 @@ export async function buildSnapshot(
     // 1.
     const upstreams = await buildUpstreams(config, context, closers);
     builder.offerUpstreams(upstreams);
-    const shared = await builder.createEntries(config.policies);
+    builder.offerAuthServices(await buildAuthServices(config, context, closers));
+    const shared = await builder.createEntries(config.policies, undefined);
     const unmatched = builder.finishRoute(UNMATCHED, '', shared, { kind: 'respond', reply: NOTHING });
     // 2.
     const routes = await builder.createRoutes(shared, upstreams);
@@ -96,22 +99,27 @@ class SnapshotBuilder {
 
   /** Lets policies send requests to these upstreams. */
   offerUpstreams(upstreams: ReadonlyMap<string, Upstream>): void {
-    const { services, clock } = this.context;
+    const { clock } = this.context;
     const upstream = (name: string): UpstreamSender => {
       const found = upstreams.get(name);
       if (found === undefined) throw new TypeError(`there is no upstream '${name}'`);
       return createSender(found, clock);
     };
-    this.services = { ...services, upstream };
+    this.services = { ...this.services, upstream };
+  }
+
+  /** Lets policies have tokens verified by these. */
+  offerAuthServices(built: ReadonlyMap<string, AuthService>): void {
+    this.services = { ...this.services, authService: findAuthServiceIn(built) };
   }
 
   /** Makes one instance for each entry of a `policies` list. */
-  async createEntries(entries: readonly PolicyEntry[]): Promise<PipelineEntry[]> {
+  async createEntries(entries: readonly PolicyEntry[], route: string | undefined): Promise<PipelineEntry[]> {
     const made: PipelineEntry[] = [];
     for (const { name, id, observe, options } of entries) {
       const policy = this.byName.get(name);
       if (policy === undefined) throw new TypeError(`there is no policy '${name}'`);
-      const created = policy.create(options, this.services);
+      const created = policy.create(options, this.services, { route, id });
       const instance: PolicyInstance = isPromise(created) ? await created : created;
       this.closers.push(() => closePolicies([instance]));
       made.push({ policy, id: id ?? name, observe, instance });
@@ -127,7 +135,7 @@ class SnapshotBuilder {
     const routes: Route[] = [];
     let sliceStart = clock.monotonic();
     for (const route of this.config.routes) {
-      const own = route.policies.length === 0 ? [] : await this.createEntries(route.policies);
+      const own = route.policies.length === 0 ? [] : await this.createEntries(route.policies, route.id);
       const isAsShared = own.length === 0 && !route.public;
       const entries = isAsShared ? shared : mergePolicies(shared, own, route.public);
       routes.push(this.finishRoute(route.id, route.path, entries, compileAction(route, upstreams)));

@@ -11,7 +11,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['cli', 'index'],
   ['gateway'],
   ['snapshot'],
-  ['server', 'router', 'policies', 'proxy', 'upstream', 'stores', 'observability', 'admin'],
+  ['auth', 'server', 'router', 'policies', 'proxy', 'upstream', 'stores', 'keys', 'observability', 'admin'],
   ['http1', 'config', 'limits'],
   ['core', 'version'],
 ];

@@ -1,0 +1,112 @@
+import type { AuthService, AuthToken, TokenRefusal } from '../core/auth-service.ts';
+import { isRefusal } from '../core/auth-service.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/services.ts';
+import { MAX_TOKEN_CHARS } from './compact-jws.ts';
+import { UNAVAILABLE } from './key-service.ts';
+import { TokenCache } from './token-cache.ts';
+
+export interface AskingServiceOptions {
+  readonly name: string;
+  readonly verifies: 'by-asking' | 'by-code';
+  readonly issuer: string | undefined;
+  /** Asks about a token. `until` is the second at which the answer ends unless the token does before. */
+  readonly ask: (token: string, until: number, signal: AbortSignal) => Promise<AuthToken | TokenRefusal>;
+  readonly cacheForMs: number;
+  readonly timeoutMs: number;
+  readonly maxConcurrent: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** How long a refusal is kept, so that one bad token asked about again and again costs one question. */
+const REFUSAL_MS = 2000;
+/** Refusals have a place of their own: invented tokens push no good one out. */
+const REFUSAL_CHARS = 1024 * 1024;
+
+/** Verifies tokens by asking somebody about each, and remembers the answers for a while. */
+export class AskingService implements AuthService {
+  readonly name: string;
+  readonly verifies: 'by-asking' | 'by-code';
+  readonly issuer: string | undefined;
+  private readonly options: AskingServiceOptions;
+  private readonly questions = new Set<AbortController>();
+  private readonly verified = new TokenCache<AuthToken>();
+  private readonly refused = new TokenCache<TokenRefusal>(REFUSAL_CHARS);
+  private readonly underWay = new Map<string, Promise<AuthToken | TokenRefusal>>();
+  private lastProblem = '';
+
+  constructor(options: AskingServiceOptions) {
+    this.options = options;
+    this.name = options.name;
+    this.verifies = options.verifies;
+    this.issuer = options.issuer;
+  }
+
+  findVerified(token: string): AuthToken | undefined {
+    return this.verified.get(token, this.options.clock.now());
+  }
+
+  verifyToken(token: string): AuthToken | TokenRefusal | Promise<AuthToken | TokenRefusal> {
+    const { clock, maxConcurrent } = this.options;
+    if (token.length > MAX_TOKEN_CHARS) return { refused: 'too-long' };
+    const known =
+      this.findVerified(token) ?? this.refused.get(token, clock.now()) ?? this.underWay.get(token);
+    if (known !== undefined) return known;
+    if (this.underWay.size >= maxConcurrent) return UNAVAILABLE;
+    const asking = this.ask(token).finally(() => this.underWay.delete(token));
+    this.underWay.set(token, asking);
+    return asking;
+  }
+
+  async getUserRoles(token: string): Promise<readonly string[]> {
+    const outcome = await this.verifyToken(token);
+    return isRefusal(outcome) ? [] : outcome.roles;
+  }
+
+  close(): void {
+    for (const question of this.questions) question.abort(new Error('the auth service is closed'));
+    this.verified.clear();
+    this.refused.clear();
+  }
+
+  private async ask(token: string): Promise<AuthToken | TokenRefusal> {
+    const { ask, cacheForMs, clock } = this.options;
+    const until = clock.now() + cacheForMs;
+    try {
+      const outcome = await this.withinTime((signal) => ask(token, Math.ceil(until / 1000), signal));
+      this.lastProblem = '';
+      if (isRefusal(outcome)) this.refused.set(token, outcome, clock.now() + REFUSAL_MS);
+      else this.verified.set(token, outcome, Math.min(until, outcome.exp * 1000));
+      return outcome;
+    } catch (error) {
+      this.report(error);
+      return UNAVAILABLE;
+    }
+  }
+
+  /** Whoever is asked may not heed the signal, so the wait ends by itself. */
+  private async withinTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { timeoutMs, clock } = this.options;
+    const question = new AbortController();
+    this.questions.add(question);
+    const cancel = clock.after(timeoutMs, () => question.abort(new Error('no answer in time')));
+    const over = new Promise<never>((_, reject) => {
+      question.signal.addEventListener('abort', () => reject(question.signal.reason as Error));
+    });
+    try {
+      return await Promise.race([work(question.signal), over]);
+    } finally {
+      cancel();
+      this.questions.delete(question);
+    }
+  }
+
+  private report(error: unknown): void {
+    const { log } = this.options;
+    const problem = String(error);
+    const level = problem === this.lastProblem ? 'debug' : 'warn';
+    this.lastProblem = problem;
+    log[level]({ authService: this.name, err: error }, 'the auth service cannot be asked');
+  }
+}

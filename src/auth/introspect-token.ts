@@ -1,0 +1,44 @@
+import type { IntrospectionConfig } from '../config/auth-schema.ts';
+import type { AuthToken, TokenRefusal } from '../core/auth-service.ts';
+import type { Clock } from '../core/clock.ts';
+import { fetchJson } from './fetch-json.ts';
+import type { TokenRules } from './token-rules.ts';
+
+/** Makes the question that RFC 7662 has for a token. */
+export function createIntrospection(config: IntrospectionConfig, rules: TokenRules, clock: Clock) {
+  const { url, clientId, clientSecret, clientAuth, timeout } = config;
+  const isPost = clientAuth === 'post';
+  const headers = {
+    'content-type': 'application/x-www-form-urlencoded',
+    ...(isPost ? {} : { authorization: basicCredentials(clientId, clientSecret) }),
+  };
+  const credentials = isPost ? { client_id: clientId, client_secret: clientSecret } : {};
+  return async (token: string, until: number, signal: AbortSignal): Promise<AuthToken | TokenRefusal> => {
+    const form = new URLSearchParams({ token, token_type_hint: 'access_token', ...credentials });
+    const options = { method: 'POST', timeoutMs: timeout, signal, headers, body: String(form) } as const;
+    const answer = await fetchJson(url, options);
+    if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
+      throw new TypeError('the answer is no introspection response');
+    return judgeAnswer(answer as Readonly<Record<string, unknown>>, until, rules, clock);
+  };
+}
+
+function judgeAnswer(
+  answer: Readonly<Record<string, unknown>>,
+  until: number,
+  rules: TokenRules,
+  clock: Clock,
+): AuthToken | TokenRefusal {
+  // Nothing but true: a text or a number here is a mistake that must not let anybody in.
+  if (answer.active !== true) return { refused: 'inactive' };
+  const fault = rules.findFaultOfAnswer(answer, clock.now() / 1000);
+  if (fault !== undefined) return { refused: fault };
+  const exp = typeof answer.exp === 'number' ? answer.exp : until;
+  return rules.readToken(answer, exp) ?? { refused: 'subject' };
+}
+
+/** Client id and secret are form-encoded before they are joined (RFC 6749 §2.3.1). */
+function basicCredentials(id: string, secret: string): string {
+  const encode = (text: string): string => String(new URLSearchParams({ '': text })).slice(1);
+  return `Basic ${Buffer.from(`${encode(id)}:${encode(secret)}`).toString('base64')}`;
+}

@@ -1,0 +1,121 @@
+import { compactVerify } from 'jose';
+import type { AuthService, AuthToken, TokenRefusal } from '../core/auth-service.ts';
+import { isRefusal } from '../core/auth-service.ts';
+import type { Clock } from '../core/clock.ts';
+import { isPromise } from '../core/is-promise.ts';
+import { type CompactJws, parseCompactJws } from './compact-jws.ts';
+import type { FoundKeys, KeySet, VerificationKey } from './key-set.ts';
+import { TokenCache } from './token-cache.ts';
+import type { TokenRules } from './token-rules.ts';
+
+export interface KeyServiceOptions {
+  readonly name: string;
+  readonly issuer: string | undefined;
+  /** The algorithms taken; `undefined` for all that the keys are made for. */
+  readonly algorithms: readonly string[] | undefined;
+  readonly rules: TokenRules;
+  readonly clock: Clock;
+  /** Makes the keys, given who hears that one no longer counts. */
+  readonly createKeys: (onKeyGone: () => void) => KeySet;
+}
+
+/** What everybody is told of a service that cannot be asked. */
+export const UNAVAILABLE: TokenRefusal = { refused: 'unavailable', isUnavailable: true };
+
+/**
+ * Verifies signed tokens by the keys of their issuer. All that needs no key is judged first, since verifying costs
+ * most. Good tokens are remembered until they end or a key is gone; bad ones never, so that nobody can push good ones out.
+ */
+export class KeyService implements AuthService {
+  readonly verifies = 'by-key';
+  readonly name: string;
+  readonly issuer: string | undefined;
+  private readonly algorithms: ReadonlySet<string> | undefined;
+  private readonly rules: TokenRules;
+  private readonly clock: Clock;
+  private readonly keys: KeySet;
+  private readonly verified = new TokenCache<AuthToken>();
+  private readonly underWay = new Map<string, Promise<AuthToken | TokenRefusal>>();
+  /** Rises with each key that is gone: what was begun before is not remembered. */
+  private generation = 0;
+
+  constructor({ name, issuer, algorithms, rules, clock, createKeys }: KeyServiceOptions) {
+    this.name = name;
+    this.issuer = issuer;
+    this.algorithms = algorithms && new Set(algorithms);
+    this.rules = rules;
+    this.clock = clock;
+    this.keys = createKeys(() => {
+      this.generation++;
+      this.verified.clear();
+    });
+  }
+
+  findVerified(token: string): AuthToken | undefined {
+    return this.verified.get(token, this.clock.now());
+  }
+
+  verifyToken(token: string): AuthToken | TokenRefusal | Promise<AuthToken | TokenRefusal> {
+    const known = this.findVerified(token) ?? this.underWay.get(token);
+    if (known !== undefined) return known;
+    const jws = parseCompactJws(token);
+    if (typeof jws === 'string') return { refused: jws };
+    const fault = this.findFault(jws);
+    if (fault !== undefined) return { refused: fault };
+    const keys = this.keys.find(jws.algorithm, jws.keyId);
+    if (!isPromise(keys) && keys.length === 0) return { refused: 'key' };
+    const verifying = this.verify(token, jws, keys).finally(() => this.underWay.delete(token));
+    this.underWay.set(token, verifying);
+    return verifying;
+  }
+
+  async getUserRoles(token: string): Promise<readonly string[]> {
+    const outcome = await this.verifyToken(token);
+    return isRefusal(outcome) ? [] : outcome.roles;
+  }
+
+  close(): void {
+    this.keys.close();
+    this.verified.clear();
+  }
+
+  private findFault({ algorithm, typ, claims }: CompactJws): string | undefined {
+    if (this.algorithms?.has(algorithm) === false) return 'algorithm';
+    return this.rules.findTypeFault(typ) ?? this.rules.findFault(claims, this.clock.now() / 1000);
+  }
+
+  private async verify(
+    token: string,
+    jws: CompactJws,
+    finding: FoundKeys | Promise<FoundKeys>,
+  ): Promise<AuthToken | TokenRefusal> {
+    const keys = await finding;
+    if (keys === 'unavailable') return UNAVAILABLE;
+    if (keys.length === 0) return { refused: 'key' };
+    const { issuer } = this.keys;
+    if (issuer !== undefined && jws.claims.iss !== issuer) return { refused: 'issuer' };
+    const { generation } = this;
+    if (!(await isSignedByOne(token, jws, keys))) return { refused: 'signature' };
+    const exp = this.rules.endOf(jws.claims);
+    const verified = this.rules.readToken(jws.claims, exp);
+    if (verified === undefined) return { refused: 'subject' };
+    if (generation === this.generation) this.verified.set(token, verified, exp * 1000);
+    return verified;
+  }
+}
+
+async function isSignedByOne(
+  token: string,
+  { algorithm }: CompactJws,
+  keys: readonly VerificationKey[],
+): Promise<boolean> {
+  for (const { key } of keys) {
+    try {
+      await compactVerify(token, key, { algorithms: [algorithm] });
+      return true;
+    } catch {
+      // Whatever is wrong with it, it is not signed by this key.
+    }
+  }
+  return false;
+}

@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises';
+import { isPrivateWay } from '../config/auth-schema.ts';
+import { readKeySet } from '../config/public-key.ts';
+import type { LoadedKeys } from './changing-key-set.ts';
+import { fetchJson, UnexpectedStatus } from './fetch-json.ts';
+
+const TIMEOUT_MS = 1500;
+
+/** Loads a key set from a URL. */
+export async function fetchKeys(url: string, signal: AbortSignal): Promise<LoadedKeys> {
+  return keysFrom(await fetchJson(url, { timeoutMs: TIMEOUT_MS, signal }));
+}
+
+/** Loads a key set from a file. */
+export async function readKeys(file: string): Promise<LoadedKeys> {
+  const text = await readFile(file, 'utf8');
+  let set: unknown;
+  try {
+    set = JSON.parse(text);
+  } catch {
+    throw new SyntaxError('the file is no JSON');
+  }
+  return keysFrom(set);
+}
+
+export interface DiscoveryOptions {
+  /** The issuer that the metadata has to name; `undefined` where its URL alone is known. */
+  readonly issuer: string | undefined;
+  /** URL of the metadata, `undefined` where it follows from the issuer. */
+  readonly url: string | undefined;
+  readonly allowHttp: boolean;
+}
+
+/**
+ * Loads the key set that the metadata of an issuer names (OpenID Connect Discovery §4, RFC 8414). The metadata has to
+ * name the issuer that it was asked for (§4.3, RFC 8414 §3.3): else one tenant could speak for another.
+ */
+export async function discoverKeys(options: DiscoveryOptions, signal: AbortSignal): Promise<LoadedKeys> {
+  const { url, metadata } = await fetchMetadata(options, signal);
+  const { issuer, jwks_uri: jwksUri } = metadata as { issuer?: unknown; jwks_uri?: unknown };
+  if (typeof issuer !== 'string' || !isIssuerOf(issuer, url, options.issuer))
+    throw new Error('the metadata names another issuer');
+  if (typeof jwksUri !== 'string' || !(options.allowHttp || isPrivateWay(jwksUri)))
+    throw new Error('the metadata names no https URL of a key set');
+  const { keys } = await fetchKeys(jwksUri, signal);
+  return { keys, issuer };
+}
+
+/** Lists where the metadata of an issuer may be. */
+export function metadataUrlsOf(issuer: string): string[] {
+  const { origin, pathname } = new URL(issuer);
+  const path = pathname.replace(/\/$/, '');
+  return [
+    `${origin}${path}/.well-known/openid-configuration`,
+    `${origin}/.well-known/oauth-authorization-server${path}`,
+  ];
+}
+
+async function fetchMetadata({ url, issuer }: DiscoveryOptions, signal: AbortSignal) {
+  const urls = url === undefined ? metadataUrlsOf(issuer ?? '') : [url];
+  for (const [i, candidate] of urls.entries()) {
+    try {
+      const metadata = await fetchJson(candidate, { timeoutMs: TIMEOUT_MS, signal });
+      return { url: candidate, metadata: Object(metadata) as object };
+    } catch (error) {
+      const isElsewhere = error instanceof UnexpectedStatus && error.status === 404;
+      if (!isElsewhere || i === urls.length - 1) throw error;
+    }
+  }
+  throw new TypeError('discovery needs an issuer or a URL');
+}
+
+function isIssuerOf(found: string, url: string, due: string | undefined): boolean {
+  if (due !== undefined) return found === due;
+  return URL.canParse(found) && metadataUrlsOf(found).includes(url);
+}
+
+function keysFrom(set: unknown): LoadedKeys {
+  const { keys } = Object(set) as { keys?: unknown };
+  if (!Array.isArray(keys)) throw new TypeError('the answer is no key set');
+  return { keys: readKeySet(set) };
+}

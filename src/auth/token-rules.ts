@@ -1,0 +1,122 @@
+import type { AuthServiceConfig } from '../config/auth-schema.ts';
+import type { AuthToken } from '../core/auth-service.ts';
+import { findClaim } from '../core/identity.ts';
+
+type Claims = Readonly<Record<string, unknown>>;
+
+export type TokenRuleSettings = Pick<
+  AuthServiceConfig,
+  | 'issuer'
+  | 'audience'
+  | 'leeway'
+  | 'maxTokenAge'
+  | 'typ'
+  | 'audienceClaim'
+  | 'subjectClaim'
+  | 'rolesClaim'
+  | 'permissionsClaim'
+  | 'planClaim'
+>;
+
+/** What a header may say that names no `typ` of its own: an access token, or nothing in particular. */
+const USUAL_TYPES: ReadonlySet<string> = new Set(['jwt', 'at+jwt']);
+const USUAL_PERMISSIONS = ['scope', 'scp', 'permissions'] as const;
+
+/** What a service asks of a token's claims, and how it reads them. Faults are words, as in `TokenRefusal`. */
+export class TokenRules {
+  private readonly settings: TokenRuleSettings;
+  private readonly leeway: number;
+
+  constructor(settings: TokenRuleSettings) {
+    this.settings = settings;
+    this.leeway = settings.leeway / 1000;
+  }
+
+  /** Judges the `typ` of a header. Left to itself it keeps out what is signed alike but is no access token. */
+  findTypeFault(typ: unknown): string | undefined {
+    const { typ: due } = this.settings;
+    if (typ === undefined) return due === undefined ? undefined : 'type';
+    if (typeof typ !== 'string') return 'type';
+    const isFit = due === undefined ? USUAL_TYPES.has(plainType(typ)) : plainType(typ) === plainType(due);
+    return isFit ? undefined : 'type';
+  }
+
+  /** Judges the claims of a token that must end (RFC 8725, RFC 9068 §4). `now` is in seconds. */
+  findFault(claims: Claims, now: number): string | undefined {
+    if (claims.exp === undefined) return 'no-expiry';
+    const fault = this.findTimeFault(claims, now);
+    if (fault !== undefined) return fault;
+    if (this.settings.issuer !== undefined && claims.iss === undefined) return 'issuer';
+    if (this.restrictsAudience && findClaim(claims, this.settings.audienceClaim) === undefined)
+      return 'audience';
+    return this.findScopeFault(claims);
+  }
+
+  /** Judges claims as far as they are there: an issuer that was asked has judged the token already. */
+  findFaultOfAnswer(claims: Claims, now: number): string | undefined {
+    return this.findTimeFault(claims, now) ?? this.findScopeFault(claims);
+  }
+
+  /** Reads what a token says, or nothing where it names no subject. */
+  readToken(claims: Claims, exp: number): AuthToken | undefined {
+    const { subjectClaim, rolesClaim, permissionsClaim, planClaim } = this.settings;
+    const sub = findClaim(claims, subjectClaim);
+    if (typeof sub !== 'string' || sub === '') return undefined;
+    const names = permissionsClaim === undefined ? USUAL_PERMISSIONS : [permissionsClaim];
+    const plan = planClaim === undefined ? undefined : findClaim(claims, planClaim);
+    return Object.freeze({
+      sub,
+      exp,
+      roles: readWords(findClaim(claims, rolesClaim)),
+      permissions: [...new Set(names.flatMap((name) => readWords(findClaim(claims, name))))],
+      claims,
+      plan: typeof plan === 'string' && plan !== '' ? plan : undefined,
+    });
+  }
+
+  /** Gives the second from which on a token is too old, though its `exp` be later. */
+  endOf(claims: Claims): number {
+    const { maxTokenAge } = this.settings;
+    const exp = claims.exp as number;
+    return maxTokenAge === undefined ? exp : Math.min(exp, (claims.iat as number) + maxTokenAge / 1000);
+  }
+
+  private get restrictsAudience(): boolean {
+    return Array.isArray(this.settings.audience);
+  }
+
+  private findTimeFault({ exp, nbf, iat }: Claims, now: number): string | undefined {
+    for (const time of [exp, nbf, iat]) {
+      if (time !== undefined && !Number.isFinite(time)) return 'malformed-time';
+    }
+    if (exp !== undefined && now >= (exp as number) + this.leeway) return 'expired';
+    if (nbf !== undefined && now < (nbf as number) - this.leeway) return 'not-yet';
+    if (iat !== undefined && now < (iat as number) - this.leeway) return 'from-the-future';
+    const { maxTokenAge } = this.settings;
+    if (maxTokenAge === undefined) return undefined;
+    if (iat === undefined) return 'no-age';
+    return now >= (iat as number) + maxTokenAge / 1000 + this.leeway ? 'too-old' : undefined;
+  }
+
+  private findScopeFault(claims: Claims): string | undefined {
+    const { issuer, audience, audienceClaim } = this.settings;
+    if (issuer !== undefined && claims.iss !== undefined && claims.iss !== issuer) return 'issuer';
+    if (!Array.isArray(audience)) return undefined;
+    const named = findClaim(claims, audienceClaim);
+    if (named === undefined) return undefined;
+    const list: readonly unknown[] = Array.isArray(named) ? named : [named];
+    return audience.some((one) => list.includes(one)) ? undefined : 'audience';
+  }
+}
+
+/** Reads a list of texts, or one text with spaces between its words. */
+function readWords(value: unknown): readonly string[] {
+  if (typeof value === 'string') return value.split(' ').filter((word) => word !== '');
+  if (!Array.isArray(value)) return [];
+  return value.filter((item) => typeof item === 'string' && item !== '');
+}
+
+/** `application/at+jwt` and `at+JWT` are one type (RFC 7515 §4.1.9). */
+function plainType(typ: string): string {
+  return typ.toLowerCase().replace(/^application\//, '');
+}

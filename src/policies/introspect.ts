@@ -1,0 +1,21 @@
+import { z } from 'zod';
+import { text } from '../config/scalars.ts';
+import { defineIdentifyingPolicy } from '../core/identify.ts';
+import { findServices, TokenIdentifier, tokenOptions, USUAL_SERVICE } from './token-identifier.ts';
+
+/** Identifies by a token of any kind, about which an auth service asks whoever issued it. */
+export const introspect = defineIdentifyingPolicy({
+  name: 'introspect',
+  summary:
+    'Identifies the caller by a token that its issuer is asked about, and refuses with 401 whoever has no good one.',
+  options: z.strictObject({
+    service: text().prefault(USUAL_SERVICE).describe('Which of `authServices` asks about the token.'),
+    ...tokenOptions(),
+  }),
+  createIdentifier({ service, ...options }, services) {
+    return new TokenIdentifier(findServices([service], services, 'by-key'), {
+      ...options,
+      method: 'introspect',
+    });
+  },
+});
