@@ -2,6 +2,14 @@ export { ConfigError, type Problem } from './config/problem.ts';
 export type { GatewayConfig } from './config/schema.ts';
 export { type APIRequest, toApiRequest } from './core/api-request.ts';
 export {
+  type AuthService,
+  type AuthServiceCode,
+  type AuthToken,
+  type CodeToken,
+  defineAuthService,
+  type TokenRefusal,
+} from './core/auth-service.ts';
+export {
   type BodySink,
   type BodySource,
   bodyFrom,
@@ -27,11 +35,14 @@ export {
 export type { InjectRequest, InjectResponse } from './gateway/inject.ts';
 export type { PolicyInput, PolicyOptions } from './policies/policy-input.ts';
 export {
+  apiKey,
   bodyLimit,
   concurrency,
   cors,
   headers,
+  introspect,
   ipFilter,
+  jwt,
   mirror,
   requestId,
   securityHeaders,

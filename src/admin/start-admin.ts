@@ -7,6 +7,7 @@ import { addApi } from './api.ts';
 import { createBearerCheck } from './bearer-check.ts';
 import { isOwnHost } from './host-check.ts';
 import { createHttpApp, type ListenAddress, listen, type OperatorServer, sendProblem } from './http-app.ts';
+import { addKeysApi } from './keys-api.ts';
 import { addProbes } from './probes.ts';
 
 export interface AdminConfig extends ListenAddress {
@@ -26,6 +27,7 @@ export async function startAdmin(
   guard(app, createBearerCheck(token), ownNamesOf(config.host));
   addProbes(app, control);
   addApi(app, control);
+  addKeysApi(app, control, log);
   return listen(app, config, 'admin');
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ApiKeyChange, NewApiKey } from '../core/api-keys.ts';
 import { addressRange, text } from './scalars.ts';
 
 export type ApiKeysConfig = z.output<ReturnType<typeof apiKeysSchema>>;
@@ -47,17 +48,18 @@ function keySettings() {
 
 /** What the admin API and the command line take for a new key. Times are ISO 8601, `null` is as good as left out. */
 export function newKeySchema() {
-  return z.strictObject({ owner: ownerName(), ...keySettings() }).transform(withTimes);
+  return z
+    .strictObject({ owner: ownerName(), ...keySettings() })
+    .transform((settings) => withTimes(settings) as unknown as NewApiKey);
 }
 
 /** What they take to change one. `null` takes a restriction away. */
 export function keyChangeSchema() {
-  return z
-    .strictObject({ owner: ownerName().optional(), ...keySettings(), disabled: z.boolean().optional() })
-    .transform(({ disabled, ...change }) => ({
-      ...withTimes(change),
-      ...(disabled === undefined ? {} : { isDisabled: disabled }),
-    }));
+  const settings = { owner: ownerName().optional(), ...keySettings(), disabled: z.boolean().optional() };
+  return z.strictObject(settings).transform(({ disabled, ...change }): ApiKeyChange => {
+    const changed: ApiKeyChange = withTimes(change);
+    return disabled === undefined ? changed : { ...changed, isDisabled: disabled };
+  });
 }
 
 /** An owner is forwarded in a header, and so has to fit into one. */
@@ -67,16 +69,11 @@ function ownerName() {
     .regex(/^[^\p{C}]+$/u, { error: 'holds a control character — leave it out' });
 }
 
-/** Turns the time into milliseconds, and `null` into what takes a restriction away. */
-function withTimes<
-  Settings extends Readonly<Record<string, unknown>> & { expiresAt?: string | null | undefined },
->(settings: Settings) {
+/** Turns the time into milliseconds, and `null` into the `undefined` that takes a restriction away. */
+function withTimes(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const entries = Object.entries(settings).map(([name, value]) => [
     name,
     name === 'expiresAt' && typeof value === 'string' ? Date.parse(value) : (value ?? undefined),
   ]);
-  return Object.fromEntries(entries) as Omit<
-    { [Name in keyof Settings]: Exclude<Settings[Name], null> },
-    'expiresAt'
-  > & { expiresAt?: number | undefined };
+  return Object.fromEntries(entries);
 }

@@ -1,4 +1,5 @@
 import type { Policy } from '../core/policy.ts';
+import { checkApiKeys } from './check-api-keys.ts';
 import { checkAuthServices } from './check-auth-services.ts';
 import { checkListeners } from './check-listeners.ts';
 import { checkPolicies } from './check-policies.ts';
@@ -27,6 +28,7 @@ export function checkGateway(
   checkUpstreams(gateway, findings);
   checkRoutes(gateway, findings);
   checkPolicies(gateway, policies, findings);
+  checkApiKeys(gateway, findings);
   checkAuthServices(gateway, findings);
   checkTokenPolicies(gateway, findings);
   return { problems, warnings };

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Policy } from '../core/policy.ts';
+import { apiKeysSchema } from './api-keys-schema.ts';
 import { authServiceName, authServiceSchema } from './auth-schema.ts';
 import { listenerSchema } from './listener-schema.ts';
 import { type PolicyInput, policyEntrySchema } from './policy-entry.ts';
@@ -67,6 +68,7 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
     redis: redisSchema(file)
       .optional()
       .describe('The store that several gateways share; left out: memory and `dataDir`.'),
+    apiKeys: apiKeysSchema().prefault({}).describe('How API keys are made and where they are kept.'),
     trustedProxies: z
       .array(addressRange())
       .prefault([])

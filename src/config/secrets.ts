@@ -33,7 +33,7 @@ export function hideSecrets(problem: Problem, secrets: ReadonlySet<string>): Pro
 }
 
 function isSecretKey(key: string): boolean {
-  return /^(token|secret|password|.*(Token|Secret|Password))$/.test(key);
+  return /^(token|secret|password|pepper|.*(Token|Secret|Password))$/.test(key);
 }
 
 function isHidden(text: string, hidden: ReadonlySet<string>): boolean {

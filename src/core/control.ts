@@ -1,3 +1,5 @@
+import type { ApiKeyAdministration } from './api-keys.ts';
+
 /** Where the gateway stands in its life. */
 export type GatewayState = 'starting' | 'ready' | 'draining' | 'closed';
 
@@ -24,6 +26,8 @@ export interface GatewayControl {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
   /** What runs: routes by id, upstreams by name, the Snapshot's version. */
   describe(): Promise<GatewayDescription>;
+  /** Opens the API keys, to make, show and change them. */
+  administerKeys(): Promise<ApiKeyAdministration>;
 }
 
 export interface GatewayDescription {

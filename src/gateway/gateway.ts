@@ -1,8 +1,8 @@
-import { dirname, resolve } from 'node:path';
 import type { OperatorServer } from '../admin/http-app.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigError, formatProblem } from '../config/problem.ts';
 import type { GatewayConfig, ListenerConfig } from '../config/schema.ts';
+import type { ApiKeyAdministration } from '../core/api-keys.ts';
 import { BufferBudget } from '../core/buffer-budget.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import type {
@@ -18,7 +18,7 @@ import type { ClientInfo, ClientRequest, ClientSink, Reply } from '../core/messa
 import type { Policy } from '../core/policy.ts';
 import { problemReply } from '../core/problem.ts';
 import { newRequestId } from '../core/request-id.ts';
-import type { Log, Services } from '../core/services.ts';
+import type { Log } from '../core/services.ts';
 import { Deadlines } from '../http1/deadlines.ts';
 import { type AccessLog, createAccessLog } from '../observability/access-log.ts';
 import { createLog, type LogLevel } from '../observability/log.ts';
@@ -30,6 +30,7 @@ import { buildSnapshot, type Snapshot } from '../snapshot/snapshot.ts';
 import type { SnapshotContext } from '../snapshot/snapshot-context.ts';
 import { VERSION } from '../version.ts';
 import { contentKeyOf, watchConfigFile } from './config-watch.ts';
+import { createServices, type GatewayServices } from './gateway-services.ts';
 import { handleRequest, type ListenerRules } from './handle-request.ts';
 import { type InjectRequest, type InjectResponse, inject } from './inject.ts';
 import { Listeners } from './listeners.ts';
@@ -104,7 +105,7 @@ export class Gateway implements GatewayControl {
   private readonly budget = new BufferBudget();
   private readonly targetConnections = new ConnectionCount();
   private readonly listeners: Listeners;
-  private readonly services: Services;
+  private readonly services: GatewayServices;
   private readonly loaded: LoadedConfig;
   private readonly role: WorkerRole | undefined;
   private config: GatewayConfig;
@@ -130,14 +131,8 @@ export class Gateway implements GatewayControl {
     const level = options.logLevel ?? 'info';
     this.log = createLog({ level, destination });
     this.accessLog = createAccessLog({ destination, level, clock: this.clock });
-    this.services = {
-      log: this.log,
-      clock: this.clock,
-      metrics: this.metrics_,
-      random: Math.random,
-      configFolder: dirname(resolve(options.configFile)),
-      keep: (key, create, close) => this.kept.hold(key, create, close),
-    };
+    const { clock, log, kept, config, metrics_: metrics } = this;
+    this.services = createServices({ configFile: options.configFile, config, kept, log, clock, metrics });
     this.listeners = new Listeners({
       services: this.services,
       clock: this.clock,
@@ -244,11 +239,16 @@ export class Gateway implements GatewayControl {
     if (this.lastProblems.length > 0)
       details.push('the last reload was refused; the configuration before it runs');
     for (const upstream of this.snapshot?.upstreams.values() ?? []) details.push(...upstream.troubles());
+    details.push(...this.services.apiKeys.troubles());
     return { isReady: this.currentState === 'ready', details };
   }
 
   metrics(): Promise<{ readonly contentType: string; readonly text: string }> {
     return this.metrics_.render();
+  }
+
+  administerKeys(): Promise<ApiKeyAdministration> {
+    return this.services.apiKeys.administer();
   }
 
   async describe(): Promise<GatewayDescription> {
@@ -389,6 +389,7 @@ export class Gateway implements GatewayControl {
     await this.listeners.drain(0);
     await Promise.all(this.operatorServers.splice(0).map((server) => server.close()));
     await this.snapshot?.retire();
+    await this.services.apiKeys.close();
     this.deadlines.close();
     this.metrics_.close();
   }

@@ -1,9 +1,12 @@
 import type { Policy } from '../core/policy.ts';
+import { apiKey } from './api-key.ts';
 import { bodyLimit } from './body-limit.ts';
 import { concurrency } from './concurrency.ts';
 import { cors } from './cors.ts';
 import { headers } from './headers.ts';
+import { introspect } from './introspect.ts';
 import { ipFilter } from './ip-filter.ts';
+import { jwt } from './jwt.ts';
 import { mirror } from './mirror.ts';
 import { requestId } from './request-id.ts';
 import { securityHeaders } from './security-headers.ts';
@@ -18,6 +21,21 @@ export const builtInPolicies: readonly Policy[] = [
   bodyLimit,
   mirror,
   concurrency,
+  jwt,
+  introspect,
+  apiKey,
 ];
 
-export { bodyLimit, concurrency, cors, headers, ipFilter, mirror, requestId, securityHeaders };
+export {
+  apiKey,
+  bodyLimit,
+  concurrency,
+  cors,
+  headers,
+  introspect,
+  ipFilter,
+  jwt,
+  mirror,
+  requestId,
+  securityHeaders,
+};

@@ -1,10 +1,13 @@
 import type { z } from 'zod';
 import type { Policy } from '../core/policy.ts';
+import type { apiKey } from './api-key.ts';
 import type { bodyLimit } from './body-limit.ts';
 import type { concurrency } from './concurrency.ts';
 import type { cors } from './cors.ts';
 import type { headers } from './headers.ts';
+import type { introspect } from './introspect.ts';
 import type { ipFilter } from './ip-filter.ts';
+import type { jwt } from './jwt.ts';
 import type { mirror } from './mirror.ts';
 import type { requestId } from './request-id.ts';
 import type { securityHeaders } from './security-headers.ts';
@@ -19,6 +22,9 @@ export interface PolicyOptions {
   'body-limit': OptionsOf<typeof bodyLimit> & Observable;
   mirror: OptionsOf<typeof mirror>;
   concurrency: OptionsOf<typeof concurrency>;
+  jwt: OptionsOf<typeof jwt>;
+  introspect: OptionsOf<typeof introspect>;
+  'api-key': OptionsOf<typeof apiKey>;
 }
 
 /** A use of one built-in policy with options: a map with exactly one key. */

@@ -41,3 +41,18 @@ export function mirror(options: PolicyOptions['mirror']): PolicyEntryInput<'mirr
 export function concurrency(options: PolicyOptions['concurrency']): PolicyEntryInput<'concurrency'> {
   return { concurrency: options };
 }
+
+/** Uses `jwt` in a configuration: `jwt({ service: 'main' })`. */
+export function jwt(options: PolicyOptions['jwt'] = {}): PolicyEntryInput<'jwt'> {
+  return { jwt: options };
+}
+
+/** Uses `introspect` in a configuration: `introspect({ service: 'partner' })`. */
+export function introspect(options: PolicyOptions['introspect'] = {}): PolicyEntryInput<'introspect'> {
+  return { introspect: options };
+}
+
+/** Uses `api-key` in a configuration. */
+export function apiKey(options: PolicyOptions['api-key'] = {}): PolicyEntryInput<'api-key'> {
+  return { 'api-key': options };
+}

@@ -1,3 +1,4 @@
+import type { ApiKeyAdministration } from '../../src/core/api-keys.ts';
 import type {
   GatewayControl,
   GatewayDescription,
@@ -30,6 +31,10 @@ export class StubControl implements GatewayControl {
       contentType: 'text/plain; version=0.0.4; charset=utf-8',
       text: '# HELP up x\n# TYPE up gauge\nup 1\n',
     };
+  }
+
+  async administerKeys(): Promise<ApiKeyAdministration> {
+    throw this.failure ?? new Error('there are no keys here');
   }
 
   async describe(): Promise<GatewayDescription> {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import {
+  apiKey,
   bodyLimit,
   concurrency,
   cors,
@@ -27,6 +28,7 @@ const everyPolicy = [
   bodyLimit({ max: '64KiB' }),
   mirror({ upstream: 'next', share: '10%' }),
   concurrency({ limit: 100, id: 'all' }),
+  apiKey({ optional: true }),
 ];
 
 const upstreams = { next: { targets: ['http://127.0.0.1:1'] } };

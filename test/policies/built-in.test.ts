@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import type { VerifiedApiKey } from '../../src/core/api-keys.ts';
 import { EMPTY_BODY } from '../../src/core/body.ts';
 import type { Exchange } from '../../src/core/exchange.ts';
 import type { Policy, PolicyInstance } from '../../src/core/policy.ts';
@@ -23,12 +24,25 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
   'body-limit': {},
   mirror: { upstream: 'orders-next' },
   concurrency: { limit: 1 },
+  'api-key': {},
 };
 
-function instanceOf(policy: Policy): PolicyInstance {
+/** Whatever is presented is good. */
+const VERIFIED_KEY: VerifiedApiKey = {
+  record: { id: '1', owner: 'a', roles: [], permissions: [], metadata: {}, createdAt: 0, isDisabled: false },
+  identity: { subject: 'a', roles: [], permissions: [], method: 'api-key', claims: {} },
+  routes: undefined,
+  addresses: undefined,
+};
+
+async function instanceOf(policy: Policy): Promise<PolicyInstance> {
   const { services } = stubServices();
-  return policy.create(policy.options.parse(OPTIONS[policy.name]), services) as PolicyInstance;
+  const apiKeys = { open: async () => ({ verify: () => VERIFIED_KEY }) };
+  return policy.create(policy.options.parse(OPTIONS[policy.name]), { ...services, apiKeys });
 }
+
+/** A request with every kind of credential. */
+const CREDENTIALS = [['x-api-key', 'good']] as const;
 
 /** Policies that read nothing of an exchange, so that nothing of it can break them. */
 const COUNTING_ONLY: ReadonlySet<string> = new Set(['concurrency']);
@@ -62,14 +76,14 @@ describe.each(builtInPolicies.map((policy) => [policy.name, policy] as const))('
   });
 
   test.skipIf(COUNTING_ONLY.has(name))('denies when its own code throws', async () => {
-    const { pipeline } = stubPipeline([entry(instanceOf(policy), policy)]);
+    const { pipeline } = stubPipeline([entry(await instanceOf(policy), policy)]);
     const upstream = { head: upstreamHead(), body: EMPTY_BODY };
     const { head } = await runThrough(pipeline, brokenExchange(), upstream);
     expect(head.status).toBe(500);
   });
 
   test.each(['onRequest', 'onResponse'] as const)('denies when its %s throws or rejects', async (moment) => {
-    const instance = instanceOf(policy);
+    const instance = await instanceOf(policy);
     if (instance[moment] === undefined) return;
     const throwing = () => {
       throw new Error('broken');
@@ -81,9 +95,9 @@ describe.each(builtInPolicies.map((policy) => [policy.name, policy] as const))('
     }
   });
 
-  test('passes an ordinary request without a promise', () => {
-    const { pipeline } = stubPipeline([entry(instanceOf(policy), policy)]);
-    const exchange = stubExchange();
+  test('passes an ordinary request without a promise', async () => {
+    const { pipeline } = stubPipeline([entry(await instanceOf(policy), policy)]);
+    const exchange = stubExchange({ headers: CREDENTIALS });
     expect(pipeline.runRequest(exchange)).toBeUndefined();
     expect(pipeline.runResponse(exchange, upstreamHead(), { openBody: () => EMPTY_BODY })).toBeUndefined();
   });

@@ -1,0 +1,80 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { keyChangeSchema, newKeySchema } from '../config/api-keys-schema.ts';
+import { formatPath } from '../config/problem.ts';
+import { duration } from '../config/scalars.ts';
+import type { ApiKeyRecord } from '../core/api-keys.ts';
+import type { GatewayControl } from '../core/control.ts';
+import { describeApiKey, describeIssuedKey } from '../core/describe-api-key.ts';
+import type { Log } from '../core/services.ts';
+import { sendProblem } from './http-app.ts';
+
+const NEW_KEY = newKeySchema();
+const KEY_CHANGE = keyChangeSchema();
+const ROTATION = z.strictObject({ grace: duration().prefault('24h') });
+
+type Request = FastifyRequest<{ Params: { id: string } }>;
+
+/** Adds `/api/keys`: making, showing, changing and deleting API keys. Each change is logged, without the key. */
+export function addKeysApi(app: FastifyInstance, control: GatewayControl, log: Log): void {
+  const note = (request: FastifyRequest, action: string, { id, owner }: Pick<ApiKeyRecord, 'id' | 'owner'>) =>
+    log.info({ audit: 'api-keys', action, keyId: id, owner, client: request.ip }, `API key ${action}`);
+
+  app.register(async (scope) => {
+    takeJson(scope);
+    scope.get('/api/keys', async () => {
+      const records = await (await control.administerKeys()).list();
+      return { keys: records.map(describeApiKey) };
+    });
+    scope.post('/api/keys', async (request, reply) => {
+      const input = NEW_KEY.safeParse(request.body ?? {});
+      if (!input.success) return refuse(reply, input.error);
+      const issued = await (await control.administerKeys()).create(input.data);
+      note(request, 'created', issued.record);
+      return reply.code(201).send(describeIssuedKey(issued));
+    });
+    scope.get('/api/keys/:id', async (request: Request, reply) => {
+      const record = await (await control.administerKeys()).find(request.params.id);
+      return record === undefined ? sendProblem(reply, 404) : describeApiKey(record);
+    });
+    scope.patch('/api/keys/:id', async (request: Request, reply) => {
+      const change = KEY_CHANGE.safeParse(request.body ?? {});
+      if (!change.success) return refuse(reply, change.error);
+      const record = await (await control.administerKeys()).change(request.params.id, change.data);
+      if (record === undefined) return sendProblem(reply, 404);
+      note(request, 'changed', record);
+      return describeApiKey(record);
+    });
+    scope.post('/api/keys/:id/rotate', async (request: Request, reply) => {
+      const rotation = ROTATION.safeParse(request.body ?? {});
+      if (!rotation.success) return refuse(reply, rotation.error);
+      const issued = await (await control.administerKeys()).rotate(request.params.id, rotation.data.grace);
+      if (issued === undefined) return sendProblem(reply, 404);
+      note(request, 'rotated', issued.record);
+      return describeIssuedKey(issued);
+    });
+    scope.delete('/api/keys/:id', async (request: Request, reply) => {
+      const keys = await control.administerKeys();
+      const record = await keys.find(request.params.id);
+      if (record === undefined || !(await keys.delete(record.id))) return sendProblem(reply, 404);
+      note(request, 'deleted', record);
+      return reply.code(204).send();
+    });
+  });
+}
+
+/** These are the only routes that read a body. */
+function takeJson(scope: FastifyInstance): void {
+  const parse = scope.getDefaultJsonParser('error', 'error');
+  scope.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') return done(null, undefined);
+    return parse(request, body as string, done);
+  });
+}
+
+function refuse(reply: FastifyReply, { issues }: z.ZodError): FastifyReply {
+  const problems = issues.map(({ path, message }) =>
+    [formatPath(path as (string | number)[]), message].filter((part) => part !== '').join(' '),
+  );
+  return sendProblem(reply, 422, { detail: 'This is no valid description of a key.', problems });
+}

@@ -1,0 +1,23 @@
+import type { RedisConfig } from '../config/redis-schema.ts';
+import type { Services } from '../core/services.ts';
+import type { KeyRedis } from '../keys/redis-key-store.ts';
+import { RedisConnection } from '../stores/redis-connection.ts';
+import { redisScript } from '../stores/redis-script.ts';
+
+/** Lets keys use Redis. Resolves when it has answered or is known to be away; whoever needs it then hears that. */
+export async function openKeyRedis(
+  redis: RedisConfig,
+  services: Pick<Services, 'log' | 'clock' | 'metrics' | 'random'>,
+): Promise<KeyRedis> {
+  const connection = new RedisConnection(redis, services, []);
+  await connection.firstAttempt;
+  const scripts = new Map<string, ReturnType<typeof redisScript>>();
+  return {
+    run(source, keys, args) {
+      const script = scripts.get(source) ?? redisScript(source);
+      scripts.set(source, script);
+      return connection.runScript(script, keys, args);
+    },
+    close: () => connection.close(),
+  };
+}

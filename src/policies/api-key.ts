@@ -1,0 +1,120 @@
+import { z } from 'zod';
+import { headerName } from '../config/scalars.ts';
+import { plainAddress } from '../core/address-blocks.ts';
+import type { ApiKeyRefusal, ApiKeyVerifier, VerifiedApiKey } from '../core/api-keys.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Exchange } from '../core/exchange.ts';
+import type { Identification, Identifier } from '../core/identifier.ts';
+import { defineIdentifyingPolicy } from '../core/identify.ts';
+import { isPromise } from '../core/is-promise.ts';
+import { NameSet } from '../core/name-set.ts';
+import { findOwnedField } from './owned-fields.ts';
+
+/** Asks for an API key, made with `sallyport keys` or the admin API. */
+export const apiKey = defineIdentifyingPolicy({
+  name: 'api-key',
+  summary: 'Asks for an API key.',
+  options: z.strictObject({
+    header: headerName()
+      .check((context) => {
+        const message = findKeyHeaderFault(context.value);
+        if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
+      })
+      .prefault('x-api-key')
+      .describe('Header field that carries the key. It never goes upstream.'),
+    optional: z
+      .boolean()
+      .prefault(false)
+      .describe("Lets requests without a key pass, as nobody's. A bad key is refused nevertheless."),
+    realm: z
+      .string()
+      .regex(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/, {
+        error: 'is not a realm — write ASCII text without quotes and backslashes',
+      })
+      .prefault('api')
+      .describe('Name of what is protected, in `WWW-Authenticate`.'),
+  }),
+  async createIdentifier({ header, optional, realm }, { apiKeys }) {
+    if (apiKeys === undefined) throw new TypeError('there are no API keys here');
+    return new ApiKeyIdentifier(await apiKeys.open(), header, optional, realm);
+  },
+});
+
+class ApiKeyIdentifier implements Identifier {
+  readonly challenge: string;
+  readonly isOptional: boolean;
+  private readonly verifier: ApiKeyVerifier;
+  private readonly header: string;
+  private readonly spellings: NameSet;
+  private readonly refusals: Readonly<Record<ApiKeyRefusal | 'duplicate', GatewayError>>;
+  private readonly wrongRoute = new GatewayError('GW_FORBIDDEN', { reason: 'route' });
+  private readonly wrongAddress = new GatewayError('GW_FORBIDDEN', { reason: 'address' });
+
+  constructor(verifier: ApiKeyVerifier, header: string, isOptional: boolean, realm: string) {
+    this.challenge = `ApiKey realm="${realm}"`;
+    this.isOptional = isOptional;
+    this.verifier = verifier;
+    this.header = header;
+    this.spellings = new NameSet(spellingsOf(header));
+    const headers = { 'www-authenticate': this.challenge };
+    // One answer for all of them: only the log tells a wrong key from one that was good once.
+    const invalid = (reason: string) => new GatewayError('GW_CREDENTIALS_INVALID', { headers, reason });
+    this.refusals = {
+      malformed: invalid('malformed'),
+      duplicate: invalid('duplicate'),
+      unknown: invalid('unknown'),
+      expired: invalid('expired'),
+      disabled: invalid('disabled'),
+      unavailable: new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'unavailable' }),
+    };
+  }
+
+  identify(exchange: Exchange): Identification | Promise<Identification> {
+    const { headers } = exchange;
+    const key = headers.get(this.header);
+    headers.deleteAll(this.spellings);
+    if (key === undefined) return undefined;
+    const verdict = this.verifier.verify(key);
+    if (!isPromise(verdict)) return this.judge(exchange, key, verdict);
+    return verdict.then((settled) => this.judge(exchange, key, settled));
+  }
+
+  dropCredential({ headers }: Exchange): void {
+    headers.deleteAll(this.spellings);
+  }
+
+  private judge(exchange: Exchange, key: string, verdict: VerifiedApiKey | ApiKeyRefusal): Identification {
+    if (typeof verdict === 'string') return this.refuse(key, verdict);
+    const { routes, addresses, identity } = verdict;
+    if (routes !== undefined && !routes.has(exchange.route.id)) return this.wrongRoute;
+    if (addresses !== undefined && !addresses.has(plainAddress(exchange.clientAddress)))
+      return this.wrongAddress;
+    return identity;
+  }
+
+  /** Several fields of the name come as one value with commas, which no key has: none of them is tried. */
+  private refuse(key: string, refusal: ApiKeyRefusal): GatewayError {
+    return this.refusals[refusal === 'malformed' && key.includes(',') ? 'duplicate' : refusal];
+  }
+}
+
+/** Says why a field cannot carry keys, with the remedy behind ' — '. */
+function findKeyHeaderFault(name: string): string | undefined {
+  if (name.toLowerCase() === 'authorization' || name.toLowerCase() === 'cookie')
+    return 'carries credentials of another kind — name a field of its own, such as x-api-key';
+  return findOwnedField(name);
+}
+
+/** Some services read `_` in a name as `-`, so that a key could reach them under another spelling. */
+function spellingsOf(name: string): string[] {
+  const hyphens = name.split(/[-_]/).length - 1;
+  if (hyphens > MAX_VARIED_HYPHENS) return [name, name.replaceAll('-', '_'), name.replaceAll('_', '-')];
+  let spellings = [''];
+  for (const letter of name)
+    spellings = spellings.flatMap((begun) =>
+      letter === '-' || letter === '_' ? [`${begun}-`, `${begun}_`] : [begun + letter],
+    );
+  return spellings;
+}
+
+const MAX_VARIED_HYPHENS = 4;
