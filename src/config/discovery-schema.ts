@@ -32,7 +32,7 @@ function dnsSchema() {
     .strictObject({
       name: z
         .string()
-        .regex(/^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?$/, {
+        .regex(/^(?!.{254})(?:\w(?:[\w-]{0,61}\w)?\.)*\w(?:[\w-]{0,61}\w)?\.?$/, {
           error: 'is not a DNS name — write it like orders.internal',
         })
         .describe('Full name to ask for. Search domains are not tried.'),
@@ -51,9 +51,7 @@ function dnsSchema() {
           error: 'is not between 1s and 5m — write such a time',
         })
         .optional()
-        .describe(
-          'Longest time until it asks again, before the TTL if need be. Default: `5m`, for `SRV` `10s`.',
-        ),
+        .describe('Longest time until it asks again, before the TTL if need be. Default: `5m`.'),
     })
     .refine(({ type, port }) => type === 'SRV' || port !== undefined, {
       path: ['port'],

@@ -54,6 +54,9 @@ describe('discovery', () => {
     ['{}', /discovery: needs exactly one kind — set one of dns, kubernetes, consul and file/],
     ['{ file: ./a.json, dns: { name: a, port: 80 } }', /discovery: needs exactly one kind/],
     ['{ file: ./targets.txt }', /discovery\.file: is in no format that is known — name it \.yaml or \.json/],
+    ['{ dns: { name: "a..b", port: 80 } }', /dns\.name: is not a DNS name — write it like orders\.internal/],
+    [`{ dns: { name: ${'a'.repeat(64)}.test, port: 80 } }`, /dns\.name: is not a DNS name/],
+    [`{ dns: { name: ${'a.'.repeat(127)}test, port: 80 } }`, /dns\.name: is not a DNS name/],
     ['{ dns: { name: a } }', /dns\.port: is missing — set the port of the targets/],
     [
       '{ dns: { name: a, type: SRV, port: 80 } }',

@@ -11,6 +11,8 @@ import { LOOPBACK, reservePort } from './loopback.ts';
 export interface DnsZone {
   /** Lines of a hosts file: an address and names. */
   readonly hosts?: readonly string[];
+  /** Names with an address and a TTL of their own: `a.test,127.0.0.2,60`. */
+  readonly records?: readonly string[];
   /** As dnsmasq writes them: `_http._tcp.orders.test,target,port,priority,weight`. */
   readonly services?: readonly string[];
   /** Seconds that answers are good for. Default: 5. */
@@ -59,6 +61,7 @@ export class Dnsmasq {
       `--port=${this.port}`,
       `--addn-hosts=${hosts}`,
       `--local-ttl=${zone.ttl ?? 5}`,
+      ...(zone.records ?? []).map((record) => `--host-record=${record}`),
       ...(zone.services ?? []).map((service) => `--srv-host=${service}`),
       // As root it would become a user that may not read the hosts file.
       ...(process.getuid?.() === 0 ? ['--user=root'] : []),
@@ -77,6 +80,11 @@ export class Dnsmasq {
       return;
     }
     throw new Error(`dnsmasq does not start on ${this.server}:\n${lines.join('\n')}`);
+  }
+
+  /** Keeps it from running: it takes questions and answers none. */
+  freeze(): void {
+    this.child?.kill('SIGSTOP');
   }
 
   /** Stops it; what asks then is refused. */

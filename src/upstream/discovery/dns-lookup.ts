@@ -1,6 +1,6 @@
-import type { SrvRecord } from 'node:dns';
 import type { Resolver } from 'node:dns/promises';
 import type { DiscoveredTarget } from './discovery.ts';
+import type { ServiceRecord, ServiceRecords } from './service-records.ts';
 
 export interface DnsQuestion {
   readonly name: string;
@@ -20,20 +20,25 @@ export type DnsAnswer =
   | { readonly kind: 'failed'; readonly reason: string };
 
 type AddressResolver = Pick<Resolver, 'resolve4' | 'resolve6'>;
+
+/** What answers a question. Rejects with errors that have a `code` of node:dns. */
+export interface TargetResolver {
+  readonly addresses: AddressResolver;
+  findServices(name: string): Promise<ServiceRecords>;
+}
+
 type Address = { readonly address: string; readonly ttl: number };
 
 /** Asks DNS for the targets behind a name. Never rejects. */
-export async function lookUpTargets(
-  resolver: AddressResolver & Pick<Resolver, 'resolveSrv'>,
-  question: DnsQuestion,
-): Promise<DnsAnswer> {
+export async function lookUpTargets(resolver: TargetResolver, question: DnsQuestion): Promise<DnsAnswer> {
+  const { addresses } = resolver;
   const { name, type, port = 0 } = question;
   try {
-    if (type === 'SRV') return await lookUpServices(resolver, await resolver.resolveSrv(name));
+    if (type === 'SRV') return await lookUpServices(addresses, await resolver.findServices(name));
     const found =
       type === 'A'
-        ? await resolver.resolve4(name, { ttl: true })
-        : await resolver.resolve6(name, { ttl: true });
+        ? await addresses.resolve4(name, { ttl: true })
+        : await addresses.resolve6(name, { ttl: true });
     const targets = found.map(({ address }) => ({ host: address, port, name }));
     return { kind: 'found', targets, ttlSeconds: shortestTtl(found) };
   } catch (error) {
@@ -49,7 +54,8 @@ export async function lookUpTargets(
  * 3. A name without addresses is left out; one that cannot be asked for fails the whole answer, since half of the
  *    targets would then be gone for no fault of theirs.
  */
-async function lookUpServices(resolver: AddressResolver, records: readonly SrvRecord[]): Promise<DnsAnswer> {
+async function lookUpServices(resolver: AddressResolver, found: ServiceRecords): Promise<DnsAnswer> {
+  const { records } = found;
   // 1.
   const usable = records.filter((record) => refusalOf(record) === undefined);
   const remarks = new Set(records.map(refusalOf).filter((refusal) => refusal !== undefined));
@@ -60,8 +66,8 @@ async function lookUpServices(resolver: AddressResolver, records: readonly SrvRe
   const names = [...new Set(chosen.map(({ name }) => name))];
   const lookups = await Promise.all(names.map((name) => lookUpAddresses(resolver, name)));
   const addresses = new Map(names.map((name, i) => [name, lookups[i] ?? []]));
-  for (const [name, found] of addresses) {
-    if (found.length === 0) remarks.add(`${name} has no address — add an A or AAAA record`);
+  for (const [name, known] of addresses) {
+    if (known.length === 0) remarks.add(`${name} has no address — add an A or AAAA record`);
   }
   const targets = chosen.flatMap(({ name, port, weight }) =>
     (addresses.get(name) ?? []).map(
@@ -72,12 +78,16 @@ async function lookUpServices(resolver: AddressResolver, records: readonly SrvRe
   const remark = [...remarks].sort().join('; ');
   if (targets.length === 0)
     return { kind: 'failed', reason: remark || 'DNS names no service — add SRV records' };
-  const ttlSeconds = shortestTtl(lookups.flat());
+  const ttlSeconds = Math.min(found.ttlSeconds, shortestTtl(lookups.flat()));
   return { kind: 'found', targets, ttlSeconds, ...(remark !== '' && { remark }) };
 }
 
-function refusalOf({ name, port }: SrvRecord): string | undefined {
+/** What a host may be called. Other names are bytes that somebody sent us, and no log is to repeat them. */
+const HOST_NAME = /^(?!.{254})[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
+
+function refusalOf({ name, port }: ServiceRecord): string | undefined {
   if (name === '' || name === '.') return "the SRV record says '.', that is no service — correct it";
+  if (!HOST_NAME.test(name)) return 'an SRV record holds what is no host name — correct it';
   if (port === 0) return `the SRV record of ${name} has port 0 — correct it`;
   return undefined;
 }

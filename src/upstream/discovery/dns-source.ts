@@ -1,7 +1,9 @@
 import { Resolver } from 'node:dns/promises';
+import type { Clock } from '../../core/clock.ts';
 import { Backoff } from './backoff.ts';
 import type { DiscoveryServices } from './discovery.ts';
-import { type DnsQuestion, lookUpTargets } from './dns-lookup.ts';
+import { type DnsQuestion, lookUpTargets, type TargetResolver } from './dns-lookup.ts';
+import { findServiceRecords } from './service-records.ts';
 import type { TargetReport, TargetSource } from './target-source.ts';
 
 export interface DnsSettings extends DnsQuestion {
@@ -13,9 +15,8 @@ export interface DnsSettings extends DnsQuestion {
 
 const SHORTEST_MS = 1000;
 const LONGEST_MS = 300_000;
-// Node does not tell the TTL of SRV records, so they are asked for as often as short ones would need.
-const LONGEST_SRV_MS = 10_000;
-const QUERY = { timeout: 2000, tries: 2 };
+const TIMEOUT_MS = 2000;
+const TRIES = 2;
 
 /** Makes a source that asks DNS, and asks again when the answer's TTL has passed. */
 export function createDnsSource(
@@ -24,15 +25,15 @@ export function createDnsSource(
 ): TargetSource {
   const { clock, random } = services;
   const backoff = new Backoff(random);
-  const longestMs = settings.refresh ?? (settings.type === 'SRV' ? LONGEST_SRV_MS : LONGEST_MS);
-  let resolver: Resolver | undefined;
+  const longestMs = settings.refresh ?? LONGEST_MS;
+  let cancelQuestion: () => void = () => {};
   let cancelTimer: () => void = () => {};
   let isClosed = false;
 
   const ask = async (report: TargetReport): Promise<number> => {
     // A new one each time: it reads the system's list of servers, which may have changed.
-    resolver = new Resolver(QUERY);
-    if (settings.servers !== undefined) resolver.setServers(settings.servers);
+    const { resolver, cancel } = openResolver(settings.servers, clock);
+    cancelQuestion = cancel;
     const answer = await lookUpTargets(resolver, settings);
     if (answer.kind === 'failed') {
       if (!isClosed) report.failed(answer.reason);
@@ -53,7 +54,26 @@ export function createDnsSource(
     close() {
       isClosed = true;
       cancelTimer();
-      resolver?.cancel();
+      cancelQuestion();
+    },
+  };
+}
+
+/** Lets node:dns ask for addresses, and asks itself for SRV records, whose TTL that does not tell. */
+function openResolver(
+  chosen: readonly string[] | undefined,
+  clock: Clock,
+): { readonly resolver: TargetResolver; readonly cancel: () => void } {
+  const addresses = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES });
+  if (chosen !== undefined) addresses.setServers(chosen);
+  const servers = addresses.getServers();
+  const leaving = new AbortController();
+  const settings = { servers, tries: TRIES, timeoutMs: TIMEOUT_MS, clock, signal: leaving.signal };
+  return {
+    resolver: { addresses, findServices: (name) => findServiceRecords(name, settings) },
+    cancel() {
+      addresses.cancel();
+      leaving.abort();
     },
   };
 }

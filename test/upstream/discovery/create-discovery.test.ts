@@ -53,6 +53,32 @@ describe('the discovery of an upstream', () => {
     expect(discovery.status()).toEqual({ ok: true });
   });
 
+  it('keeps the services of a name server that falls silent, and goes on when it speaks again', async () => {
+    const zone = { records: ['a.test,127.0.0.2,3600'], ttl: 5 };
+    const name = '_http._tcp.orders.test';
+    const dns = await Dnsmasq.start({ ...zone, services: [`${name},a.test,8001,1,1`] });
+    onTestFinished(() => dns.close());
+    const { clock, sets, logged, discovery } = start({ dns: { name, type: 'SRV', servers: [dns.server] } });
+    expect(await sets.next()).toMatchObject([{ host: '127.0.0.2', port: 8001 }]);
+    dns.freeze();
+    await clock.pass(5000);
+    for (let i = 0; i < 2; i++) await clock.pass(2000);
+    expect(await logged.next()).toMatchObject({
+      message: 'discovery finds no targets',
+      detail: expect.stringContaining(`DNS does not answer for ${name} (ETIMEOUT)`),
+    });
+    expect(discovery.status()).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('the last known stay in use (1)'),
+    });
+    expect(sets.pending).toEqual([]);
+    await clock.until(1000);
+    await dns.resume({ ...zone, services: [`${name},a.test,8002,1,1`] });
+    clock.advance(1000);
+    expect(await sets.next()).toMatchObject([{ port: 8002 }]);
+    expect(discovery.status()).toEqual({ ok: true });
+  });
+
   it('keeps the targets when DNS no longer knows the name', async () => {
     const dns = await Dnsmasq.start({ hosts: ['127.0.0.2 orders.test'] });
     onTestFinished(() => dns.close());

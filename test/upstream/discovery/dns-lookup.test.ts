@@ -11,8 +11,7 @@ function resolverOf(
   records: readonly { name: string; port: number; priority: number; weight: number }[],
   addresses: Readonly<Record<string, readonly string[] | Error>>,
 ): Resolver {
-  const resolver = {
-    resolveSrv: async () => records,
+  const known = {
     resolve4: async (name: string) => {
       const found = addresses[name] ?? fault('ENOTFOUND');
       if (found instanceof Error) throw found;
@@ -22,7 +21,10 @@ function resolverOf(
       throw fault('ENODATA');
     },
   };
-  return resolver as unknown as Resolver;
+  return {
+    addresses: known as unknown as Resolver['addresses'],
+    findServices: async () => ({ records, ttlSeconds: 60 }),
+  };
 }
 
 const QUESTION = { name: '_http._tcp.orders.test', type: 'SRV' } as const;
@@ -52,6 +54,25 @@ describe('the targets of SRV records', () => {
       b: ['10.0.0.2'],
     });
     expect(await lookUpTargets(resolver, QUESTION)).toMatchObject({ targets: [{ host: '10.0.0.2' }] });
+  });
+
+  it('are none where the name is no host name, which nothing repeats', async () => {
+    const resolver = resolverOf([record('a\nb', 80), record('-\u0007', 80)], {});
+    expect(await lookUpTargets(resolver, QUESTION)).toEqual({
+      kind: 'failed',
+      reason: 'an SRV record holds what is no host name — correct it',
+    });
+  });
+
+  it.each([
+    ['the records', 20, 20],
+    ['their addresses', 60, 30],
+  ])('are good for as long as %s are', async (_, ttlSeconds, expected) => {
+    const resolver = {
+      ...resolverOf([], { a: ['10.0.0.1'] }),
+      findServices: async () => ({ records: [record('a')], ttlSeconds }),
+    };
+    expect(await lookUpTargets(resolver, QUESTION)).toMatchObject({ ttlSeconds: expected });
   });
 
   it('never have port 0 or weight 0, whatever the records', async () => {

@@ -167,16 +167,46 @@ describe('DNS discovery of services', () => {
     await clock.until(1000);
   });
 
-  it('asks again when the addresses expire, and after 10 s at the latest', async () => {
-    const zone = { hosts: ['127.0.0.2 a.test'], services: [`${SERVICE.name},a.test,8001,1,1`] };
-    const dns = await startDns({ ...zone, ttl: 4 });
+  it('asks again when the records expire, though their addresses are good for longer, and not before', async () => {
+    const zone = { records: ['a.test,127.0.0.2,3600', 'b.test,127.0.0.3,3600'], ttl: 7 };
+    const dns = await startDns({ ...zone, services: [`${SERVICE.name},a.test,8001,1,1`] });
     const { clock, source } = discover(dns.server, SERVICE);
+    expect(await source.nextHosts()).toEqual(['127.0.0.2:8001']);
+    await clock.until(7000);
+    await dns.resume({ ...zone, services: [`${SERVICE.name},b.test,8001,1,1`] });
+    clock.advance(6999);
+    expect(clock.planned()).toEqual([7000]);
+    clock.advance(1);
+    expect(await source.nextHosts()).toEqual(['127.0.0.3:8001']);
+  });
+
+  it.each([
+    ['when the addresses expire, though the records are good for longer', 4, 3600, {}, 4000],
+    ['not before the records expire, however long that takes', 86_400, 120, {}, 120_000],
+    ['five minutes after a TTL of a day', 86_400, 86_400, {}, 300_000],
+    ['a second after a TTL of 0', 60, 0, {}, 1000],
+    ['as often as the settings say when the TTL is longer', 60, 60, { refresh: 15_000 }, 15_000],
+  ])('asks again %s', async (_, addressTtl, ttl, settings, delayMs) => {
+    const dns = await startDns({
+      records: [`a.test,127.0.0.2,${addressTtl}`],
+      services: [`${SERVICE.name},a.test,8001,1,1`],
+      ttl,
+    });
+    const { clock, source } = discover(dns.server, { ...SERVICE, ...settings });
     await source.next();
-    await clock.until(4000);
-    await dns.resume({ ...zone, ttl: 3600 });
-    clock.advance(4000);
-    await source.next();
-    await clock.until(10_000);
+    await clock.until(delayMs);
+  });
+
+  it('tells a name that does not exist from one without such a record', async () => {
+    const dns = await startDns({ hosts: [`127.0.0.2 ${SERVICE.name}`] });
+    const missing = discover(dns.server, { ...SERVICE, name: '_gone._tcp.orders.test' });
+    expect(await missing.source.next()).toEqual({
+      failed: 'DNS does not know _gone._tcp.orders.test — check the name',
+    });
+    const { source } = discover(dns.server, SERVICE);
+    expect(await source.next()).toEqual({
+      failed: `DNS has no SRV record for ${SERVICE.name} — check the name and the type`,
+    });
   });
 });
 
@@ -190,7 +220,7 @@ describe('DNS discovery that is closed', () => {
     expect(clock.planned()).toEqual([]);
   });
 
-  it('drops a question under way without a report', async () => {
+  it('drops a question for addresses under way without a report', async () => {
     // A server that takes the question and never answers it.
     const silent = createSocket('udp4');
     silent.bind(0, LOOPBACK);
@@ -202,6 +232,17 @@ describe('DNS discovery that is closed', () => {
     const cancel = vi.spyOn(Resolver.prototype, 'cancel');
     source.close();
     expect(cancel).toHaveBeenCalledOnce();
+    await new Promise(setImmediate);
+    expect(source.reports.pending).toEqual([]);
+    expect(clock.planned()).toEqual([]);
+  });
+
+  it('drops a question for services under way without a report, and its timer', async () => {
+    const dns = await startDns({ services: [`${SERVICE.name},a.test,8001,1,1`] });
+    dns.freeze();
+    const { clock, source } = discover(dns.server, SERVICE);
+    await clock.until(2000);
+    source.close();
     await new Promise(setImmediate);
     expect(source.reports.pending).toEqual([]);
     expect(clock.planned()).toEqual([]);
