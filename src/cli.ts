@@ -24,7 +24,12 @@ if (isNodeTooOld(process.versions.node)) {
 async function run(argv: readonly string[]): Promise<void> {
   const { Command } = await import('commander');
   const program = new Command('sallyport').description('An API gateway.').showHelpAfterError();
-  addConfigOption(program.command('start').description('Runs the gateway.')).action(start);
+  addConfigOption(program.command('start').description('Runs the gateway.'))
+    .option(
+      '-w, --workers <number>',
+      'processes that serve, or `auto` (default: `workers` in the configuration)',
+    )
+    .action(start);
   addConfigOption(program.command('check').description('Names every mistake in a configuration.')).action(
     check,
   );
@@ -33,6 +38,8 @@ async function run(argv: readonly string[]): Promise<void> {
     .description('Writes a configuration to begin with.')
     .argument('[file]', 'the file to write', 'sallyport.yaml')
     .action(init);
+  const { addKeysCommand } = await import('./cli/keys.ts');
+  addKeysCommand(program, { addConfigOption, findConfig, reportFailure });
   await program.parseAsync(argv);
 }
 
@@ -43,14 +50,21 @@ function addConfigOption(command: Command): Command {
   );
 }
 
-async function start({ config }: ConfigOption): Promise<void> {
+interface StartOptions extends ConfigOption {
+  readonly workers?: string;
+}
+
+async function start({ config, workers: written }: StartOptions): Promise<void> {
+  const workers = written === undefined ? undefined : await parseWorkers(written);
+  if (Number.isNaN(workers))
+    return fail(`--workers ${written} is not a number of workers: write a whole number from 1 on, or auto`);
   const configFile = await findConfig(config);
   if (configFile === undefined) return;
   try {
-    const { createGateway } = await import('./gateway/gateway.ts');
-    const gateway = await createGateway({ configFile, env: process.env });
-    wireSignals(gateway);
-    await gateway.start();
+    const { createRunner } = await import('./supervisor/create-runner.ts');
+    const runner = await createRunner({ configFile, env: process.env, workers });
+    wireSignals(runner);
+    await runner.start();
   } catch (error) {
     await reportFailure(error);
     // Listeners or timers of a gateway that started halfway would keep the process alive.
@@ -58,10 +72,18 @@ async function start({ config }: ConfigOption): Promise<void> {
   }
 }
 
-function wireSignals(gateway: { reload(): Promise<unknown>; close(): Promise<void> }): void {
+async function parseWorkers(written: string): Promise<number> {
+  if (written === 'auto') return (await import('node:os')).availableParallelism();
+  return /^[1-9]\d{0,2}$/.test(written) ? Number(written) : Number.NaN;
+}
+
+function wireSignals(gateway: { reload(): Promise<unknown>; close(): Promise<void>; kill(): void }): void {
   let isClosing = false;
   const stop = () => {
-    if (isClosing) process.exit(1);
+    if (isClosing) {
+      gateway.kill();
+      process.exit(1);
+    }
     isClosing = true;
     gateway.close().then(
       () => process.exit(0),
