@@ -33,9 +33,11 @@ export {
   type GatewayOptions,
 } from './gateway/gateway.ts';
 export type { InjectRequest, InjectResponse } from './gateway/inject.ts';
-export type { PolicyInput, PolicyOptions } from './policies/policy-input.ts';
+export type { PolicyInput, PolicyOptions, WayIn } from './policies/policy-input.ts';
 export {
+  any,
   apiKey,
+  authorize,
   bodyLimit,
   concurrency,
   cors,

@@ -1,5 +1,7 @@
 import type { Policy } from '../core/policy.ts';
+import { anyOf } from './any.ts';
 import { apiKey } from './api-key.ts';
+import { authorize } from './authorize.ts';
 import { bodyLimit } from './body-limit.ts';
 import { concurrency } from './concurrency.ts';
 import { cors } from './cors.ts';
@@ -11,6 +13,12 @@ import { mirror } from './mirror.ts';
 import { requestId } from './request-id.ts';
 import { securityHeaders } from './security-headers.ts';
 
+/** Every way to find out who is calling. */
+const waysIn: readonly Policy[] = [jwt, introspect, apiKey];
+
+/** Puts several of them side by side. */
+const any = anyOf(waysIn);
+
 /** The policies that come with the gateway, which a configuration uses by name. */
 export const builtInPolicies: readonly Policy[] = [
   requestId,
@@ -21,13 +29,15 @@ export const builtInPolicies: readonly Policy[] = [
   bodyLimit,
   mirror,
   concurrency,
-  jwt,
-  introspect,
-  apiKey,
+  ...waysIn,
+  any,
+  authorize,
 ];
 
 export {
+  any,
   apiKey,
+  authorize,
   bodyLimit,
   concurrency,
   cors,

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Policy } from '../core/policy.ts';
 import type { apiKey } from './api-key.ts';
+import type { authorize } from './authorize.ts';
 import type { bodyLimit } from './body-limit.ts';
 import type { concurrency } from './concurrency.ts';
 import type { cors } from './cors.ts';
@@ -22,10 +23,18 @@ export interface PolicyOptions {
   'body-limit': OptionsOf<typeof bodyLimit> & Observable;
   mirror: OptionsOf<typeof mirror>;
   concurrency: OptionsOf<typeof concurrency>;
-  jwt: OptionsOf<typeof jwt>;
-  introspect: OptionsOf<typeof introspect>;
-  'api-key': OptionsOf<typeof apiKey>;
+  jwt: OptionsOf<typeof jwt> & DangerouslyObservable;
+  introspect: OptionsOf<typeof introspect> & DangerouslyObservable;
+  'api-key': OptionsOf<typeof apiKey> & DangerouslyObservable;
+  any: readonly WayIn[];
+  authorize: OptionsOf<typeof authorize> & DangerouslyObservable;
 }
+
+/** The policies that find out who is calling, several of which may stand within `any`. */
+type WayInName = 'jwt' | 'introspect' | 'api-key';
+
+/** An entry within `any`. */
+export type WayIn = { [Name in WayInName]: PolicyEntryInput<Name> | NameAlone<Name> }[WayInName];
 
 /** A use of one built-in policy with options: a map with exactly one key. */
 export type PolicyEntryInput<Name extends keyof PolicyOptions> = { [Key in Name]: PolicyOptions[Name] } & {
@@ -52,4 +61,9 @@ type OptionsOf<Kind extends Policy> = z.input<Kind['options']> & {
 interface Observable {
   /** Decide, log and count, but let pass. Default: false. */
   readonly observe?: boolean;
+}
+
+interface DangerouslyObservable {
+  /** Decide, log and count, but let pass whoever is refused. Default: false. */
+  readonly dangerouslyObserve?: boolean;
 }

@@ -1,4 +1,4 @@
-import type { PolicyEntryInput, PolicyOptions } from './policy-input.ts';
+import type { PolicyEntryInput, PolicyOptions, WayIn } from './policy-input.ts';
 
 /** Uses `request-id` in a configuration. */
 export function requestId(options: PolicyOptions['request-id'] = {}): PolicyEntryInput<'request-id'> {
@@ -55,4 +55,14 @@ export function introspect(options: PolicyOptions['introspect'] = {}): PolicyEnt
 /** Uses `api-key` in a configuration. */
 export function apiKey(options: PolicyOptions['api-key'] = {}): PolicyEntryInput<'api-key'> {
   return { 'api-key': options };
+}
+
+/** Uses `any` in a configuration: `any([jwt(), apiKey()])`. */
+export function any(ways: readonly WayIn[]): PolicyEntryInput<'any'> {
+  return { any: ways };
+}
+
+/** Uses `authorize` in a configuration: `authorize({ roles: ['admin'] })`. */
+export function authorize(options: PolicyOptions['authorize'] = {}): PolicyEntryInput<'authorize'> {
+  return { authorize: options };
 }

@@ -4,14 +4,18 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import {
+  any,
   apiKey,
+  authorize,
   bodyLimit,
   concurrency,
   cors,
   defineGateway,
   type GatewayInput,
   headers,
+  introspect,
   ipFilter,
+  jwt,
   mirror,
   type PolicyInput,
   requestId,
@@ -28,8 +32,24 @@ const everyPolicy = [
   bodyLimit({ max: '64KiB' }),
   mirror({ upstream: 'next', share: '10%' }),
   concurrency({ limit: 100, id: 'all' }),
-  apiKey({ optional: true }),
+  authorize({ roles: ['admin'], inherits: { owner: ['admin'] } }),
 ];
+
+/** Of these a list has one. */
+const everyWayIn = [
+  jwt({ optional: true }),
+  introspect({ service: 'partner' }),
+  apiKey({ optional: true }),
+  any([jwt(), 'api-key']),
+];
+
+const authServices = {
+  main: { secret: 'a secret of at least 32 characters', audience: 'orders' },
+  partner: {
+    introspection: { url: 'https://sso.example.com/introspect', clientId: 'gw', clientSecret: 'secret' },
+    audience: 'orders',
+  },
+};
 
 const upstreams = { next: { targets: ['http://127.0.0.1:1'] } };
 
@@ -43,10 +63,16 @@ async function load(config: GatewayInput) {
 
 describe('defineGateway', () => {
   it('takes every built-in policy by its function, as the loader takes it', async () => {
-    const result = await load(defineGateway({ listeners: [{ port: 0 }], upstreams, policies: everyPolicy }));
-    expect(result.ok && result.config.policies.map(({ name }) => name)).toEqual(
-      builtInPolicies.map(({ name }) => name),
-    );
+    const taken = new Set<string>();
+    for (const wayIn of everyWayIn) {
+      const policies = [wayIn, ...everyPolicy];
+      const result = await load(
+        defineGateway({ listeners: [{ port: 0 }], authServices, upstreams, policies }),
+      );
+      if (!result.ok) throw new Error(JSON.stringify(result.problems));
+      for (const { name } of result.config.policies) taken.add(name);
+    }
+    expect([...taken].sort()).toEqual(builtInPolicies.map(({ name }) => name).sort());
   });
 
   it('needs no options where there is nothing that must be said', async () => {
@@ -65,7 +91,7 @@ const routes = (...policies: PolicyInput[]): GatewayInput['routes'] => [
 defineGateway({
   listeners: [{ port: 0 }],
   policies: ['request-id', 'acme/audit', { cors: { origins: ['*'] } }, { 'acme/audit': { anything: 1 } }],
-  routes: routes('body-limit', { 'body-limit': { max: '1MiB', observe: true } }),
+  routes: routes('body-limit', { 'body-limit': { max: '1MiB', observe: true } }, { any: ['jwt', 'api-key'] }),
 });
 
 defineGateway({
@@ -87,6 +113,10 @@ defineGateway({
     { cors: { origins: ['*'] }, 'acme/audit': {} },
     // @ts-expect-error: cors refuses nothing
     { cors: { origins: ['*'], observe: true } },
+    // @ts-expect-error: nobody gets in because a way in only observes
+    { jwt: { observe: true } },
+    // @ts-expect-error: cors finds out nothing about who is calling
+    { any: ['jwt', { cors: { origins: ['*'] } }] },
   ],
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import { policyJsonSchema } from '../../src/config/json-schema.ts';
 import type { VerifiedApiKey } from '../../src/core/api-keys.ts';
+import type { AuthService, AuthToken } from '../../src/core/auth-service.ts';
 import { EMPTY_BODY } from '../../src/core/body.ts';
 import type { Exchange } from '../../src/core/exchange.ts';
 import type { Policy, PolicyInstance } from '../../src/core/policy.ts';
@@ -24,7 +25,11 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
   'body-limit': {},
   mirror: { upstream: 'orders-next' },
   concurrency: { limit: 1 },
+  jwt: {},
+  introspect: {},
   'api-key': {},
+  any: ['jwt', 'api-key'],
+  authorize: { roles: ['admin'] },
 };
 
 /** Whatever is presented is good. */
@@ -35,14 +40,26 @@ const VERIFIED_KEY: VerifiedApiKey = {
   addresses: undefined,
 };
 
+const VERIFIED_TOKEN: AuthToken = { sub: 'a', exp: 4e9, roles: [], permissions: [], claims: {} };
+
 async function instanceOf(policy: Policy): Promise<PolicyInstance> {
   const { services } = stubServices();
   const apiKeys = { open: async () => ({ verify: () => VERIFIED_KEY }) };
-  return policy.create(policy.options.parse(OPTIONS[policy.name]), { ...services, apiKeys });
+  const authService = (name: string): AuthService => ({
+    name,
+    verifies: policy.name === 'introspect' ? 'by-asking' : 'by-key',
+    findVerified: () => VERIFIED_TOKEN,
+    verifyToken: () => VERIFIED_TOKEN,
+    getUserRoles: async () => [],
+  });
+  return policy.create(policy.options.parse(OPTIONS[policy.name]), { ...services, apiKeys, authService });
 }
 
 /** A request with every kind of credential. */
-const CREDENTIALS = [['x-api-key', 'good']] as const;
+const CREDENTIALS = [
+  ['x-api-key', 'good'],
+  ['authorization', 'Bearer good'],
+] as const;
 
 /** Policies that read nothing of an exchange, so that nothing of it can break them. */
 const COUNTING_ONLY: ReadonlySet<string> = new Set(['concurrency']);
@@ -50,7 +67,15 @@ const COUNTING_ONLY: ReadonlySet<string> = new Set(['concurrency']);
 /** An exchange in which whatever a policy reads throws, as a mistake in its code would. */
 function brokenExchange(): Exchange {
   const exchange = stubExchange();
-  for (const key of ['request', 'headers', 'body', 'clientAddress', 'scheme', 'publicAuthority']) {
+  for (const key of [
+    'request',
+    'identity',
+    'headers',
+    'body',
+    'clientAddress',
+    'scheme',
+    'publicAuthority',
+  ]) {
     Object.defineProperty(exchange, key, {
       get() {
         throw new Error('a mistake');
@@ -64,7 +89,7 @@ describe.each(builtInPolicies.map((policy) => [policy.name, policy] as const))('
   test('has options for this suite, a summary, and says what each option means', () => {
     expect(Object.keys(OPTIONS)).toContain(name);
     expect(policy.summary).toMatch(/^[A-Z].*\.$/);
-    const schema = z.toJSONSchema(policy.options, { io: 'input' });
+    const schema = policyJsonSchema(policy);
     for (const property of Object.values(schema.properties ?? {})) {
       expect(property).toHaveProperty('description');
     }
@@ -98,6 +123,8 @@ describe.each(builtInPolicies.map((policy) => [policy.name, policy] as const))('
   test('passes an ordinary request without a promise', async () => {
     const { pipeline } = stubPipeline([entry(await instanceOf(policy), policy)]);
     const exchange = stubExchange({ headers: CREDENTIALS });
+    if (policy.access === 'authorizes')
+      exchange.identity = { subject: 'a', roles: ['admin'], permissions: [], method: 'jwt', claims: {} };
     expect(pipeline.runRequest(exchange)).toBeUndefined();
     expect(pipeline.runResponse(exchange, upstreamHead(), { openBody: () => EMPTY_BODY })).toBeUndefined();
   });
