@@ -1,3 +1,4 @@
+import type { Policy } from '../core/policy.ts';
 import { type AuthKind, findAuthKind } from './check-auth-services.ts';
 import { asFields, asList, type Fields, type Findings } from './findings.ts';
 import type { ConfigPath } from './problem.ts';
@@ -7,7 +8,7 @@ import { suggest } from './suggest.ts';
 const USUAL_SERVICE = 'main';
 
 interface TokenUse {
-  readonly policy: 'jwt' | 'introspect';
+  readonly policy: Policy;
   readonly options: Fields;
   readonly path: ConfigPath;
 }
@@ -17,13 +18,14 @@ interface NamedService {
   readonly path: ConfigPath;
 }
 
-/** Checks that `jwt` and `introspect` name auth services that fit, and that each service is named. */
-export function checkTokenPolicies(gateway: Fields, findings: Findings): void {
+/** Checks that policies such as `jwt` and `introspect` name auth services that fit, and that each service is named. */
+export function checkTokenPolicies(gateway: Fields, policies: readonly Policy[], findings: Findings): void {
   const services = asFields(gateway.authServices);
+  const byName = new Map(policies.map((policy) => [policy.name, policy]));
   const uses = [
-    ...findUses(gateway.policies, ['policies']),
+    ...findUses(gateway.policies, ['policies'], byName),
     ...asList(gateway.routes).flatMap((route, i) =>
-      findUses(asFields(route).policies, ['routes', i, 'policies']),
+      findUses(asFields(route).policies, ['routes', i, 'policies'], byName),
     ),
   ];
   const used = new Set<unknown>();
@@ -40,16 +42,15 @@ export function checkTokenPolicies(gateway: Fields, findings: Findings): void {
 }
 
 /** Finds the uses in a list of policies, and those inside `any`. */
-function findUses(list: unknown, path: ConfigPath): TokenUse[] {
+function findUses(list: unknown, path: ConfigPath, byName: ReadonlyMap<string, Policy>): TokenUse[] {
   return asList(list).flatMap((entry, i) => {
-    const at = [...path, i];
-    if (entry === 'jwt' || entry === 'introspect') return [{ policy: entry, options: {}, path: at }];
-    const { jwt, introspect, any } = asFields(entry);
-    if (jwt !== undefined) return [{ policy: 'jwt' as const, options: asFields(jwt), path: [...at, 'jwt'] }];
-    if (introspect !== undefined)
-      return [{ policy: 'introspect' as const, options: asFields(introspect), path: [...at, 'introspect'] }];
-    if (Array.isArray(any)) return findUses(any, [...at, 'any']);
-    return Object.entries(asFields(any)).flatMap(([key, inner]) => findUses(inner, [...at, 'any', key]));
+    const name = typeof entry === 'string' ? entry : Object.keys(asFields(entry))[0];
+    if (name === undefined) return [];
+    const options = asFields(entry)[name];
+    const at = [...path, i, ...(typeof entry === 'string' ? [] : [name])];
+    if (name === 'any') return findUses(options, at, byName);
+    const policy = byName.get(name);
+    return policy?.authServices === undefined ? [] : [{ policy, options: asFields(options), path: at }];
   });
 }
 
@@ -75,9 +76,9 @@ function checkService(
   const kind = findAuthKind(asFields(services[name]));
   if (kind === undefined || kind === 'code') return;
   const asks = kind === 'introspection';
-  if (asks && policy === 'jwt')
+  if (asks && policy.authServices === 'by-key')
     findings.refuse(path, 'names a service that asks the issuer about each token — use introspect for it');
-  if (!asks && policy === 'introspect')
+  if (!asks && policy.authServices === 'by-asking')
     findings.refuse(path, `names a service that verifies tokens by ${wordFor(kind)} — use jwt for it`);
 }
 

@@ -30,7 +30,7 @@ export function checkGateway(
   checkPolicies(gateway, policies, findings);
   checkApiKeys(gateway, findings);
   checkAuthServices(gateway, findings);
-  checkTokenPolicies(gateway, findings);
+  checkTokenPolicies(gateway, policies, findings);
   return { problems, warnings };
 }
 

@@ -16,7 +16,8 @@ export async function checkFiles(
     namedFiles(asFields(data)).map(async ([path, file, findFault]): Promise<Finding[]> => {
       if (typeof file !== 'string' || file === '') return [];
       try {
-        const fault = findFault?.(await readFile(resolve(folder, file)));
+        const text = await readFile(resolve(folder, file));
+        const fault = findFault?.(text);
         if (fault === undefined) return [];
         const { message, remedy = '' } = splitRemedy(fault);
         return [{ path, message, remedy }];

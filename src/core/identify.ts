@@ -13,6 +13,7 @@ import type { Counter, Services } from './services.ts';
 /** Declares a policy that identifies, by the way in which it does. */
 export function defineIdentifyingPolicy<Schema extends z.ZodType>(
   policy: Pick<Policy<Schema>, 'name' | 'summary' | 'options'> &
+    Pick<Policy<Schema>, 'authServices'> &
     Required<Pick<Policy<Schema>, 'createIdentifier'>>,
 ): Policy<Schema> {
   return definePolicy({

@@ -35,6 +35,8 @@ export interface Policy<Schema extends z.ZodType = z.ZodType> {
    * those that identify a route has at most one.
    */
   readonly access: 'identifies' | 'authorizes' | 'none';
+  /** The kind of auth services that its options `service` and `services` name, `main` where they name none. */
+  readonly authServices?: 'by-key' | 'by-asking';
   /** The way to identify behind `create`, so that `any` can put several side by side. */
   createIdentifier?(options: z.output<Schema>, services: Services): Identifier | Promise<Identifier>;
   create(

@@ -8,6 +8,7 @@ export const introspect = defineIdentifyingPolicy({
   name: 'introspect',
   summary:
     'Identifies the caller by a token that its issuer is asked about, and refuses with 401 whoever has no good one.',
+  authServices: 'by-asking',
   options: z.strictObject({
     service: text().prefault(USUAL_SERVICE).describe('Which of `authServices` asks about the token.'),
     ...tokenOptions(),

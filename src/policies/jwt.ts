@@ -7,6 +7,7 @@ import { findServices, TokenIdentifier, tokenOptions, USUAL_SERVICE } from './to
 export const jwt = defineIdentifyingPolicy({
   name: 'jwt',
   summary: 'Identifies the caller by a signed token, and refuses with 401 whoever has no good one.',
+  authServices: 'by-key',
   options: z
     .strictObject({
       service: text().optional().describe('Which of `authServices` verifies the token. Default: `main`.'),
