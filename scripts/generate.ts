@@ -90,21 +90,29 @@ function configurationPage(): string {
 }
 
 function policyPage(policy: Policy): string {
-  const meeting =
-    policy.combination === 'replace'
-      ? 'An entry in a route takes the place of the top-level one.'
-      : 'A top-level entry and one in a route both run.';
+  const schema = policyJsonSchema(policy);
+  const isList = schema.type === 'array';
   return page(`The policy \`${policy.name}\``, [
     policy.summary,
     '',
-    meeting,
+    meetingLine(policy),
     policy.position === 'first'
       ? 'It runs before all policies that may refuse, wherever it is written.'
       : 'It runs where it is written.',
-    ...observingLines(policy),
+    ...(isList ? [] : observingLines(policy)),
     '',
-    ...describeSettings(policyJsonSchema(policy), 'Options'),
+    ...(isList
+      ? ['## Options', '', `A list. ${schema.description ?? ''}`]
+      : describeSettings(schema, 'Options')),
   ]);
+}
+
+function meetingLine({ access, combination }: Policy): string {
+  if (access === 'identifies')
+    return 'A route has at most one policy that finds out who is calling: one at the top level is not replaced by its own.';
+  return combination === 'replace'
+    ? 'An entry in a route takes the place of the top-level one.'
+    : 'A top-level entry and one in a route both run.';
 }
 
 function observingLines({ refuses, access }: Policy): string[] {
