@@ -3,8 +3,9 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     exclude: ['test/slow/**'],
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // So long that only what hangs meets it, on machines that are busy with much else too.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     maxWorkers: 2,
     // Without it, V8 of Node 24 may end a process with worker threads on machines with protection keys (jit_page.has_value).
     execArgv: ['--no-memory-protection-keys'],

@@ -4,6 +4,7 @@ import { BufferBudget } from '../../src/core/buffer-budget.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import { closePolicies } from '../../src/core/pipeline.ts';
 import type { PolicyInstance } from '../../src/core/policy.ts';
+import { until } from '../support/until.ts';
 import { entry, runThrough, stubExchange, stubPipeline, upstreamHead } from './stub-exchange.ts';
 
 const text = async (body: BodySource) => (await readBody(body, 1024)).toString();
@@ -452,7 +453,7 @@ describe('a policy that needs the request body', () => {
     const { pipeline, budget } = stubPipeline([entry(reads(64, seen))]);
     const exchange = stubExchange({ method: 'POST', body });
     const result = pipeline.runRequest(exchange);
-    await vi.waitUntil(() => budget.used > 0, { interval: 1 });
+    await until(() => budget.used > 0);
     pipeline.runFinish(exchange);
     gate.resolve();
     expect(await result).toMatchObject({ code: 'GW_CLIENT_CLOSED' });

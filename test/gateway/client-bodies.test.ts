@@ -15,6 +15,7 @@ import {
 } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
 import { hasResponses, readOnly, readResponses } from '../support/raw-responses.ts';
+import { settled } from '../support/until.ts';
 
 const SIZES = [0, 1, 2, 100, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 200_000, 1024 * 1024];
 
@@ -137,7 +138,7 @@ describe('request bodies', () => {
     const piece = Buffer.alloc(1024 * 1024);
     for (let sent = 0; sent < total; sent += piece.length) client.write(piece);
     await target.socket(0);
-    await settle(() => client.socket.writableLength);
+    await settled(() => client.socket.writableLength);
     expect(client.socket.writableLength).toBeGreaterThan(total / 2);
   });
 
@@ -296,7 +297,7 @@ describe('answers', () => {
     await client.until((received) => received !== '');
     client.socket.pause();
     const waiting = () => sender?.writableLength ?? 0;
-    await settle(waiting);
+    await settled(waiting);
     expect(waiting()).toBeGreaterThan(total / 2);
     const before = waiting();
     client.socket.resume();
@@ -422,12 +423,3 @@ describe('an answer before the end of the request body', () => {
     expect(readOnly(received)).toMatchObject({ status: 403, headers: { connection: 'close' } });
   });
 });
-
-/** Waits until a number stays as it is while everything that is ready has its turn. */
-async function settle(read: () => number): Promise<void> {
-  let last = -1;
-  while (read() !== last) {
-    last = read();
-    for (let i = 0; i < 300; i++) await nextTurn();
-  }
-}

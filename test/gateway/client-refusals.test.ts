@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { StubClock } from '../observability/stub-clock.ts';
 import { RawClient, rawRequest, startGatewayTo, startRawTarget, startTarget } from '../support/harness.ts';
 import { hasResponses, type RawResponse, readOnly, readResponses } from '../support/raw-responses.ts';
+import { settled } from '../support/until.ts';
 
 function expectProblem(response: RawResponse, status: number, code: string): void {
   expect(response).toMatchObject({ status, headers: { 'content-type': 'application/problem+json' } });
@@ -271,17 +273,21 @@ describe('a client that takes too long', () => {
     const target = await startRawTarget((socket) => {
       let received = 0;
       socket.pause();
-      setTimeout(() => socket.resume(), 1500);
       socket.on('data', (chunk) => {
         received += chunk.length;
         if (received > bytes) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
       });
     });
-    const limits = { bodyIdle: '150ms', bodyMinRate: '1MiB', bodyMinRateAfter: '500ms' };
-    const { port } = await startGatewayTo(target, { limits });
+    const limits = { bodyIdle: '2s', bodyMinRate: '1MiB', bodyMinRateAfter: '5s' };
+    const clock = new StubClock();
+    const { port } = await startGatewayTo(target, { limits }, { clock });
     const client = await RawClient.connect(port);
     client.write(`${post}Content-Length: ${bytes}\r\n\r\n`);
     client.write(Buffer.alloc(bytes));
+    const socket = await target.socket(0);
+    await settled(() => client.socket.writableLength);
+    for (let second = 0; second < 60; second += 0.1) clock.advance(100);
+    socket.resume();
     expect(readOnly(await client.until(hasResponses(1))).body).toBe('ok');
   });
 });

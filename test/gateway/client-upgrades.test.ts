@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import {
@@ -14,6 +13,7 @@ import {
 } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
 import { readOnly, readResponses } from '../support/raw-responses.ts';
+import { settled, until } from '../support/until.ts';
 
 const UPGRADE =
   'GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
@@ -174,7 +174,7 @@ describe('a WebSocket', () => {
     ] as const) {
       to.pause();
       for (let i = 0; i < 64; i++) from.send(piece);
-      await settle(() => from.bufferedAmount);
+      await settled(() => from.bufferedAmount);
       expect(from.bufferedAmount).toBeGreaterThan(32 * piece.length);
       const whole = new Promise<void>((resolve) => {
         let count = 0;
@@ -259,16 +259,4 @@ describe('an upgrade to anything else', () => {
 
 function socketOf(socket: WebSocket): Socket {
   return (socket as unknown as { _socket: Socket })._socket;
-}
-
-async function until(isMet: () => boolean): Promise<void> {
-  while (!isMet()) await nextTurn();
-}
-
-async function settle(read: () => number): Promise<void> {
-  let last = -1;
-  while (read() !== last) {
-    last = read();
-    for (let i = 0; i < 300; i++) await nextTurn();
-  }
 }

@@ -31,7 +31,7 @@ describe('SIGTERM', () => {
     const target = await startSlow();
     const adminPort = await reservePort();
     const gateway = await GatewayProcess.start(
-      forwardingTo(target.url, { delay: '300ms', timeout: '10s' }, { admin: { port: adminPort } }),
+      forwardingTo(target.url, { delay: '3s', timeout: '10s' }, { admin: { port: adminPort } }),
     );
     const answer = await fetch(`http://${LOOPBACK}:${gateway.port}/slow`);
     gateway.signal('SIGTERM');

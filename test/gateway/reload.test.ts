@@ -16,6 +16,7 @@ import {
   type TestTarget,
 } from '../support/harness.ts';
 import { LOOPBACK, reservePort } from '../support/loopback.ts';
+import { until } from '../support/until.ts';
 import { scripts } from './fixtures/scripted-policy.ts';
 
 const customPolicies = {
@@ -43,11 +44,9 @@ async function textOf(url: string): Promise<string> {
 
 /** Waits for a line of the log. */
 async function logged(gateway: TestGateway, msg: string): Promise<Record<string, unknown>> {
-  while (true) {
-    const line = gateway.log.lines().find((each) => each.msg === msg);
-    if (line !== undefined) return line;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  const find = () => gateway.log.lines().find((line) => line.msg === msg);
+  await until(() => find() !== undefined);
+  return find() as Record<string, unknown>;
 }
 
 describe('a reload', () => {
@@ -357,10 +356,6 @@ async function startEcho(): Promise<TestTarget> {
   const sockets = new WebSocketServer({ server: target.server });
   sockets.on('connection', (socket) => socket.on('message', (data) => socket.send(String(data))));
   return target;
-}
-
-async function until(isMet: () => boolean): Promise<void> {
-  while (!isMet()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 async function takenPort(): Promise<number> {

@@ -1,20 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { RawClient, startGatewayTo, startTarget } from '../support/harness.ts';
+import { settled } from '../support/until.ts';
 
 const BODY_BYTES = 32 << 20;
 /** What may be on the way: buffers of the system at four ends of two connections, and ours. */
 const ON_THE_WAY_BYTES = 16 << 20;
-
-/** Waits until `read` gives the same number for a while. */
-async function settled(read: () => number): Promise<number> {
-  let last = -1;
-  for (let calm = 0; calm < 10; ) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    calm = read() === last ? calm + 1 : 0;
-    last = read();
-  }
-  return last;
-}
 
 describe('a slow reader', () => {
   it.each(['length', 'chunked'])('of an answer makes the target wait (%s)', async (framing) => {

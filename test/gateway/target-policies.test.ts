@@ -8,6 +8,7 @@ import {
   type RawClient as Client,
   RawClient,
   rawRequest,
+  released,
   startGatewayTo,
   startRawTarget,
   startTarget,
@@ -110,8 +111,7 @@ describe('a custom policy that fails', () => {
     });
     const { port } = await startWith(target, { onResponse: () => ({ status: 403, body: 'no' }) });
     expect(await rawRequest(port, GET)).toMatch(/^HTTP\/1\.1 403 .*no$/s);
-    const socket = await target.socket(0);
-    await new Promise((resolve) => (socket.readableEnded ? resolve(undefined) : socket.once('end', resolve)));
+    await released(await target.socket(0));
   });
 });
 
@@ -312,15 +312,14 @@ describe('a custom policy that maps bodies', () => {
       onResponse: () => ({ mapBody: (source) => bodyFromIterable(first(source)) }),
     });
     expect(await rawRequest(ending.port, GET)).toMatch(/5\r\naaaaa\r\n0\r\n\r\n$/);
-    console.log(2);
-    await ended(await target.socket(0));
+    await released(await target.socket(0));
 
     const flowing = await startWith(target, { onResponse: () => ({ mapBody: upperCase }) });
     const client: Client = await RawClient.connect(flowing.port);
     client.write(GET);
     await client.until((received) => received.includes('AAA'));
     client.destroy(true);
-    await ended(await target.socket(1));
+    await released(await target.socket(1));
   });
 
   it('reads a body whole before it answers', async () => {
@@ -338,13 +337,6 @@ describe('a custom policy that maps bodies', () => {
     expect(await (await fetch(url)).text()).toBe('olleh');
   });
 });
-
-async function ended(socket: {
-  readableEnded: boolean;
-  once(event: 'end', heard: () => void): unknown;
-}): Promise<void> {
-  if (!socket.readableEnded) await new Promise<void>((resolve) => socket.once('end', resolve));
-}
 
 function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { makeCertificates, type TestCertificate } from '../support/certificates.ts';
 import { readAll, startGateway, startTarget, type TestConfig, type TestGateway } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
+import { until } from '../support/until.ts';
 
 const authority = await makeCertificates();
 const routes: TestConfig['routes'] = [{ id: 'all', path: '/*', respond: { status: 200, body: 'hello' } }];
@@ -29,10 +30,6 @@ function ask(
       resolve({ body: (await readAll(response)).toString(), shownTo, reused });
     }).on('error', reject);
   });
-}
-
-async function until(isMet: () => Promise<boolean>): Promise<void> {
-  while (!(await isMet())) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 describe('an HTTPS listener', () => {

@@ -8,6 +8,7 @@ import type { HttpTargetOptions } from '../../src/proxy/http-target.ts';
 import type { Outcome } from '../support/collecting-sink.ts';
 import { ManualBody, poolFor, type TestPool } from '../support/pool.ts';
 import { answering, type RawConnection, type RawTarget, startRaw } from '../support/raw-target.ts';
+import { until } from '../support/until.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const closers: (() => unknown)[] = [];
@@ -412,7 +413,7 @@ describe('the time for an answer', () => {
     for (const letter of ['a', 'b', 'c']) {
       clock.advance(59_000);
       connection.write(letter);
-      await turns(5);
+      await until(() => sink.received.endsWith(letter));
     }
     expect(await sink.outcome).toMatchObject({ body: 'abc', isWhole: true });
   });

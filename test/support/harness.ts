@@ -13,6 +13,7 @@ import { onTestFinished, TestRunner } from 'vitest';
 import type { GatewayInput } from '../../src/config/schema.ts';
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
 import { MemoryDestination } from '../observability/memory-destination.ts';
+import type { StubClock } from '../observability/stub-clock.ts';
 import { makeCertificates } from './certificates.ts';
 import { LOOPBACK } from './loopback.ts';
 import { SPEAKS_TLS } from './raw-client.ts';
@@ -71,6 +72,8 @@ export interface TestGatewayOptions {
   readonly watch?: boolean;
   /** Files beside the configuration: from the name to the content. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Time for the gateway, which then passes only as the test says. Default: the machine's. */
+  readonly clock?: StubClock;
 }
 
 export const ADMIN_TOKEN = 'test-admin-token';
@@ -135,8 +138,14 @@ export async function startGateway(
     writeFile(configFile, JSON.stringify(await withTestDefaults(next)));
   await rewrite(config);
   const log = new MemoryDestination();
-  const { env = {}, watch = false } = options;
-  const gateway = await createGateway({ configFile, env, watch, logDestination: log });
+  const { env = {}, watch = false, clock } = options;
+  const gateway = await createGateway({
+    configFile,
+    env,
+    watch,
+    logDestination: log,
+    ...(clock && { clock }),
+  });
   await gateway.start();
   const port = gateway.ports[0] as number;
   return endWithTest({
@@ -151,7 +160,9 @@ export async function startGateway(
     accessLog: () => log.lines().filter(({ msg }) => msg === 'request' || msg === 'malformed request'),
     rewrite,
     async close() {
+      const passing = setInterval(() => clock?.advance(1000), 5);
       await gateway.close();
+      clearInterval(passing);
       await rm(folder, { recursive: true, force: true });
     },
   });
@@ -161,14 +172,18 @@ export async function startGateway(
 export function startGatewayTo(
   target: { readonly url: string },
   config: TestConfig & { limits?: NonNullable<GatewayInput['listeners'][number]['limits']> } = {},
+  options: TestGatewayOptions = {},
 ): Promise<TestGateway> {
   const { limits, ...rest } = config;
-  return startGateway({
-    listeners: [{ host: LOOPBACK, port: 0, ...(limits && { limits }) }],
-    upstreams: { service: { targets: [target.url] } },
-    routes: [{ id: 'all', path: '/*', upstream: 'service' }],
-    ...rest,
-  });
+  return startGateway(
+    {
+      listeners: [{ host: LOOPBACK, port: 0, ...(limits && { limits }) }],
+      upstreams: { service: { targets: [target.url] } },
+      routes: [{ id: 'all', path: '/*', upstream: 'service' }],
+      ...rest,
+    },
+    options,
+  );
 }
 
 /** Waits until the gateway lets go of a connection of a raw target, by FIN or by reset. */

@@ -1,21 +1,36 @@
 import { describe, expect, it } from 'vitest';
-import { startGateway, startRawTarget, startTarget, type TestConfig } from '../support/harness.ts';
+import { StubClock } from '../observability/stub-clock.ts';
+import {
+  startGateway,
+  startRawTarget,
+  startTarget,
+  type TestConfig,
+  type TestGatewayOptions,
+} from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
+import { until } from '../support/until.ts';
 import { metricsOf } from './gateway-metrics.ts';
 
 type UpstreamInput = NonNullable<TestConfig['upstreams']>[string];
 
-function startHedging(targets: readonly { url: string }[], upstream: UpstreamInput = {}) {
-  return startGateway({
-    upstreams: {
-      service: {
-        targets: targets.map(({ url }) => url),
-        hedge: { after: '20ms', budget: '100%' },
-        ...upstream,
+function startHedging(
+  targets: readonly { url: string }[],
+  upstream: UpstreamInput = {},
+  options: TestGatewayOptions = {},
+) {
+  return startGateway(
+    {
+      upstreams: {
+        service: {
+          targets: targets.map(({ url }) => url),
+          hedge: { after: '20ms', budget: '100%' },
+          ...upstream,
+        },
       },
+      routes: [{ id: 'all', path: '/*', upstream: 'service' }],
     },
-    routes: [{ id: 'all', path: '/*', upstream: 'service' }],
-  });
+    options,
+  );
 }
 
 const startHung = () => startRawTarget(() => {});
@@ -89,15 +104,30 @@ describe('a hedged request', () => {
   });
 
   it('stays within its budget', async () => {
-    const [hung, quick] = [await startHung(), await startTarget()];
-    const { url } = await startHedging([hung, quick], {
+    let asked = 0;
+    const hung = await startRawTarget((socket) => socket.on('data', () => asked++));
+    const clock = new StubClock();
+    const settings = {
       hedge: { after: '20ms', budget: '5%' },
       timeouts: { response: '100ms' },
       retries: { max: 0 },
-    });
-    const statuses: number[] = [];
-    for (let i = 0; i < 6; i++) statuses.push((await fetch(url)).status);
+    };
+    const { url } = await startHedging([hung, await startTarget()], settings, { clock });
+    const hanging = async () => {
+      const before = asked;
+      const answer = fetch(url);
+      await until(() => asked > before);
+      clock.advance(20);
+      return answer;
+    };
+    expect((await hanging()).status).toBe(200);
     // The targets take turns; of the requests that meet the one that hangs, one in six is within the budget.
-    expect(statuses).toEqual([200, 504, 200, 504, 200, 504]);
+    for (let i = 0; i < 3; i++) {
+      const answer = hanging();
+      await until(() => asked > i + 1);
+      clock.advance(300);
+      expect((await answer).status).toBe(504);
+      expect((await fetch(url)).status).toBe(200);
+    }
   });
 });

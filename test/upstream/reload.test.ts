@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { StubClock } from '../observability/stub-clock.ts';
 import { startGateway, startTarget } from '../support/harness.ts';
 
 it('a reload keeps what is known: who is ejected, and that the breaker is open', async () => {
@@ -16,7 +17,7 @@ it('a reload keeps what is known: who is ejected, and that the breaker is open',
       { id: 'breaking', path: '/breaking', upstream: 'breaking' },
     ],
   };
-  const { gateway, url, rewrite } = await startGateway(config);
+  const { gateway, url, rewrite } = await startGateway(config, { clock: new StubClock() });
   for (const path of ['/ejecting', '/breaking', '/breaking'])
     expect((await fetch(url + path)).status).toBe(500);
   const known = async () => {

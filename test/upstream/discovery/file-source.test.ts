@@ -79,7 +79,9 @@ describe('discovery by a file', () => {
     await clock.pass(SETTLE_MS);
     expect(await source.nextFailure()).toContain('targets.json:1');
     await clock.pass(RECHECK_MS);
-    writeFileSync(file, content('http://10.0.0.3:80'));
+    // Whole at once: the look just begun may be anywhere.
+    writeFileSync(`${file}.new`, content('http://10.0.0.3:80'));
+    renameSync(`${file}.new`, file);
     await clock.pass(SETTLE_MS);
     expect(await source.next()).toMatchObject({ found: [{ host: '10.0.0.3' }] });
   });
