@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { findPatternFault, paramNames } from '../../src/config/path-pattern.ts';
@@ -7,6 +6,7 @@ import { findTemplateFault } from '../../src/config/template.ts';
 import { compileRewrite, compileStripPrefix } from '../../src/router/path-template.ts';
 import { compileRedirect } from '../../src/router/redirect.ts';
 import { parseRoutePath } from '../../src/router/route-path.ts';
+import { fc } from '../support/fast-check.ts';
 
 // Whatever the check lets through must compile: a problem has a place and a remedy, what the router throws has none.
 

@@ -1,8 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references in configurations look like that.
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { interpolate } from '../../src/config/interpolate.ts';
 import { redactConfig } from '../../src/config/secrets.ts';
+import { fc } from '../support/fast-check.ts';
 import { configOf, loadText, problemsOf, withRoutes } from './load-text.ts';
 
 async function replaced(text: string, env: Record<string, string> = {}, files: Record<string, string> = {}) {

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { suggest } from '../../src/config/suggest.ts';
+import { fc } from '../support/fast-check.ts';
 
 const KEYS = ['listeners', 'upstreams', 'routes', 'policies', 'accessLog', 'drain'];
 

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AddressBlocks, findRangeFault, plainAddress } from '../../src/core/address-blocks.ts';
+import { fc } from '../support/fast-check.ts';
 
 describe('a set of addresses', () => {
   it('keeps the versions apart, though a BlockList does not', () => {

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FieldKind, fieldKindOf } from '../../src/core/field-kind.ts';
 import { HeaderList } from '../../src/core/header-list.ts';
 import { NameSet } from '../../src/core/name-set.ts';
+import { fc } from '../support/fast-check.ts';
 import { receivedHeaders } from './stub-exchange.ts';
 
 type Fields = (readonly [string, string])[];

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StubClock } from '../observability/stub-clock.ts';
+import { fc } from '../support/fast-check.ts';
 import {
   RawClient,
   rawRequest,

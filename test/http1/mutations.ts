@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from '../support/fast-check.ts';
 
 /** Pieces that have broken parsers before: put in anywhere. */
 const TOKENS = [

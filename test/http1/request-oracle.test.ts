@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fc } from '../support/fast-check.ts';
 import { compareRequests, LOST_BY_NODE, STRICTER } from './compare-requests.ts';
 import { type CutStream, cutAt, mutatedStreams } from './mutations.ts';
 import { NodeServerOracle } from './node-server-oracle.ts';

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { fc } from '../support/fast-check.ts';
 import { receiveWithNode, receiveWithUndici } from './client-oracles.ts';
 import { compareResponses, LAXER_THAN_UNDICI, STRICTER_THAN_CLIENTS } from './compare-responses.ts';
 import { type CutStream, cutAt, mutatedStreams } from './mutations.ts';

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
 import { createAccessLog } from '../../src/observability/access-log.ts';
+import { fc } from '../support/fast-check.ts';
 import { MemoryDestination } from './memory-destination.ts';
 import { StubClock } from './stub-clock.ts';
 import { finishedExchange } from './stub-exchange.ts';

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PolicyDecisions } from '../../src/core/policy-decisions.ts';
 import { createMetrics, type GatewayMetrics } from '../../src/observability/metrics.ts';
+import { fc } from '../support/fast-check.ts';
 import { type Family, parseMetrics } from './parse-metrics.ts';
 
 let metrics: GatewayMetrics;

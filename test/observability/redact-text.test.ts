@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { redactQuery, redactText } from '../../src/observability/redact-text.ts';
+import { fc } from '../support/fast-check.ts';
 
 describe('redactQuery', () => {
   it.each([

@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { EMPTY_BODY } from '../../src/core/body.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import { cors, ipFilter } from '../../src/policies/index.ts';
 import { compileOrigins } from '../../src/policies/origin-pattern.ts';
 import { policyPipeline, problemsOf, runThrough, stubExchange, upstreamHead } from '../core/stub-exchange.ts';
+import { fc } from '../support/fast-check.ts';
 
 type Fields = readonly (readonly [string, string])[];
 const APP = 'https://app.example.com';

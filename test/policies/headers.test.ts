@@ -1,9 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { EMPTY_BODY } from '../../src/core/body.ts';
 import { HeaderList } from '../../src/core/header-list.ts';
 import { headers } from '../../src/policies/index.ts';
 import { policyPipeline, problemsOf, runThrough, stubExchange, upstreamHead } from '../core/stub-exchange.ts';
+import { fc } from '../support/fast-check.ts';
 
 type Fields = readonly (readonly [string, string])[];
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { bodyFrom } from '../../src/core/body.ts';
 import { GatewayError } from '../../src/core/errors.ts';
@@ -6,6 +5,7 @@ import { HeaderList } from '../../src/core/header-list.ts';
 import type { TargetRequest } from '../../src/core/message.ts';
 import type { HttpTargetOptions } from '../../src/proxy/http-target.ts';
 import type { Outcome } from '../support/collecting-sink.ts';
+import { fc } from '../support/fast-check.ts';
 import { ManualBody, poolFor, type TestPool } from '../support/pool.ts';
 import { answering, type RawConnection, type RawTarget, startRaw } from '../support/raw-target.ts';
 import { until } from '../support/until.ts';

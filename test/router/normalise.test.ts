@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { normaliseTarget } from '../../src/router/normalise.ts';
 import { type EncodedAllowances, NO_ALLOWANCES } from '../../src/router/path-spelling.ts';
+import { fc } from '../support/fast-check.ts';
 
 const ALL: EncodedAllowances = { slash: true, backslash: true, semicolon: true, nul: true };
 

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { normaliseTarget } from '../../src/router/normalise.ts';
 import { NO_ALLOWANCES } from '../../src/router/path-spelling.ts';
 import { compileRewrite, compileStripPrefix } from '../../src/router/path-template.ts';
+import { fc } from '../support/fast-check.ts';
 
 describe('a rewrite', () => {
   it.each([

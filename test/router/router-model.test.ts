@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { HeaderList } from '../../src/core/header-list.ts';
 import { compileRouterSync, type RouterEntry } from '../../src/router/router.ts';
+import { fc } from '../support/fast-check.ts';
 
 interface Question {
   readonly host: string;

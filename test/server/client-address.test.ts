@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HeaderList } from '../../src/core/header-list.ts';
 import { compileTrustedProxies, publicAuthorityOf } from '../../src/server/client-address.ts';
+import { fc } from '../support/fast-check.ts';
 
 const resolve = compileTrustedProxies(['10.0.0.0/8', '2001:db8:1::/48', '192.0.2.7']);
 

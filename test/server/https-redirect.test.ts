@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
 import { type RedirectFacts, redirectToHttps } from '../../src/server/https-redirect.ts';
+import { fc } from '../support/fast-check.ts';
 
 const facts: RedirectFacts = {
   scheme: 'http',

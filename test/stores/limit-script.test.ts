@@ -1,5 +1,4 @@
 import { createClient, type RedisClientType } from '@redis/client';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LimitAlgorithm, LimitCharge, LimitRule, LimitStanding } from '../../src/core/limit-store.ts';
 import {
@@ -14,6 +13,7 @@ import type { LimitState } from '../../src/limits/limit-state.ts';
 import { chargeText, limitScript, readStandings } from '../../src/stores/limit-script.ts';
 import type { RedisReply } from '../../src/stores/redis-link.ts';
 import { redisScript } from '../../src/stores/redis-script.ts';
+import { fc } from '../support/fast-check.ts';
 import { RedisServer } from '../support/redis-server.ts';
 
 /** What the gateway runs, but for the clock, which here is that of the model, and so without expiry by the server's. */

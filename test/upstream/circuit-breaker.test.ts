@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CircuitBreaker } from '../../src/upstream/circuit-breaker.ts';
 import { stubExchange } from '../core/stub-exchange.ts';
+import { fc } from '../support/fast-check.ts';
 import { stubUpstream } from './stub-upstream.ts';
 
 const SETTINGS = { failureRate: 0.5, minimumRequests: 20, windowMs: 10_000, openForMs: 15_000 };

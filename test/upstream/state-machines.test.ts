@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RetryBudget } from '../../src/upstream/budget.ts';
 import { CheckVerdict } from '../../src/upstream/check-verdict.ts';
 import { Ejection } from '../../src/upstream/ejection.ts';
+import { fc } from '../support/fast-check.ts';
 
 describe('the verdict of active checks', () => {
   it('changes exactly when so many checks in a row contradict it', () => {

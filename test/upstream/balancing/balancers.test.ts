@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { UpstreamTarget } from '../../../src/upstream/upstream-target.ts';
 import { stubExchange } from '../../core/stub-exchange.ts';
+import { fc } from '../../support/fast-check.ts';
 import { stubTarget, stubUpstream } from '../stub-upstream.ts';
 
 const exchangeFrom = (clientAddress: string) => stubExchange({ clientAddress });

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Rendezvous } from '../../../src/upstream/balancing/rendezvous.ts';
 import type { UpstreamTarget } from '../../../src/upstream/upstream-target.ts';
 import { stubExchange } from '../../core/stub-exchange.ts';
+import { fc } from '../../support/fast-check.ts';
 import { seededRandom, stubTarget, stubUpstream } from '../stub-upstream.ts';
 
 /** What the guide states: how much more than its share a target has of a million keys, as a part of the share. */

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Backoff } from '../../../src/upstream/discovery/backoff.ts';
+import { fc } from '../../support/fast-check.ts';
 
 describe('the pauses after failures', () => {
   it('double from 1 s and stop growing at 30 s', () => {

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lookUpTargets } from '../../../src/upstream/discovery/dns-lookup.ts';
+import { fc } from '../../support/fast-check.ts';
 
 type Resolver = Parameters<typeof lookUpTargets>[0];
 

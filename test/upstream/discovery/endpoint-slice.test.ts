@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   chooseEndpoints,
@@ -7,6 +6,7 @@ import {
   type EndpointPort,
   type EndpointSlice,
 } from '../../../src/upstream/discovery/endpoint-slice.ts';
+import { fc } from '../../support/fast-check.ts';
 
 function sliceOf(
   endpoints: readonly Endpoint[] | null,

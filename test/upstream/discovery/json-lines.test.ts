@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readJsonLines } from '../../../src/upstream/discovery/json-lines.ts';
+import { fc } from '../../support/fast-check.ts';
 
 function read(chunks: readonly Buffer[]): unknown[] {
   const values: unknown[] = [];

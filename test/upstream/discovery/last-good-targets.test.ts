@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DiscoveredTarget } from '../../../src/upstream/discovery/discovery.ts';
 import { keepLastGood } from '../../../src/upstream/discovery/last-good-targets.ts';
 import type { TargetReport } from '../../../src/upstream/discovery/target-source.ts';
+import { fc } from '../../support/fast-check.ts';
 import { ManualClock } from './manual-clock.ts';
 
 const A: DiscoveredTarget = { host: '10.0.0.1', port: 80 };

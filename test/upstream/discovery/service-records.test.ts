@@ -1,9 +1,9 @@
 import { type Answer, decode, encode, type Packet, streamEncode } from 'dns-packet';
-import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createQuery, readReply } from '../../../src/upstream/discovery/dns-message.ts';
 import { findServiceRecords } from '../../../src/upstream/discovery/service-records.ts';
 import { Dnsmasq, type DnsZone } from '../../support/dnsmasq.ts';
+import { fc } from '../../support/fast-check.ts';
 import { reserveNobody } from '../../support/loopback.ts';
 import { askRealDns, type DnsScript, ScriptedDns } from '../../support/scripted-dns.ts';
 import { ManualClock } from './manual-clock.ts';
