@@ -5,10 +5,10 @@ export type Presented = string | TokenFault | undefined;
 
 /** Why what stands where a token is due is none. */
 export interface TokenFault {
-  readonly fault: 'malformed' | 'twice';
+  readonly fault: 'unreadable' | 'twice';
 }
 
-const MALFORMED: TokenFault = { fault: 'malformed' };
+const UNREADABLE: TokenFault = { fault: 'unreadable' };
 const TWICE: TokenFault = { fault: 'twice' };
 
 /** The letters that a bearer token may have (RFC 6750 §2.1). */
@@ -47,7 +47,7 @@ export class TokenPlace {
   findFault(token: string, headers: HeaderList): TokenFault | undefined {
     if (TOKEN.test(token)) return undefined;
     const isTwice = this.header !== undefined && headers.getAll(this.header).length > 1;
-    return isTwice ? TWICE : MALFORMED;
+    return isTwice ? TWICE : UNREADABLE;
   }
 
   /** Takes the token out of the request, wherever it stands. */
@@ -77,7 +77,7 @@ export class TokenPlace {
 /** Reads `Bearer <token>`: the scheme whatever its case, one space, the token (RFC 6750 §2.1, RFC 9110 §11.1). */
 function readBearer(value: string, headers: HeaderList): Presented {
   if (!hasBearerScheme(value)) return headers.getAll('authorization').length > 1 ? TWICE : undefined;
-  return value.length > 7 && value[6] === ' ' ? value.slice(7) : MALFORMED;
+  return value.length > 7 && value[6] === ' ' ? value.slice(7) : UNREADABLE;
 }
 
 function hasBearerScheme(value: string): boolean {
