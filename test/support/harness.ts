@@ -63,7 +63,7 @@ export interface TestGateway {
   close(): Promise<void>;
 }
 
-/** A configuration, in which `listeners`, `admin` and `drain` may be left out. */
+/** A configuration, in which `listeners`, `admin`, `drain` and all hosts to listen on may be left out. */
 export type TestConfig = Omit<GatewayInput, 'listeners'> & Partial<Pick<GatewayInput, 'listeners'>>;
 
 export interface TestGatewayOptions {
@@ -210,10 +210,12 @@ export const describeRequest: RequestListener = async (request, response) => {
 };
 
 async function withTestDefaults(config: TestConfig): Promise<GatewayInput> {
-  const { listeners = [{ host: LOOPBACK, port: 0 }] } = config;
+  const { listeners = [{ port: 0 }], status } = config;
+  const onLoopback = listeners.map((listener) => ({ host: LOOPBACK, ...listener }));
   return {
     ...config,
-    listeners: SPEAKS_TLS ? await withTls(listeners) : listeners,
+    listeners: SPEAKS_TLS ? await withTls(onLoopback) : onLoopback,
+    ...(status && { status: { host: LOOPBACK, ...status } }),
     admin: { host: LOOPBACK, port: 0, token: ADMIN_TOKEN, ...config.admin },
     drain: { delay: '0s', timeout: '0s', ...config.drain },
   };
