@@ -21,6 +21,7 @@ export { FAILURES, type FailureCode, GatewayError } from './core/errors.ts';
 export type { Exchange } from './core/exchange.ts';
 export { HeaderList } from './core/header-list.ts';
 export type { Identity } from './core/identity.ts';
+export type { LimitRule, LimitStanding, LimitStore } from './core/limit-store.ts';
 export type { Reply, ResponseHead } from './core/message.ts';
 export { definePolicy, type Policy, type PolicyInstance } from './core/policy.ts';
 export type { Services } from './core/services.ts';
@@ -33,19 +34,24 @@ export {
   type GatewayOptions,
 } from './gateway/gateway.ts';
 export type { InjectRequest, InjectResponse } from './gateway/inject.ts';
+export { RateLimiter, type RateLimiterOptions } from './limits/rate-limiter.ts';
 export type { PolicyInput, PolicyOptions, WayIn } from './policies/policy-input.ts';
 export {
   any,
   apiKey,
   authorize,
+  basic,
   bodyLimit,
   concurrency,
   cors,
+  forwardAuth,
   headers,
   introspect,
   ipFilter,
   jwt,
   mirror,
+  quota,
+  rateLimit,
   requestId,
   securityHeaders,
 } from './policies/policy-uses.ts';

@@ -11,23 +11,29 @@ export const REQUEST_KEY =
 
 /** Compiles a key such as `ip`, `subject` or `header:x-tenant`. What is absent falls back to the client's address. */
 export function compileRequestKey(text: string): RequestKey {
+  const find = compileKeyFinder(text);
+  return (exchange) => find(exchange) ?? addressKey(exchange);
+}
+
+/** Compiles a key into what finds it, if the request has it. */
+export function compileKeyFinder(text: string): (exchange: Exchange) => string | undefined {
   const colon = text.indexOf(':');
   const name = text.slice(colon + 1);
   switch (colon < 0 ? text : text.slice(0, colon)) {
     case 'subject':
-      return (exchange) => exchange.identity?.subject ?? addressKey(exchange);
+      return (exchange) => exchange.identity?.subject;
     case 'api-key':
-      return (exchange) => exchange.identity?.keyId ?? addressKey(exchange);
+      return (exchange) => exchange.identity?.keyId;
     case 'claim':
-      return (exchange) => claimKey(exchange, name) ?? addressKey(exchange);
+      return (exchange) => claimKey(exchange, name);
     case 'route':
       return ({ route }) => route.id;
     case 'header':
-      return (exchange) => exchange.headers.get(name) ?? addressKey(exchange);
+      return (exchange) => exchange.headers.get(name);
     case 'cookie':
-      return (exchange) => findCookie(exchange.headers.get('cookie'), name) ?? addressKey(exchange);
+      return (exchange) => findCookie(exchange.headers.get('cookie'), name);
     case 'param':
-      return (exchange) => exchange.params[name] ?? addressKey(exchange);
+      return (exchange) => exchange.params[name];
     default:
       return addressKey;
   }
@@ -50,8 +56,8 @@ function claimKey({ identity }: Exchange, name: string): string | undefined {
     : undefined;
 }
 
-/** One client holds a whole /64 of IPv6 addresses, so that is what counts. */
-function addressKey({ clientAddress }: Exchange): string {
+/** Gives the client's address. One client holds a whole /64 of IPv6 addresses, so that is what counts. */
+export function addressKey({ clientAddress }: Exchange): string {
   return clientAddress.includes(':') ? networkOf(clientAddress) : clientAddress;
 }
 

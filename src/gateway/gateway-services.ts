@@ -3,27 +3,35 @@ import type { GatewayConfig } from '../config/schema.ts';
 import type { KeptResources } from '../core/kept-resources.ts';
 import type { Services } from '../core/services.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
+import { createMemoryLimits, type GatewayLimits } from './gateway-limits.ts';
 import { createGatewayKeys } from './open-api-keys.ts';
 
 export interface GatewayServicesOptions extends Pick<Services, 'log' | 'clock' | 'metrics'> {
   readonly configFile: string;
   readonly config: GatewayConfig;
   readonly kept: KeptResources;
+  /** The counters of limits, where they are not this process's own. */
+  readonly limits?: GatewayLimits | undefined;
 }
 
 /** What policies may use of a gateway, and what the gateway itself does with it. */
 export interface GatewayServices extends Services {
   readonly apiKeys: GatewayKeys;
+  /** Makes and ends the store that is `limits`. */
+  readonly gatewayLimits: GatewayLimits;
 }
 
 /** Makes the services of a gateway, which outlive its Snapshots. */
 export function createServices(options: GatewayServicesOptions): GatewayServices {
   const { configFile, config, kept, log, clock, metrics } = options;
   const base = { log, clock, metrics, random: Math.random };
+  const gatewayLimits = options.limits ?? createMemoryLimits(base);
   return {
     ...base,
     configFolder: dirname(resolve(configFile)),
     keep: (key, create, close) => kept.hold(key, create, close),
     apiKeys: createGatewayKeys(config, base),
+    limits: gatewayLimits.store,
+    gatewayLimits,
   };
 }

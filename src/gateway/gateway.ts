@@ -57,12 +57,19 @@ export interface GatewayOptions {
  * Rejects with a `ConfigError` that holds all problems of the file.
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const env = options.env ?? process.env;
-  const contentKey = await contentKeyOf(options.configFile);
-  const loaded = await loadConfig(options.configFile, { policies: builtInPolicies, env });
+  const loaded = await loadConfiguration(options);
+  return new Gateway(options, loaded, options.logDestination ?? (await openLogDestination()));
+}
+
+/** Loads the configuration to start with. Rejects with a `ConfigError` that holds all problems of the file. */
+export async function loadConfiguration({
+  configFile,
+  env = process.env,
+}: Pick<GatewayOptions, 'configFile' | 'env'>): Promise<LoadedConfig> {
+  const contentKey = await contentKeyOf(configFile);
+  const loaded = await loadConfig(configFile, { policies: builtInPolicies, env });
   if (!loaded.ok) throw new ConfigError(loaded.problems);
-  const destination = options.logDestination ?? (await openLogDestination());
-  return new Gateway(options, { ...loaded, contentKey }, destination);
+  return { ...loaded, contentKey };
 }
 
 /** A configuration and the policies that it brings along. */
@@ -176,6 +183,7 @@ export class Gateway implements GatewayControl {
     }
     if (this.closing !== undefined) return this.closing.then(() => this.abandon());
     this.currentState = 'ready';
+    this.tellStage({ ports: this.ports, version: VERSION }, 'gateway started');
     if (this.role !== undefined) return;
     if (this.options.watch !== false) {
       const { configFile } = this.options;
@@ -186,7 +194,6 @@ export class Gateway implements GatewayControl {
         () => void this.reload(),
       );
     }
-    this.log.info({ ports: this.ports, version: VERSION }, 'gateway started');
   }
 
   /** Takes up the configuration file as it is now, or changes nothing and says why. One at a time. */
@@ -203,6 +210,7 @@ export class Gateway implements GatewayControl {
   async prepare({ config, customPolicies }: ConfigToPrepare, version: number): Promise<PreparedConfig> {
     const former = this.snapshot;
     const policies = [...builtInPolicies, ...customPolicies];
+    await this.services.gatewayLimits.prepare(config);
     const snapshot = await buildSnapshot(config, version, this.snapshotContext(policies));
     // At the start the first port may be asked something while the second one is still being opened.
     this.snapshot ??= snapshot;
@@ -293,6 +301,11 @@ export class Gateway implements GatewayControl {
     });
   }
 
+  /** Of workers, the supervisor says it once for all. */
+  private tellStage(fields: object, message: string): void {
+    this.log[this.role === undefined ? 'info' : 'debug'](fields, message);
+  }
+
   private get isStopping(): boolean {
     return this.currentState === 'draining' || this.currentState === 'closed';
   }
@@ -351,6 +364,7 @@ export class Gateway implements GatewayControl {
 
   /** Builds the first Snapshot without opening a port. */
   private async prepareToInject(): Promise<void> {
+    await this.services.gatewayLimits.prepare(this.config);
     const snapshot = await buildSnapshot(this.config, 1, this.snapshotContext(this.policies));
     if (this.snapshot === undefined) this.snapshot = snapshot;
     else await snapshot.retire();
@@ -374,12 +388,12 @@ export class Gateway implements GatewayControl {
   private async drain(delayMs: number, spareIdleMs: number): Promise<void> {
     this.currentState = 'draining';
     this.stopWatching();
-    this.log.info({}, 'draining');
+    this.tellStage({}, 'draining');
     // Without an open port there is no load balancer that has to notice.
     if (this.ports.length > 0) await new Promise<void>((resolve) => setTimeout(resolve, delayMs));
     await this.listeners.drain(this.config.drain.timeout, spareIdleMs);
     await this.abandon();
-    this.log.info({}, 'gateway stopped');
+    this.tellStage({}, 'gateway stopped');
     await this.destination.close();
   }
 
@@ -389,7 +403,7 @@ export class Gateway implements GatewayControl {
     await this.listeners.drain(0);
     await Promise.all(this.operatorServers.splice(0).map((server) => server.close()));
     await this.snapshot?.retire();
-    await this.services.apiKeys.close();
+    await Promise.all([this.services.apiKeys.close(), this.services.gatewayLimits.close()]);
     this.deadlines.close();
     this.metrics_.close();
   }

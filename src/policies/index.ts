@@ -2,19 +2,23 @@ import type { Policy } from '../core/policy.ts';
 import { anyOf } from './any.ts';
 import { apiKey } from './api-key.ts';
 import { authorize } from './authorize.ts';
+import { basic } from './basic.ts';
 import { bodyLimit } from './body-limit.ts';
 import { concurrency } from './concurrency.ts';
 import { cors } from './cors.ts';
+import { forwardAuth } from './forward-auth.ts';
 import { headers } from './headers.ts';
 import { introspect } from './introspect.ts';
 import { ipFilter } from './ip-filter.ts';
 import { jwt } from './jwt.ts';
 import { mirror } from './mirror.ts';
+import { quota } from './quota.ts';
+import { rateLimit } from './rate-limit.ts';
 import { requestId } from './request-id.ts';
 import { securityHeaders } from './security-headers.ts';
 
 /** Every way to find out who is calling. */
-const waysIn: readonly Policy[] = [jwt, introspect, apiKey];
+const waysIn: readonly Policy[] = [jwt, introspect, apiKey, basic, forwardAuth];
 
 /** Puts several of them side by side. */
 const any = anyOf(waysIn);
@@ -29,6 +33,8 @@ export const builtInPolicies: readonly Policy[] = [
   bodyLimit,
   mirror,
   concurrency,
+  rateLimit,
+  quota,
   ...waysIn,
   any,
   authorize,
@@ -38,14 +44,18 @@ export {
   any,
   apiKey,
   authorize,
+  basic,
   bodyLimit,
   concurrency,
   cors,
+  forwardAuth,
   headers,
   introspect,
   ipFilter,
   jwt,
   mirror,
+  quota,
+  rateLimit,
   requestId,
   securityHeaders,
 };

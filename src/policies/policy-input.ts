@@ -2,14 +2,18 @@ import type { z } from 'zod';
 import type { Policy } from '../core/policy.ts';
 import type { apiKey } from './api-key.ts';
 import type { authorize } from './authorize.ts';
+import type { basic } from './basic.ts';
 import type { bodyLimit } from './body-limit.ts';
 import type { concurrency } from './concurrency.ts';
 import type { cors } from './cors.ts';
+import type { forwardAuth } from './forward-auth.ts';
 import type { headers } from './headers.ts';
 import type { introspect } from './introspect.ts';
 import type { ipFilter } from './ip-filter.ts';
 import type { jwt } from './jwt.ts';
 import type { mirror } from './mirror.ts';
+import type { quota } from './quota.ts';
+import type { rateLimit } from './rate-limit.ts';
 import type { requestId } from './request-id.ts';
 import type { securityHeaders } from './security-headers.ts';
 
@@ -22,16 +26,20 @@ export interface PolicyOptions {
   'ip-filter': OptionsOf<typeof ipFilter> & Observable;
   'body-limit': OptionsOf<typeof bodyLimit> & Observable;
   mirror: OptionsOf<typeof mirror>;
-  concurrency: OptionsOf<typeof concurrency>;
+  concurrency: OptionsOf<typeof concurrency> & Observable;
+  'rate-limit': OptionsOf<typeof rateLimit> & Observable;
+  quota: OptionsOf<typeof quota> & Observable;
   jwt: OptionsOf<typeof jwt> & DangerouslyObservable;
   introspect: OptionsOf<typeof introspect> & DangerouslyObservable;
   'api-key': OptionsOf<typeof apiKey> & DangerouslyObservable;
+  basic: OptionsOf<typeof basic> & DangerouslyObservable;
+  'forward-auth': OptionsOf<typeof forwardAuth> & DangerouslyObservable;
   any: readonly WayIn[];
   authorize: OptionsOf<typeof authorize> & DangerouslyObservable;
 }
 
 /** The policies that find out who is calling, several of which may stand within `any`. */
-type WayInName = 'jwt' | 'introspect' | 'api-key';
+type WayInName = 'jwt' | 'introspect' | 'api-key' | 'basic' | 'forward-auth';
 
 /** An entry within `any`. */
 export type WayIn = { [Name in WayInName]: PolicyEntryInput<Name> | NameAlone<Name> }[WayInName];

@@ -42,6 +42,16 @@ export function concurrency(options: PolicyOptions['concurrency']): PolicyEntryI
   return { concurrency: options };
 }
 
+/** Uses `rate-limit` in a configuration: `rateLimit({ limit: 100, window: '1m' })`. */
+export function rateLimit(options: PolicyOptions['rate-limit']): PolicyEntryInput<'rate-limit'> {
+  return { 'rate-limit': options };
+}
+
+/** Uses `quota` in a configuration: `quota({ limit: 10_000, period: 'month' })`. */
+export function quota(options: PolicyOptions['quota']): PolicyEntryInput<'quota'> {
+  return { quota: options };
+}
+
 /** Uses `jwt` in a configuration: `jwt({ service: 'main' })`. */
 export function jwt(options: PolicyOptions['jwt'] = {}): PolicyEntryInput<'jwt'> {
   return { jwt: options };
@@ -65,4 +75,14 @@ export function any(ways: readonly WayIn[]): PolicyEntryInput<'any'> {
 /** Uses `authorize` in a configuration: `authorize({ roles: ['admin'] })`. */
 export function authorize(options: PolicyOptions['authorize'] = {}): PolicyEntryInput<'authorize'> {
   return { authorize: options };
+}
+
+/** Uses `basic` in a configuration: `basic({ users: { ada: { password: '${ADA_HASH}' } } })`. */
+export function basic(options: PolicyOptions['basic']): PolicyEntryInput<'basic'> {
+  return { basic: options };
+}
+
+/** Uses `forward-auth` in a configuration: `forwardAuth({ url: 'http://auth:9000/verify', requestHeaders: ['cookie'] })`. */
+export function forwardAuth(options: PolicyOptions['forward-auth']): PolicyEntryInput<'forward-auth'> {
+  return { 'forward-auth': options };
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type BodySource, EMPTY_BODY } from '../../src/core/body.ts';
 import { BufferBudget } from '../../src/core/buffer-budget.ts';
-import { systemClock } from '../../src/core/clock.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { Exchange } from '../../src/core/exchange.ts';
 import { HeaderList, markField } from '../../src/core/header-list.ts';
 import { KeptResources } from '../../src/core/kept-resources.ts';
@@ -12,6 +12,7 @@ import { definePolicy, type Policy, type PolicyInstance } from '../../src/core/p
 import type { PipelineEntry } from '../../src/core/policy-step.ts';
 import type { Answer } from '../../src/core/reply.ts';
 import type { Services } from '../../src/core/services.ts';
+import { MemoryLimitStore } from '../../src/stores/memory-limit-store.ts';
 
 export interface StubRequest {
   readonly method?: string;
@@ -77,22 +78,25 @@ export function upstreamHead(
 }
 
 /** Services whose log and counters can be read. */
-export function stubServices() {
+export function stubServices(clock: Clock = systemClock) {
   const lines: { level: string; fields: Record<string, unknown>; message: string }[] = [];
   const counts = new Map<string, number>();
   const line = (level: string) => (fields: object, message: string) =>
     void lines.push({ level, fields: fields as Record<string, unknown>, message });
   const kept = new KeptResources();
-  const services: Services = {
-    log: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
-    clock: systemClock,
-    metrics: {
-      counter(name, _help, labels = {}) {
-        const series = `${name} ${Object.values(labels).join(' ')}`;
-        return { add: (amount = 1) => void counts.set(series, (counts.get(series) ?? 0) + amount) };
-      },
-      gauge: () => () => {},
+  const log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
+  const metrics: Services['metrics'] = {
+    counter(name, _help, labels = {}) {
+      const series = `${name} ${Object.values(labels).join(' ')}`;
+      return { add: (amount = 1) => void counts.set(series, (counts.get(series) ?? 0) + amount) };
     },
+    gauge: () => () => {},
+  };
+  const services: Services = {
+    log,
+    clock,
+    metrics,
+    limits: new MemoryLimitStore({ clock, log, metrics }),
     random: () => 0.5,
     configFolder: '/',
     keep: (key, create, close) => kept.hold(key, create, close),

@@ -7,10 +7,12 @@ import {
   any,
   apiKey,
   authorize,
+  basic,
   bodyLimit,
   concurrency,
   cors,
   defineGateway,
+  forwardAuth,
   type GatewayInput,
   headers,
   introspect,
@@ -18,6 +20,8 @@ import {
   jwt,
   mirror,
   type PolicyInput,
+  quota,
+  rateLimit,
   requestId,
   securityHeaders,
 } from '../../src/index.ts';
@@ -32,15 +36,21 @@ const everyPolicy = [
   bodyLimit({ max: '64KiB' }),
   mirror({ upstream: 'next', share: '10%' }),
   concurrency({ limit: 100, id: 'all' }),
+  rateLimit({ limit: 100, window: '1m', key: ['subject', 'route'] }),
+  quota({ limit: 10_000, period: 'month', timeZone: 'Europe/Berlin', observe: true }),
   authorize({ roles: ['admin'], inherits: { owner: ['admin'] } }),
 ];
+
+const HASH = `$scrypt$ln=15,r=8,p=3$${'A'.repeat(22)}$${'A'.repeat(43)}`;
 
 /** Of these a list has one. */
 const everyWayIn = [
   jwt({ optional: true }),
   introspect({ service: 'partner' }),
   apiKey({ optional: true }),
-  any([jwt(), 'api-key']),
+  basic({ users: { ada: { password: HASH, roles: ['editor'] } } }),
+  forwardAuth({ url: 'http://auth:9000/verify', requestHeaders: ['cookie'] }),
+  any([jwt(), 'api-key', basic({ users: { ada: { password: HASH } } })]),
 ];
 
 const authServices = {

@@ -25,9 +25,16 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
   'body-limit': {},
   mirror: { upstream: 'orders-next' },
   concurrency: { limit: 1 },
+  'rate-limit': { limit: 1, window: '1m' },
+  quota: { limit: 1, period: 'day' },
   jwt: {},
   introspect: {},
   'api-key': {},
+  basic: {
+    users: { ada: { password: `$scrypt$ln=10,r=1,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}` } },
+    optional: true,
+  },
+  'forward-auth': { url: 'http://127.0.0.1:1', requestHeaders: [] },
   any: ['jwt', 'api-key'],
   authorize: { roles: ['admin'] },
 };
@@ -63,6 +70,9 @@ const CREDENTIALS = [
 
 /** Policies that read nothing of an exchange, so that nothing of it can break them. */
 const COUNTING_ONLY: ReadonlySet<string> = new Set(['concurrency']);
+
+/** Policies that ask elsewhere about every request. */
+const ASKING: ReadonlySet<string> = new Set(['forward-auth']);
 
 /** An exchange in which whatever a policy reads throws, as a mistake in its code would. */
 function brokenExchange(): Exchange {
@@ -120,7 +130,7 @@ describe.each(builtInPolicies.map((policy) => [policy.name, policy] as const))('
     }
   });
 
-  test('passes an ordinary request without a promise', async () => {
+  test.skipIf(ASKING.has(name))('passes an ordinary request without a promise', async () => {
     const { pipeline } = stubPipeline([entry(await instanceOf(policy), policy)]);
     const exchange = stubExchange({ headers: CREDENTIALS });
     if (policy.access === 'authorizes')

@@ -1,0 +1,47 @@
+import type { GatewayConfig, PolicyEntry } from '../config/schema.ts';
+import type { LimitStore } from '../core/limit-store.ts';
+import type { Services } from '../core/services.ts';
+import { MemoryLimitStore } from '../stores/memory-limit-store.ts';
+import { openQuotaJournal } from '../stores/quota-journal.ts';
+
+/** The counters of the limits of a gateway, which outlive its Snapshots. */
+export interface GatewayLimits {
+  readonly store: LimitStore;
+  /** Gets ready for what a configuration counts. Rejects where that cannot be. */
+  prepare(config: GatewayConfig): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Keeps the counters in this process, and those of quotas in `dataDir` as well. */
+export function createMemoryLimits(services: Pick<Services, 'clock' | 'log' | 'metrics'>): GatewayLimits {
+  const store = new MemoryLimitStore(services);
+  let hasJournal = false;
+  return {
+    store,
+    async prepare(config) {
+      if (hasJournal || !usesQuotas(config)) return;
+      hasJournal = true;
+      try {
+        store.keepIn(await openQuotaJournal(config.dataDir));
+      } catch (error) {
+        hasJournal = false;
+        throw new Error(`quotas cannot be kept in ${config.dataDir}: ${(error as Error).message}`, {
+          cause: error,
+        });
+      }
+    },
+    async close() {
+      store.close();
+    },
+  };
+}
+
+/** Leaves the counters to a store that somebody else looks after. */
+export function useLimits(store: LimitStore): GatewayLimits {
+  return { store, async prepare() {}, async close() {} };
+}
+
+function usesQuotas({ policies, routes }: Pick<GatewayConfig, 'policies' | 'routes'>): boolean {
+  const isQuota = ({ name }: PolicyEntry): boolean => name === 'quota';
+  return policies.some(isQuota) || routes.some((route) => route.policies.some(isQuota));
+}

@@ -1,0 +1,64 @@
+import { hash } from 'node:crypto';
+import { addressKey, compileKeyFinder, type RequestKey } from '../core/request-key.ts';
+
+/** Keys that are longer are kept as a digest, so that a client cannot make counters large. */
+const LONGEST = 64;
+/** What is sent in such fields must not be read off the counters. */
+const SECRET = /auth|token|key|secret|session|cookie|passw|signature|credential/i;
+
+/**
+ * Compiles what a limit is counted by: one key, or several together. What a request lacks falls back to the client's
+ * address, told apart from whatever a client may call itself.
+ */
+export function compileLimitKey(keys: readonly string[]): RequestKey {
+  const [first = 'ip'] = keys;
+  if (keys.length === 1 && first === 'ip') return addressKey;
+  const parts = keys.map(compilePart);
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return (exchange) => bounded(only(exchange));
+  return (exchange) => {
+    let text = '';
+    for (let i = 0; i < parts.length; i++) {
+      const part = (parts[i] as RequestKey)(exchange);
+      // With its length in front, since a part may hold whatever would part them.
+      text += `${part.length}${part}`;
+    }
+    return bounded(text);
+  };
+}
+
+/** Gives the key under which a limit by one key counts a value that a request has. */
+export function limitKeyOf(key: string, value: string): string {
+  return key === 'ip' ? value : bounded(foundPart(key, value));
+}
+
+function compilePart(key: string): RequestKey {
+  if (key === 'ip') return (exchange) => `@${addressKey(exchange)}`;
+  const find = compileKeyFinder(key);
+  if (isSecret(key)) {
+    return (exchange) => {
+      const value = find(exchange);
+      return value === undefined ? `@${addressKey(exchange)}` : foundPart(key, value);
+    };
+  }
+  return (exchange) => {
+    const value = find(exchange);
+    return value === undefined ? `@${addressKey(exchange)}` : `=${value}`;
+  };
+}
+
+function foundPart(key: string, value: string): string {
+  return isSecret(key) ? `#${digest(value)}` : `=${value}`;
+}
+
+function isSecret(key: string): boolean {
+  return /^(?:header|cookie):/.test(key) && (key.startsWith('cookie:') || SECRET.test(key));
+}
+
+function bounded(text: string): string {
+  return text.length <= LONGEST ? text : `#${digest(text)}`;
+}
+
+function digest(text: string): string {
+  return hash('sha256', text, 'base64url');
+}

@@ -1,0 +1,40 @@
+import type { GatewayError } from '../core/errors.ts';
+import type { ChargedLimits, LimitCharge, LimitStanding } from '../core/limit-store.ts';
+import type { AppliedLimit } from './applied-limit.ts';
+import type { LimitUse } from './limit-use.ts';
+import type { UsageReader } from './usage-reader.ts';
+
+/** A charge, the limit that it is under, and the use in a list of policies that makes it. */
+export interface PreparedCharge {
+  readonly use: LimitUse;
+  readonly applied: AppliedLimit;
+  readonly charge: LimitCharge;
+}
+
+/** What limits that decide together have done about one exchange. */
+export interface LimitTally extends ChargedLimits {
+  readonly prepared: readonly PreparedCharge[];
+  /** Why nothing could be decided. */
+  readonly failure: GatewayError | undefined;
+  readonly before: LimitTally | undefined;
+  /** Readers of the answer under way, by charge. */
+  readonly readers: (UsageReader | undefined)[];
+  /** The line of a queue in which the exchange waits. */
+  line: string | undefined;
+  /** Whether nothing is counted any more, or never was. */
+  isHandedBack: boolean;
+}
+
+/** Finds where in a tally one use stands, -1 for nowhere. */
+export function indexOfUse({ prepared }: LimitTally, use: LimitUse): number {
+  for (let i = 0; i < prepared.length; i++) if (prepared[i]?.use === use) return i;
+  return -1;
+}
+
+/** Units left as the client may count on them. */
+export function remainingOf({ charges, standings, isHandedBack }: LimitTally, i: number): number {
+  const { isAllowed, remaining } = standings[i] as LimitStanding;
+  const { cost, rule } = charges[i] as LimitCharge;
+  const wasCounted = isAllowed && standings.every((standing) => standing.isAllowed);
+  return isHandedBack && wasCounted ? Math.min(rule.limit, remaining + cost) : remaining;
+}
