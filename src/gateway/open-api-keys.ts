@@ -12,7 +12,7 @@ type KeysConfig = Pick<GatewayConfig, 'apiKeys' | 'dataDir' | 'redis'>;
 /** Makes the API keys of a configuration, of which nothing is opened before somebody asks for it. */
 export function createGatewayKeys(
   { apiKeys, dataDir, redis }: KeysConfig,
-  services: Pick<Services, 'log' | 'clock' | 'metrics' | 'random'>,
+  services: Pick<Services, 'log' | 'clock' | 'metrics' | 'random'> & Partial<Pick<Services, 'keep'>>,
 ): GatewayKeys {
   return new GatewayKeys({
     environment: apiKeys.environment,

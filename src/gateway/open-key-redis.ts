@@ -1,15 +1,15 @@
 import type { RedisConfig } from '../config/redis-schema.ts';
 import type { Services } from '../core/services.ts';
 import type { KeyRedis } from '../keys/redis-key-store.ts';
-import { RedisConnection } from '../stores/redis-connection.ts';
 import { redisScript } from '../stores/redis-script.ts';
+import { holdRedis } from './hold-redis.ts';
 
 /** Lets keys use Redis. Resolves when it has answered or is known to be away; whoever needs it then hears that. */
 export async function openKeyRedis(
   redis: RedisConfig,
-  services: Pick<Services, 'log' | 'clock' | 'metrics' | 'random'>,
+  services: Pick<Services, 'log' | 'clock' | 'metrics' | 'random'> & Partial<Pick<Services, 'keep'>>,
 ): Promise<KeyRedis> {
-  const connection = new RedisConnection(redis, services, []);
+  const { value: connection, release } = holdRedis(redis, services);
   await connection.firstAttempt;
   const scripts = new Map<string, ReturnType<typeof redisScript>>();
   return {
@@ -18,6 +18,6 @@ export async function openKeyRedis(
       scripts.set(source, script);
       return connection.runScript(script, keys, args);
     },
-    close: () => connection.close(),
+    close: release,
   };
 }

@@ -13,6 +13,15 @@ import { describeRedis, serverOf } from './redis-settings.ts';
 /** What a connection uses. */
 export type RedisServices = Pick<Services, 'log' | 'clock' | 'metrics' | 'random'>;
 
+export interface RedisConnectionOptions {
+  readonly config: RedisConfig;
+  readonly services: RedisServices;
+  /** Scripts that are loaded into every server it connects to. */
+  readonly scripts?: readonly RedisScript[];
+  /** Whether this process is a gateway, which the others share limits with and whose metrics tell about Redis. Default: true. */
+  readonly isGateway?: boolean;
+}
+
 /** Pauses after a failure, each shortened by up to half at random, so that gateways do not come back all at once. */
 const PROBE_MS = 200;
 const FIRST_RETRY_MS = 50;
@@ -30,6 +39,8 @@ export class RedisConnection {
   private readonly name: string;
   private readonly services: RedisServices;
   private readonly scripts: readonly RedisScript[];
+  private readonly isGateway: boolean;
+  private readonly listeners = new Set<() => void>();
   private readonly id = randomUUID();
   private readonly gateways: GatewayCount;
   private readonly deadlines: CommandDeadlines;
@@ -42,32 +53,20 @@ export class RedisConnection {
   private endFirstAttempt: () => void = () => {};
   private wake: () => void = () => {};
 
-  /** `scripts` are loaded into every server that it connects to. */
-  constructor(config: RedisConfig, services: RedisServices, scripts: readonly RedisScript[]) {
-    const { clock, metrics } = services;
+  constructor({ config, services, scripts = [], isGateway = true }: RedisConnectionOptions) {
     this.config = config;
     this.name = describeRedis(config);
     this.services = services;
     this.scripts = [GATEWAY_SCRIPT, ...scripts];
-    this.gateways = new GatewayCount(clock);
-    this.deadlines = new CommandDeadlines(clock, config.commandTimeout, (error) => this.goDown(error));
+    this.isGateway = isGateway;
+    this.gateways = new GatewayCount(services.clock);
+    this.deadlines = new CommandDeadlines(services.clock, config.commandTimeout, (error) =>
+      this.goDown(error),
+    );
     this.firstAttempt = new Promise((resolve) => {
       this.endFirstAttempt = resolve;
     });
-    this.stopMeasuring = [
-      metrics.gauge(
-        'gateway_redis_available',
-        'Whether Redis can be used: 1, or 0 while it is away.',
-        {},
-        () => Number(this.isUp),
-      ),
-      metrics.gauge(
-        'gateway_redis_gateways',
-        'Gateways that share this Redis, as last heard.',
-        {},
-        () => this.gatewayCount,
-      ),
-    ];
+    this.stopMeasuring = isGateway ? this.measure() : [];
     void this.stayConnected();
   }
 
@@ -111,17 +110,33 @@ export class RedisConnection {
     });
   }
 
+  /** Calls `listener` whenever Redis is back, until the returned function is called. */
+  onReturn(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
   /** Ends the connection. The other gateways hear of it. */
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
     for (const stop of this.stopMeasuring) stop();
-    await this.send(this.beatKey, ['ZREM', this.beatKey, this.id]).catch(() => {});
+    if (this.isGateway) await this.send(this.beatKey, ['ZREM', this.beatKey, this.id]).catch(() => {});
     this.isUp = false;
     this.reason = 'is not used any more';
     this.deadlines.rejectAll(this.awayError());
     this.dropLink();
     this.wake();
+  }
+
+  private measure(): (() => void)[] {
+    const { metrics } = this.services;
+    const availableHelp = 'Whether Redis can be used: 1, or 0 while it is away.';
+    const gatewaysHelp = 'Gateways that share this Redis, as last heard.';
+    return [
+      metrics.gauge('gateway_redis_available', availableHelp, {}, () => Number(this.isUp)),
+      metrics.gauge('gateway_redis_gateways', gatewaysHelp, {}, () => this.gatewayCount),
+    ];
   }
 
   private get beatKey(): string {
@@ -181,7 +196,7 @@ export class RedisConnection {
       try {
         if (!isLoaded) await this.loadScripts(link);
         isLoaded = true;
-        this.gateways.heard(Number(await this.askToBeCounted(link)));
+        await this.probe(link);
         if (this.isClosed || this.link !== link) return;
         failingSince = undefined;
         this.comeUp();
@@ -204,13 +219,14 @@ export class RedisConnection {
     await this.deadlines.wait(Promise.all(loading));
   }
 
-  private async askToBeCounted(link: RedisLink): Promise<RedisReply> {
-    const command = ['EVALSHA', GATEWAY_SCRIPT.sha1, '1', this.beatKey, this.id, String(REST_MS)];
-    const asking = link.send(this.beatKey, command);
+  private async probe(link: RedisLink): Promise<void> {
     // Of a Cluster, one node that is away is enough to be without the limits of a part of the clients.
-    const others = this.config.cluster === undefined ? [] : [link.sendToAll(['PING'])];
-    const [count] = await this.deadlines.wait(Promise.all([asking, ...others]));
-    return count as RedisReply;
+    const isWhole = this.isGateway && this.config.cluster === undefined;
+    const pings = isWhole ? [] : [link.sendToAll(['PING'])];
+    if (!this.isGateway) return void (await this.deadlines.wait(Promise.all(pings)));
+    const command = ['EVALSHA', GATEWAY_SCRIPT.sha1, '1', this.beatKey, this.id, String(REST_MS)];
+    const [count] = await this.deadlines.wait(Promise.all([link.send(this.beatKey, command), ...pings]));
+    this.gateways.heard(Number(count));
   }
 
   private goDown(error: unknown): void {
@@ -235,6 +251,7 @@ export class RedisConnection {
     const awayMs = Math.round(this.services.clock.monotonic() - this.downSince);
     this.downSince = undefined;
     this.services.log.info({ redis: this.name, awayMs }, 'Redis is back');
+    for (const listener of this.listeners) listener();
   }
 
   private dropLink(): void {

@@ -128,7 +128,7 @@ function chargesOf({ costs, isObserved }: Step, rules: readonly LimitRule[], now
     return {
       limit: `limit ${i % rules.length}`,
       key: '192.0.2.7',
-      rule: isQuota || ofLimit.algorithm === 'leaky-bucket' ? ofLimit : { ...ofLimit, maxDelayMs: 0 },
+      rule: ofLimit.algorithm === 'leaky-bucket' ? ofLimit : { ...ofLimit, maxDelayMs: 0 },
       cost,
       ...(isQuota && { period: { startsAt, endsAt: startsAt + PERIOD_MS } }),
       isObserved: isObserved && i === 0,

@@ -30,7 +30,7 @@ function connect(settings: Partial<RedisConfig>) {
   const metrics = createMetrics({ version: 'test' });
   onTestFinished(() => metrics.close());
   const services = { log, clock: systemClock, metrics, random: Math.random };
-  const connection = new RedisConnection(config, services, []);
+  const connection = new RedisConnection({ config, services });
   onTestFinished(() => connection.close());
   const gauge = async (name: string) =>
     new RegExp(`^${name} (\\S+)$`, 'm').exec((await metrics.render()).text)?.[1];
