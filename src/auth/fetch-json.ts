@@ -13,11 +13,14 @@ export interface FetchJsonOptions {
 /** An answer with another status than 200. */
 export class UnexpectedStatus extends Error {
   readonly status: number;
+  /** What OAuth calls the error (RFC 6749 §5.2), where the answer says so. */
+  readonly error: string | undefined;
 
-  constructor(status: number) {
-    super(`the answer has status ${status}`);
+  constructor(status: number, error: string | undefined) {
+    super(`the answer has status ${status}${error === undefined ? '' : `: ${error}`}`);
     this.name = 'UnexpectedStatus';
     this.status = status;
+    this.error = error;
   }
 }
 
@@ -31,10 +34,7 @@ export async function fetchJson(url: string, options: FetchJsonOptions): Promise
     headers: { accept: 'application/json', ...headers },
     ...(body !== undefined && { body }),
   });
-  if (response.status !== 200) {
-    await response.body?.cancel();
-    throw new UnexpectedStatus(response.status);
-  }
+  if (response.status !== 200) throw new UnexpectedStatus(response.status, await readError(response));
   return parseJson(await readBounded(response));
 }
 
@@ -44,6 +44,16 @@ function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     throw new SyntaxError('the answer is no JSON');
+  }
+}
+
+/** Error codes are words without spaces; anything else may quote what was sent. */
+async function readError(response: Response): Promise<string | undefined> {
+  try {
+    const { error } = Object(parseJson(await readBounded(response))) as { error?: unknown };
+    return typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? error : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { IntrospectionConfig } from '../config/auth-schema.ts';
 import type { AuthToken, TokenRefusal } from '../core/auth-service.ts';
 import type { Clock } from '../core/clock.ts';
-import { fetchJson } from './fetch-json.ts';
+import { fetchJson, UnexpectedStatus } from './fetch-json.ts';
 import type { TokenRules } from './token-rules.ts';
 
 /** Makes the question that RFC 7662 has for a token. */
@@ -16,7 +16,7 @@ export function createIntrospection(config: IntrospectionConfig, rules: TokenRul
   return async (token: string, until: number, signal: AbortSignal): Promise<AuthToken | TokenRefusal> => {
     const form = new URLSearchParams({ token, token_type_hint: 'access_token', ...credentials });
     const options = { method: 'POST', timeoutMs: timeout, signal, headers, body: String(form) } as const;
-    const answer = await fetchJson(url, options);
+    const answer = await fetchJson(url, options).catch(readRefusal);
     if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
       throw new TypeError('the answer is no introspection response');
     return judgeAnswer(answer as Readonly<Record<string, unknown>>, until, rules, clock);
@@ -34,7 +34,14 @@ function judgeAnswer(
   const fault = rules.findFaultOfAnswer(answer, clock.now() / 1000);
   if (fault !== undefined) return { refused: fault };
   const exp = typeof answer.exp === 'number' ? answer.exp : until;
-  return rules.readToken(answer, exp) ?? { refused: 'subject' };
+  // A client that speaks for itself is its own subject (RFC 9068 §2.2), which answers often leave out.
+  return rules.readToken(answer, exp, answer.client_id) ?? { refused: 'subject' };
+}
+
+/** Some answer so where RFC 7662 has `active: false`: to a token of a kind that they do not know. */
+function readRefusal(error: unknown): unknown {
+  if (error instanceof UnexpectedStatus && error.error === 'unsupported_token_type') return { active: false };
+  throw error;
 }
 
 /** Client id and secret are form-encoded before they are joined (RFC 6749 §2.3.1). */

@@ -57,10 +57,10 @@ export class TokenRules {
     return this.findTimeFault(claims, now) ?? this.findScopeFault(claims);
   }
 
-  /** Reads what a token says, or nothing where it names no subject. */
-  readToken(claims: Claims, exp: number): AuthToken | undefined {
+  /** Reads what a token says, or nothing where it names no subject; `client` is one where there is no other. */
+  readToken(claims: Claims, exp: number, client?: unknown): AuthToken | undefined {
     const { subjectClaim, rolesClaim, permissionsClaim, planClaim } = this.settings;
-    const sub = findClaim(claims, subjectClaim);
+    const sub = findClaim(claims, subjectClaim) ?? client;
     if (typeof sub !== 'string' || sub === '') return undefined;
     const names = permissionsClaim === undefined ? USUAL_PERMISSIONS : [permissionsClaim];
     const plan = planClaim === undefined ? undefined : findClaim(claims, planClaim);

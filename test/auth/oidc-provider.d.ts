@@ -1,0 +1,9 @@
+/** As much of `oidc-provider`, which has no types of its own, as is used here. */
+declare module 'oidc-provider' {
+  import type { RequestListener } from 'node:http';
+
+  export class Provider {
+    constructor(issuer: string, configuration: object);
+    callback(): RequestListener;
+  }
+}
