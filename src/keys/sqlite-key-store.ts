@@ -1,15 +1,19 @@
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { setTimeout } from 'node:timers/promises';
 import type { FoundKey, KeyChanges, KeyStore, StoredKey } from './key-store.ts';
 import { loadSqlite } from './load-sqlite.ts';
 
 /** How the tables are laid out. A gateway refuses a file of a later layout than it knows. */
 const LAYOUT = 1;
-/** How long a writer waits for another one; each holds the file for the time of one small transaction. */
-const BUSY_TIMEOUT_MS = 1000;
+/** How long this thread, and all requests with it, may stand still for another process at a time. */
+const BUSY_TIMEOUT_MS = 50;
+/** How often, and with which pause, what found the file busy is tried again, so that it lets others run meanwhile. */
+const BUSY_ATTEMPTS = 100;
+const BUSY_PAUSE_MS = 20;
 /** How many changes are remembered one by one. Who has missed more forgets all that it knew. */
-const REMEMBERED_CHANGES = 1000;
+const REMEMBERED_CHANGES = 200;
 
 const TABLES = `
   CREATE TABLE IF NOT EXISTS keys (
@@ -25,7 +29,8 @@ const TABLES = `
  */
 export async function openSqliteKeyStore(file: string, fingerprint: string): Promise<KeyStore> {
   const { DatabaseSync: Database } = await loadSqlite();
-  return new SqliteKeyStore(file, () => openDatabase(Database, file, fingerprint));
+  // Of several processes that lay out a new file at a time, SQLite lets one, and fails for the others at once.
+  return patiently(() => new SqliteKeyStore(file, () => openDatabase(Database, file, fingerprint)));
 }
 
 interface OpenDatabase {
@@ -145,10 +150,10 @@ class SqliteKeyStore implements KeyStore {
     return this.write(id, () => this.run('DELETE FROM keys WHERE id = ?', id));
   }
 
-  /** Waits for no other writer and for no disk: a last use that is lost does no harm, but requests wait meanwhile. */
+  /** Waits for no disk: a last use that is lost does no harm, but requests wait meanwhile. */
   async markUsed(uses: ReadonlyMap<string, number>): Promise<void> {
     const { database } = this.db;
-    database.exec('PRAGMA busy_timeout = 0; PRAGMA synchronous = NORMAL');
+    database.exec('PRAGMA synchronous = NORMAL');
     try {
       inTransaction(database, () => {
         const mark = database.prepare(
@@ -157,7 +162,7 @@ class SqliteKeyStore implements KeyStore {
         for (const [id, usedAt] of uses) mark.run(usedAt, id);
       });
     } finally {
-      database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}; PRAGMA synchronous = FULL`);
+      database.exec('PRAGMA synchronous = FULL');
     }
   }
 
@@ -195,14 +200,16 @@ class SqliteKeyStore implements KeyStore {
   }
 
   /** Runs one change in a transaction of its own and remembers it, unless it changed nothing. */
-  private write(id: string, change: (revision: number) => boolean): boolean {
-    const { database } = this.db;
-    return inTransaction(database, () => {
-      const { lastInsertRowid } = database.prepare('INSERT INTO changes (id) VALUES (?)').run(id);
-      const revision = Number(lastInsertRowid);
-      database.prepare('DELETE FROM changes WHERE revision <= ?').run(revision - REMEMBERED_CHANGES);
-      this.knownRevision = -1;
-      return change(revision);
+  private write(id: string, change: (revision: number) => boolean): Promise<boolean> {
+    return patiently(() => {
+      const { database } = this.db;
+      return inTransaction(database, () => {
+        const { lastInsertRowid } = database.prepare('INSERT INTO changes (id) VALUES (?)').run(id);
+        const revision = Number(lastInsertRowid);
+        database.prepare('DELETE FROM changes WHERE revision <= ?').run(revision - REMEMBERED_CHANGES);
+        this.knownRevision = -1;
+        return change(revision);
+      });
     });
   }
 
@@ -237,6 +244,25 @@ function inTransaction<T>(database: DatabaseSync, work: () => T): T {
     throw error;
   }
 }
+
+/** Does what may find the file busy, again and again until it does not. */
+async function patiently<T>(work: () => T): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return work();
+    } catch (error) {
+      if (attempt === BUSY_ATTEMPTS || !isBusy(error)) throw error;
+      await setTimeout(BUSY_PAUSE_MS * Math.random());
+    }
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  const { errcode = 0, cause } = error as { errcode?: number; cause?: unknown };
+  return (errcode & 0xff) === SQLITE_BUSY || (cause !== undefined && isBusy(cause));
+}
+
+const SQLITE_BUSY = 5;
 
 function inodeOf(file: string): bigint {
   return statSync(file, { bigint: true }).ino;
