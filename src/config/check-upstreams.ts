@@ -3,15 +3,15 @@ import type { ConfigPath } from './problem.ts';
 
 /** Checks that each upstream has one way to answer, and that its settings have an effect. */
 export function checkUpstreams(gateway: Fields, findings: Findings): void {
-  const mirrors = findMirrors(gateway);
+  const named = findNamedByPolicies(gateway);
   const used = new Set([
-    ...mirrors.map(({ upstream }) => upstream),
+    ...named.map(({ upstream }) => upstream),
     ...asList(gateway.routes).flatMap((route) => {
       const { upstream, split } = asFields(route);
       return [upstream, ...asList(split).map((part) => asFields(part).upstream)];
     }),
   ]);
-  checkMirrors(mirrors, Object.keys(asFields(gateway.upstreams)), findings);
+  checkNames(named, Object.keys(asFields(gateway.upstreams)), findings);
   for (const [name, value] of Object.entries(asFields(gateway.upstreams))) {
     const path = ['upstreams', name];
     if (typeof value !== 'object' || value === null || Array.isArray(value)) continue;
@@ -23,18 +23,24 @@ export function checkUpstreams(gateway: Fields, findings: Findings): void {
   }
 }
 
-interface Mirror {
+interface NamedByPolicy {
   readonly upstream: unknown;
   readonly path: ConfigPath;
 }
 
-/** Finds the uses of `mirror`, which name upstreams that no route need name. */
-function findMirrors(gateway: Fields): Mirror[] {
-  const inList = (policies: unknown, path: ConfigPath): Mirror[] =>
+/** Policies whose option `upstream` names one. */
+const SENDING = ['mirror', 'forward-auth'] as const;
+
+/** Finds the upstreams that policies name, which no route need name. */
+function findNamedByPolicies(gateway: Fields): NamedByPolicy[] {
+  const inList = (policies: unknown, path: ConfigPath): NamedByPolicy[] =>
     asList(policies).flatMap((entry, i) => {
-      const { mirror } = asFields(entry);
-      if (mirror === undefined) return [];
-      return [{ upstream: asFields(mirror).upstream, path: [...path, i, 'mirror', 'upstream'] }];
+      const fields = asFields(entry);
+      const named = SENDING.filter((name) => asFields(fields[name]).upstream !== undefined).map((name) => ({
+        upstream: asFields(fields[name]).upstream,
+        path: [...path, i, name, 'upstream'],
+      }));
+      return [...named, ...inList(fields.any, [...path, i, 'any'])];
     });
   return [
     ...inList(gateway.policies, ['policies']),
@@ -44,8 +50,8 @@ function findMirrors(gateway: Fields): Mirror[] {
   ];
 }
 
-function checkMirrors(mirrors: readonly Mirror[], upstreams: readonly string[], findings: Findings): void {
-  for (const { upstream, path } of mirrors) {
+function checkNames(named: readonly NamedByPolicy[], upstreams: readonly string[], findings: Findings): void {
+  for (const { upstream, path } of named) {
     if (typeof upstream !== 'string' || upstream === '' || upstreams.includes(upstream)) continue;
     findings.refuse(
       path,

@@ -14,7 +14,8 @@ import type { Counter, Services } from './services.ts';
 export function defineIdentifyingPolicy<Schema extends z.ZodType>(
   policy: Pick<Policy<Schema>, 'name' | 'summary' | 'options'> &
     Pick<Policy<Schema>, 'authServices'> &
-    Required<Pick<Policy<Schema>, 'createIdentifier'>>,
+    Required<Pick<Policy<Schema>, 'createIdentifier'>> &
+    Pick<Policy<Schema>, 'origins'>,
 ): Policy<Schema> {
   return definePolicy({
     ...policy,

@@ -22,6 +22,7 @@ export function anyOf(policies: readonly Policy[]) {
           issues.push({ code: 'custom', message, path: [i], input: value });
       })
       .describe('Policies that identify, in the order in which they are asked.'),
+    origins: (entries) => entries.flatMap(({ name, options }) => byName.get(name)?.origins?.(options) ?? []),
     createIdentifier: (entries, services) => createAny(entries, byName, services),
   });
 }

@@ -18,6 +18,7 @@ import { compileSplit } from '../upstream/split.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { createSender } from '../upstream/upstream-sender.ts';
 import { buildAuthServices, findAuthServiceIn } from './auth-services.ts';
+import { originUpstreams } from './origin-upstreams.ts';
 import { type ForwardAction, type Route, type RouteAction, UNMATCHED } from './route.ts';
 import type { SnapshotContext } from './snapshot-context.ts';
 import { buildUpstreams } from './upstreams.ts';
@@ -63,7 +64,8 @@ export async function buildSnapshot(
   const builder = new SnapshotBuilder(config, context, closers);
   try {
     // 1.
-    const upstreams = await buildUpstreams(config, context, closers);
+    const named = { ...config.upstreams, ...originUpstreams(config, context.policies) };
+    const upstreams = await buildUpstreams({ ...config, upstreams: named }, context, closers);
     builder.offerUpstreams(upstreams);
     builder.offerAuthServices(await buildAuthServices(config, context, closers));
     const shared = await builder.createEntries(config.policies, undefined);
