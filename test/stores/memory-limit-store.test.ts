@@ -1,0 +1,201 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { LimitCharge } from '../../src/core/limit-store.ts';
+import { MemoryLimitStore, type MemoryLimitStoreOptions } from '../../src/stores/memory-limit-store.ts';
+import { openQuotaJournal } from '../../src/stores/quota-journal.ts';
+import { stubServices } from '../core/stub-exchange.ts';
+import { StubClock } from '../observability/stub-clock.ts';
+import { chargeFor, limitStoreContract, slowRule } from './limit-store-contract.ts';
+
+limitStoreContract('counters in memory', () => createStore().store);
+
+function createStore(options: Partial<MemoryLimitStoreOptions> = {}) {
+  const clock = new StubClock();
+  const { services, lines, counts } = stubServices();
+  const store = new MemoryLimitStore({ ...services, clock, ...options });
+  onTestFinished(() => store.close());
+  return { store, clock, lines, counts };
+}
+
+const RULE = slowRule({ limit: 2, windowMs: 1000 });
+
+function isAllowed(store: MemoryLimitStore, charge: Partial<LimitCharge>): boolean {
+  return store.charge([chargeFor({ rule: RULE, ...charge })])[0]?.isAllowed === true;
+}
+
+describe('time', () => {
+  it('fills buckets again, and forgets counters that are as new', () => {
+    const { store, clock } = createStore();
+    for (let i = 0; i < 20_000; i++) isAllowed(store, { key: `client-${i}` });
+    expect(isAllowed(store, { key: 'a' })).toBe(true);
+    expect(isAllowed(store, { key: 'a' })).toBe(true);
+    expect(isAllowed(store, { key: 'a' })).toBe(false);
+    expect(store.size).toBe(20_001);
+    clock.advance(500);
+    expect(isAllowed(store, { key: 'a' })).toBe(true);
+    // A part of the slots each time, so that nothing has to wait for it.
+    const sizes = Array.from({ length: 6 }, () => {
+      clock.advance(100);
+      return store.size;
+    });
+    expect(sizes[0]).toBeGreaterThan(10_000);
+    expect(new Set(sizes).size).toBeGreaterThan(2);
+    clock.advance(1000);
+    for (let i = 0; i < 6; i++) clock.advance(100);
+    expect(store.size).toBe(0);
+  });
+
+  it('is not turned back by a wall clock that is', () => {
+    const clock = new StubClock();
+    let turnedBackMs = 0;
+    const shifted = Object.assign(Object.create(clock) as StubClock, {
+      now: () => clock.now() - turnedBackMs,
+    });
+    const { store } = createStore({ clock: shifted });
+    isAllowed(store, { cost: 2 });
+    turnedBackMs = 3_600_000;
+    clock.advance(500);
+    expect(isAllowed(store, {})).toBe(true);
+  });
+});
+
+describe('when there is no room for more counters', () => {
+  it('lets new clients share one, keeps those it has, and says so', () => {
+    const { store, clock, lines, counts } = createStore({ maxCounters: 100 });
+    for (let i = 0; i < 100; i++) expect(isAllowed(store, { key: `client-${i}` })).toBe(true);
+    // Two of all new ones together.
+    const invented = Array.from({ length: 50 }, (_, i) => isAllowed(store, { key: `invented-${i}` }));
+    expect(invented.filter(Boolean)).toHaveLength(2);
+    expect(store.size).toBe(101);
+    for (let i = 0; i < 100; i++) {
+      expect(isAllowed(store, { key: `client-${i}` })).toBe(true);
+      expect(isAllowed(store, { key: `client-${i}` })).toBe(false);
+    }
+    expect(counts.get('gateway_limit_overflows_total ')).toBe(50);
+    expect(lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+    clock.advance(2000);
+    expect(isAllowed(store, { key: 'invented-0' })).toBe(true);
+    expect(isAllowed(store, { key: 'invented-1' })).toBe(true);
+    expect(counts.get('gateway_limit_overflows_total ')).toBe(50);
+  });
+
+  it('leaves room for the clients of other limits', () => {
+    const { store } = createStore({ maxCounters: 100, maxCountersOfLimit: 50 });
+    for (let i = 0; i < 500; i++) isAllowed(store, { limit: 'attacked', key: `invented-${i}` });
+    const others = Array.from({ length: 40 }, (_, i) =>
+      isAllowed(store, { limit: 'other', key: `client-${i}` }),
+    );
+    expect(others.every(Boolean)).toBe(true);
+  });
+
+  it('makes room by itself as counters become as new, without waiting for a timer', () => {
+    const clock = new StubClock();
+    const still = Object.assign(Object.create(clock) as StubClock, { every: () => () => {} });
+    const { store, counts } = createStore({ clock: still, maxCounters: 10 });
+    for (let round = 0; round < 5; round++) {
+      for (let i = 0; i < 10; i++) expect(isAllowed(store, { key: `${round}-${i}`, cost: 2 })).toBe(true);
+      clock.advance(1000);
+    }
+    expect(counts.get('gateway_limit_overflows_total ')).toBeUndefined();
+    expect(store.size).toBeLessThanOrEqual(10);
+  });
+});
+
+describe('memory', () => {
+  it('keeps a million counters in less than 200 MiB', () => {
+    const { store } = createStore();
+    const gc = (globalThis as { gc?: () => void }).gc;
+    gc?.();
+    const before = process.memoryUsage();
+    for (let i = 0; i < 1_000_000; i++)
+      isAllowed(store, { key: `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}` });
+    gc?.();
+    const after = process.memoryUsage();
+    const bytes = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers;
+    expect(store.size).toBe(1_000_000);
+    expect(bytes / 2 ** 20).toBeLessThan(200);
+  }, 60_000);
+
+  it('keeps a copy of a key, not the request that it was part of', () => {
+    const { store } = createStore();
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < 3000; i++) {
+      const head = Buffer.alloc(64 * 1024, `x${i}`).toString('latin1');
+      isAllowed(store, { key: head.slice(100, 140) });
+    }
+    (globalThis as { gc?: () => void }).gc?.();
+    // All heads together would be 190 MiB.
+    expect((process.memoryUsage().heapUsed - before) / 2 ** 20).toBeLessThan(120);
+  });
+});
+
+describe('quotas', () => {
+  const period = { startsAt: 1_700_000_000_000, endsAt: 1_700_000_000_000 + 86_400_000 };
+  const rule = slowRule({ algorithm: 'fixed-window', limit: 5, windowMs: 86_400_000 });
+  const charge = chargeFor({ limit: 'monthly', key: 'ünïcode', rule, period });
+
+  async function makeFolder(): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'sallyport-limits-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    return folder;
+  }
+
+  it('are found again by the next process', async () => {
+    const folder = join(await makeFolder(), 'made-if-need-be');
+    const first = createStore();
+    first.store.keepIn(await openQuotaJournal(folder));
+    first.store.charge([charge]);
+    first.store.chargeAfterwards([{ ...charge, cost: 2 }]);
+    first.store.charge([chargeFor({ key: 'not a quota' })]);
+    first.store.close();
+    const second = createStore();
+    second.store.keepIn(await openQuotaJournal(folder));
+    expect(second.store.size).toBe(1);
+    expect(second.store.charge([charge])[0]).toMatchObject({ isAllowed: true, remaining: 1 });
+  });
+
+  it('are written down within half a second, so that a process that is killed loses no more', async () => {
+    const folder = await makeFolder();
+    const { store, clock } = createStore();
+    store.keepIn(await openQuotaJournal(folder));
+    store.charge([charge]);
+    clock.advance(500);
+    store.charge([charge]);
+    const other = await openQuotaJournal(folder);
+    expect(other.load(clock.now())).toMatchObject([{ limit: 'monthly', key: 'ünïcode', used: 1 }]);
+    clock.advance(500);
+    expect(other.load(clock.now())).toMatchObject([{ used: 2, endsAt: period.endsAt }]);
+    other.close();
+  });
+
+  it('are forgotten when their period is over', async () => {
+    const folder = await makeFolder();
+    const journal = await openQuotaJournal(folder);
+    journal.save([{ limit: 'monthly', key: 'a', at: period.startsAt, used: 3, endsAt: period.endsAt }]);
+    expect(journal.load(period.endsAt - 1)).toHaveLength(1);
+    expect(journal.load(period.endsAt)).toHaveLength(0);
+    journal.close();
+  });
+
+  it('are tried again when they cannot be written down', async () => {
+    const { store, clock, lines } = createStore();
+    let isBroken = true;
+    const saved: unknown[] = [];
+    store.keepIn({
+      load: () => [],
+      save(counters) {
+        if (isBroken) throw new Error('disk full');
+        saved.push(...counters);
+      },
+      close() {},
+    });
+    store.charge([charge]);
+    clock.advance(500);
+    expect(lines.map(({ level }) => level)).toEqual(['error']);
+    isBroken = false;
+    clock.advance(500);
+    expect(saved).toMatchObject([{ limit: 'monthly', used: 1 }]);
+  });
+});
