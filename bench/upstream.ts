@@ -107,8 +107,8 @@ const HEAD = 'accept: application/json\r\nuser-agent: bench/1.0\r\n';
 
 function makeRequest(i: number): ClientRequest {
   const marks: number[] = [];
-  markField(marks, HEAD, 0, 6, 8, 24);
-  markField(marks, HEAD, 26, 36, 38, 47);
+  markField(marks, marks.length, HEAD, 0, 6, 8, 24);
+  markField(marks, marks.length, HEAD, 26, 36, 38, 47);
   return {
     method: 'GET',
     target: '/orders/1',

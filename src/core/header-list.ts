@@ -3,7 +3,7 @@ import type { NameSet } from './name-set.ts';
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
-const STRIDE = 5;
+export const STRIDE = 5;
 
 /** Fields that are added together again and again, their lines written once. */
 export class HeaderBlock {
@@ -280,9 +280,10 @@ function lower(code: number): number {
   return code >= 0x41 && code <= 0x5a ? code | 0x20 : code;
 }
 
-/** Appends the five marks of one field to `marks`. */
+/** Writes the marks of one field to `marks`, from `at` on, and returns its kind. */
 export function markField(
   marks: number[],
+  at: number,
   raw: string,
   nameStart: number,
   nameEnd: number,
@@ -290,6 +291,10 @@ export function markField(
   valueEnd: number,
 ): number {
   const kind = fieldKindAt(raw, nameStart, nameEnd);
-  marks.push(kind, nameStart, nameEnd, valueStart, valueEnd);
+  marks[at] = kind;
+  marks[at + 1] = nameStart;
+  marks[at + 2] = nameEnd;
+  marks[at + 3] = valueStart;
+  marks[at + 4] = valueEnd;
   return kind;
 }

@@ -85,11 +85,11 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   }
 
   send(text: string): void {
-    if (!this.transport.write(text)) this.watchSending();
+    if (!this.transport.write(text)) this.onWriteWaits();
   }
 
   sendBoth(text: string, chunk: Uint8Array): void {
-    if (!this.transport.writeBoth(text, chunk)) this.watchSending();
+    if (!this.transport.writeBoth(text, chunk)) this.onWriteWaits();
   }
 
   break(): void {
@@ -148,6 +148,12 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
     exchange.isPersistent = false;
     this.probeMs = 0;
     if (!this.transport.isWritePending) this.probeClient();
+  }
+
+  onWriteWaits(): void {
+    if (this.tunnel !== undefined) return;
+    this.lastSentAt = this.options.deadlines.now;
+    this.deadline = this.options.deadlines.after(RATE_CHECK_MS);
   }
 
   onDrain(): void {
@@ -345,12 +351,6 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
     // A check that is due stays due, or a target that takes each byte by itself would put it off for ever.
     if (this.deadline === Number.POSITIVE_INFINITY)
       this.deadline = this.options.deadlines.after(this.pace.checkMs);
-  }
-
-  private watchSending(): void {
-    if (this.tunnel !== undefined) return;
-    this.lastSentAt = this.options.deadlines.now;
-    this.deadline = this.options.deadlines.after(RATE_CHECK_MS);
   }
 
   private checkSending(): void {

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { FieldKind } from '../core/field-kind.ts';
 import type { HeaderList } from '../core/header-list.ts';
+import { readDecimal } from './decimal.ts';
 
 let dateSecond = 0;
 let dateLine = '';
@@ -29,7 +30,7 @@ export function setContentLength(headers: HeaderList, length: number | undefined
   const stated = headers.getKind(FieldKind.contentLength);
   if (length === undefined) {
     if (stated !== undefined) headers.deleteKind(FieldKind.contentLength);
-  } else if (stated === undefined || Number(stated) !== length) {
+  } else if (stated === undefined || readDecimal(stated) !== length) {
     if (stated !== undefined) headers.deleteKind(FieldKind.contentLength);
     headers.appendTrusted('content-length', String(length));
   }

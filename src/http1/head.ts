@@ -1,7 +1,8 @@
 import type { FailureCode } from '../core/errors.ts';
 import { FieldKind } from '../core/field-kind.ts';
-import { HeaderList, markField } from '../core/header-list.ts';
+import { HeaderList, markField, STRIDE } from '../core/header-list.ts';
 import { hasToken, isPersistentConnection, stripHopByHop } from './connection-options.ts';
+import { readDecimal } from './decimal.ts';
 import type { MessageParser } from './message-parser.ts';
 
 /** How the end of a body is found (RFC 9112 §6.3). */
@@ -56,7 +57,8 @@ interface FieldFacts {
   hosts: number;
   host: string;
   lengths: number;
-  length: string;
+  /** -1 where it is no length. */
+  length: number;
   codings: number;
   coding: string;
   connection: string;
@@ -70,7 +72,7 @@ const facts: FieldFacts = {
   hosts: 0,
   host: '',
   lengths: 0,
-  length: '',
+  length: 0,
   codings: 0,
   coding: '',
   connection: '',
@@ -96,7 +98,7 @@ const REMOVED_FROM_REQUESTS = REMOVED_FROM_ALL | (1 << FieldKind.proxyAuthorizat
 export function readRequestHead(parser: MessageParser): RequestHead | HeadFault {
   const text = parser.text;
   const lineStart = skipEmptyLines(text);
-  const method = text.slice(lineStart, parser.urlStart - 1);
+  const method = readMethod(text, lineStart, parser.urlStart - 1);
   const target = text.slice(parser.urlStart, parser.urlEnd);
   const minor = readMinorVersion(text, parser.urlEnd);
   // llhttp takes any number of spaces between the parts of the line.
@@ -118,7 +120,7 @@ export function readRequestHead(parser: MessageParser): RequestHead | HeadFault 
   const connection = facts.connection === '' ? '' : facts.connection.toLowerCase();
   const upgrade = framing === 'none' && minor === 1 ? readUpgrade(connection) : undefined;
   const isPersistent = isPersistentConnection(minor, connection);
-  const length = framing === 'length' ? Number(facts.length) : 0;
+  const length = framing === 'length' ? facts.length : 0;
   if (!stripHopByHop(headers, connection, REMOVED_FROM_REQUESTS))
     return fault('GW_BAD_REQUEST', 'Connection names too many fields');
   if (!expects && facts.expect !== '') headers.deleteKind(FieldKind.expect);
@@ -143,7 +145,7 @@ export function readRequestHead(parser: MessageParser): RequestHead | HeadFault 
 export function readResponseHead(parser: MessageParser, method: string): TargetResponseHead | HeadFault {
   const text = parser.text;
   const minor = text.charCodeAt(7) - 0x30;
-  const status = Number(text.slice(9, 12));
+  const status = readDecimal(text, 9, 12);
   if (
     !text.startsWith('HTTP/1.') ||
     minor > 1 ||
@@ -163,7 +165,7 @@ export function readResponseHead(parser: MessageParser, method: string): TargetR
   const isPersistent = framing !== 'until-close' && isPersistentConnection(minor as 0 | 1, connection);
   // HTTP/1.0 has no interim answers, and behind one that ends the connection no final one can come.
   if (status < 200 && !(minor === 1 && isPersistent)) return broken('an interim answer ends the connection');
-  const length = facts.lengths === 0 ? 0 : Number(facts.length);
+  const { length } = facts;
   const upgrade = status === 101 && hasToken(connection, 'upgrade') ? facts.upgrade.toLowerCase() : undefined;
   const keepAliveSeconds = facts.keepAlive === '' ? undefined : readKeepAliveTimeout(facts.keepAlive);
   if (!stripHopByHop(headers, connection, REMOVED_FROM_ALL))
@@ -171,6 +173,11 @@ export function readResponseHead(parser: MessageParser, method: string): TargetR
   // Nothing follows an interim answer, whatever it says (RFC 9110 §8.6), and clients must not wait for it.
   if (status < 200) headers.deleteKind(FieldKind.contentLength);
   return { status, reason, headers, framing, length, isPersistent, keepAliveSeconds, upgrade };
+}
+
+/** Reads the method, of which later comparisons are cheap where it is the usual one. */
+function readMethod(text: string, start: number, end: number): string {
+  return end - start === 3 && text.startsWith('GET', start) ? 'GET' : text.slice(start, end);
 }
 
 function fault(code: FailureCode, detail: string): HeadFault {
@@ -193,13 +200,16 @@ function readMinorVersion(text: string, urlEnd: number): 0 | 1 | undefined {
   return text.startsWith(' HTTP/1.0\r\n', urlEnd) ? 0 : undefined;
 }
 
+/** The marks of the head being read, so that only their exact number has to be allocated. */
+const marks: number[] = [];
+
 /**
  * Makes the header list and gathers `facts`. Answers `undefined` when the lines are not exactly name, colon, value,
  * white space, CRLF, one behind the other from `firstLine` on: what is forwarded in runs must be what was understood.
  */
 function readFields(parser: MessageParser, firstLine: number): HeaderList | undefined {
   const text = parser.text;
-  const marks: number[] = [];
+  let marked = 0;
   let kinds = 0;
   resetFacts();
   let lineStart = firstLine;
@@ -214,19 +224,23 @@ function readFields(parser: MessageParser, firstLine: number): HeaderList | unde
     lineStart = endOfLine(text, rawValueEnd);
     if (lineStart < 0) return undefined;
     const valueEnd = trimEnd(text, valueStart, rawValueEnd);
-    const kind = markField(marks, text, nameStart, nameEnd, valueStart, valueEnd);
+    const kind = markField(marks, marked, text, nameStart, nameEnd, valueStart, valueEnd);
     kinds |= 1 << kind;
     // A name with `_` may read like one of these to a backend, but HTTP does not mean it: it is dropped, not obeyed.
-    if (kind !== FieldKind.other) gatherFact(marks, kind, text, nameStart, nameEnd, valueStart, valueEnd);
+    if (kind !== FieldKind.other && hasUnderscore(text, nameStart, nameEnd))
+      marks[marked] = FieldKind.removed;
+    else if (kind !== FieldKind.other) gatherFact(kind, text, valueStart, valueEnd);
+    marked += STRIDE;
   }
-  return text.startsWith('\r\n', lineStart) ? HeaderList.received(text, lineStart, marks, kinds) : undefined;
+  if (!text.startsWith('\r\n', lineStart)) return undefined;
+  return HeaderList.received(text, lineStart, marks.slice(0, marked), kinds);
 }
 
 function resetFacts(): void {
   facts.hosts = 0;
   facts.host = '';
   facts.lengths = 0;
-  facts.length = '';
+  facts.length = 0;
   facts.codings = 0;
   facts.coding = '';
   facts.connection = '';
@@ -249,19 +263,7 @@ function trimEnd(text: string, start: number, end: number): number {
   return at;
 }
 
-function gatherFact(
-  marks: number[],
-  kind: number,
-  text: string,
-  nameStart: number,
-  nameEnd: number,
-  valueStart: number,
-  valueEnd: number,
-): void {
-  if (hasUnderscore(text, nameStart, nameEnd)) {
-    marks[marks.length - 5] = FieldKind.removed;
-    return;
-  }
+function gatherFact(kind: number, text: string, valueStart: number, valueEnd: number): void {
   switch (kind) {
     case FieldKind.host:
       facts.hosts++;
@@ -269,7 +271,7 @@ function gatherFact(
       return;
     case FieldKind.contentLength:
       facts.lengths++;
-      facts.length = text.slice(valueStart, valueEnd);
+      facts.length = readDecimal(text, valueStart, valueEnd);
       return;
     case FieldKind.transferEncoding:
       facts.codings++;
@@ -337,13 +339,11 @@ function readRequestFraming(minor: 0 | 1): Framing | undefined {
   }
   if (facts.lengths === 0) return 'none';
   if (!isValidLength()) return undefined;
-  return Number(facts.length) === 0 ? 'none' : 'length';
+  return facts.length === 0 ? 'none' : 'length';
 }
 
 function isValidLength(): boolean {
-  return (
-    facts.lengths === 1 && /^\d{1,16}$/.test(facts.length) && Number(facts.length) <= Number.MAX_SAFE_INTEGER
-  );
+  return facts.lengths === 1 && facts.length >= 0;
 }
 
 function readResponseFraming(minor: 0 | 1, status: number, method: string): Framing | undefined {
@@ -355,7 +355,7 @@ function readResponseFraming(minor: 0 | 1, status: number, method: string): Fram
   if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return 'none';
   if (facts.codings > 0) return 'chunked';
   if (facts.lengths === 0) return 'until-close';
-  return Number(facts.length) === 0 ? 'none' : 'length';
+  return facts.length === 0 ? 'none' : 'length';
 }
 
 /** Only WebSocket: other protocols, `h2c` before all, would carry requests past the policies. */

@@ -169,6 +169,8 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     this.transport.destroy();
   }
 
+  onWriteWaits(): void {}
+
   onDrain(): void {
     if (this.tunnel !== undefined) return this.tunnel.drained();
     if (!this.needsResume) return;
@@ -367,7 +369,7 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
    */
   private complete(trailers: HeaderList | undefined, hasMore: boolean): void {
     const { sink } = this.attempt as Attempt;
-    const isSent = this.isRequestComplete && !this.transport.isWritePending;
+    const isSent = this.isRequestComplete && this.transport.isAllWritten;
     const isReusable = this.isPersistent && isSent && !hasMore && !this.transport.isEnding;
     this.attempt = undefined;
     sink.onDrain = undefined;

@@ -2,6 +2,7 @@ import { Socket, type TcpNetConnectOpts } from 'node:net';
 import tls, { type ConnectionOptions, TLSSocket } from 'node:tls';
 import { getSystemErrorName } from 'node:util';
 import { canWriteDirectly, type DirectWriter, ON_ITS_WAY, TAKEN, writeDirectly } from './direct-write.ts';
+import { type LateWriter, writeAtEndOfTurn } from './late-writes.ts';
 import { INPUT_BYTES, llhttp } from './llhttp.ts';
 
 /** Hears what happens on a connection. */
@@ -13,7 +14,9 @@ export interface TransportOwner {
   onBytes(bytes: Buffer, length: number): void;
   /** The peer will send no more. */
   onEnd(): void;
-  /** All that was written has been handed to the system, after a `write` that returned `false`. */
+  /** What was written, though `write` returned `true`, waits for the system after all. */
+  onWriteWaits(): void;
+  /** All that was written has been handed to the system, after it had to wait. */
   onDrain(): void;
   /** The connection is gone. */
   onClose(error: Error | undefined): void;
@@ -25,6 +28,8 @@ interface SocketInternals {
   [symbol: symbol]: unknown;
 }
 
+/** Text up to so much waits for the end of the event loop's turn. */
+const LATE_BYTES = 16 * 1024;
 const POOLED_BUFFERS = 64;
 const pooledBuffers: Buffer[] = [];
 
@@ -35,7 +40,7 @@ const pooledBuffers: Buffer[] = [];
  * begins. While a large body flows, the connection reads into a buffer of its own, so that a chunk that the other side
  * could not take at once needs no copy.
  */
-export class Transport implements DirectWriter {
+export class Transport implements DirectWriter, LateWriter {
   readonly socket: Socket;
   /** Whether written bytes still wait for the system to take them. */
   isWritePending = false;
@@ -49,6 +54,8 @@ export class Transport implements DirectWriter {
   /** Whether what the peer sent is read to its end though nothing can be sent to it any more. */
   private readonly readsOn: boolean;
   private readonly onWritten: (error?: Error | null) => void;
+  /** Text that is written at the end of the turn. */
+  private late = '';
   private pendingWrites = 0;
   private needsDrain = false;
   /** What is being delivered right now. */
@@ -111,15 +118,15 @@ export class Transport implements DirectWriter {
   }
 
   /**
-   * Sends bytes, a string as latin1. Returns `true` when the system took them all, else `false`: then the bytes must
-   * not change until `onDrain`. What lies in the shared input region is copied.
+   * Sends bytes, a string as latin1. Returns `true` when the system took them all or will be given them shortly, else
+   * `false`: then the bytes must not change until `onDrain`. What lies in the shared input region is copied.
    */
   write(data: string | Uint8Array): boolean {
     if (this.isClosed || this.hasWriteFailed) return true;
     const isText = typeof data === 'string';
     const bytes = !isText && data.buffer === llhttp().input.buffer ? Buffer.from(data) : data;
     this.writesDirectly ??= this.mayWriteDirectly && canWriteDirectly(this.socket);
-    if (this.writesDirectly) return this.writeNow(bytes);
+    if (this.writesDirectly) return isText ? this.writeText(data) : this.writeNow(bytes);
     this.pendingWrites++;
     this.isWritePending = true;
     this.socket.write(bytes as string, isText ? 'latin1' : undefined, this.onWritten);
@@ -138,6 +145,15 @@ export class Transport implements DirectWriter {
     both.latin1Write(text, 0);
     both.set(chunk, text.length);
     return this.write(both);
+  }
+
+  /** Whether all that was written has been handed to the system. */
+  get isAllWritten(): boolean {
+    return !this.isWritePending && this.late === '';
+  }
+
+  writeLate(): void {
+    if (this.late !== '' && !this.isClosed && !this.writeNow('')) this.owner.onWriteWaits();
   }
 
   onDirectWritten(status: number): void {
@@ -202,17 +218,21 @@ export class Transport implements DirectWriter {
 
   /** Sends FIN behind what was written. */
   end(): void {
-    if (!this.isClosed) this.socket.end();
+    if (this.isClosed) return;
+    this.writeLate();
+    this.socket.end();
   }
 
   /** Closes at once, dropping what waits. */
   destroy(): void {
+    this.late = '';
     this.socket.destroy();
   }
 
   /** Breaks the connection so that the peer cannot take what it got as whole. */
   reset(): void {
     if (this.isClosed) return;
+    this.writeLate();
     if (this.isTls) this.socket.destroy();
     else this.socket.resetAndDestroy();
   }
@@ -233,9 +253,27 @@ export class Transport implements DirectWriter {
     if (early !== null) setImmediate(() => this.receive(early.length, early));
   }
 
+  private writeText(text: string): boolean {
+    if (this.isWritePending || text.length + this.late.length > LATE_BYTES) return this.writeNow(text);
+    const isFirst = this.late === '';
+    this.late += text;
+    // It may be written here and now, where many wait already.
+    if (isFirst) writeAtEndOfTurn(this);
+    return !this.isWritePending;
+  }
+
+  /** Writes `data` behind the text that waits for the end of the turn. */
   private writeNow(data: string | Uint8Array): boolean {
+    const isText = typeof data === 'string';
+    const text = isText ? this.late + data : this.late;
+    this.late = '';
+    const isTextTaken = text === '' || this.writeOne(text);
+    return isText ? isTextTaken : this.writeOne(data);
+  }
+
+  private writeOne(data: string | Uint8Array): boolean {
     const outcome = writeDirectly(this.socket, data, this);
-    if (outcome === TAKEN) return true;
+    if (outcome === TAKEN) return !this.isWritePending;
     this.pendingWrites++;
     this.isWritePending = true;
     if (outcome === ON_ITS_WAY) {
@@ -294,6 +332,7 @@ export class Transport implements DirectWriter {
   private close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
+    this.late = '';
     this.held.length = 0;
     this.owner.onClose(this.error);
   }

@@ -29,7 +29,15 @@ export function receivedHeaders(fields: readonly (readonly [string, string])[]):
     const nameStart = raw.length;
     raw += `${name}: ${value}\r\n`;
     const valueStart = nameStart + name.length + 2;
-    markField(marks, raw, nameStart, nameStart + name.length, valueStart, valueStart + value.length);
+    markField(
+      marks,
+      marks.length,
+      raw,
+      nameStart,
+      nameStart + name.length,
+      valueStart,
+      valueStart + value.length,
+    );
   }
   return HeaderList.received(raw, raw.length, marks);
 }

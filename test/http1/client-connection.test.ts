@@ -21,10 +21,11 @@ function answer(client: ClientSink, body: string): void {
 }
 
 /** Serves `text` in one read with `handler`, and returns the bodies of the answers. */
-function bodiesOf(text: string, handler: RequestHandler): string[] {
+async function bodiesOf(text: string, handler: RequestHandler): Promise<string[]> {
   const { connection, socket } = openConnection(handler);
   const bytes = Buffer.from(text, 'latin1');
   connection.onBytes(bytes, bytes.length);
+  await setImmediate();
   connection.destroy();
   return [...socket.sent.matchAll(/\r\n\r\n(.*?)(?=HTTP\/1\.1|$)/gs)].map(([, body]) => body as string);
 }
@@ -34,24 +35,24 @@ function sinkThat(write: (chunk: Uint8Array) => boolean, rest: Partial<BodySink>
 }
 
 describe('a handler', () => {
-  it('may answer before it returns, one request after the other', () => {
-    const bodies = bodiesOf(GET + GET + GET, ({ target }, client) => answer(client, target));
+  it('may answer before it returns, one request after the other', async () => {
+    const bodies = await bodiesOf(GET + GET + GET, ({ target }, client) => answer(client, target));
     expect(bodies).toEqual(['/get', '/get', '/get']);
   });
 
-  it('may answer thousands of requests of one read without going deeper and deeper', () => {
-    const bodies = bodiesOf(GET.repeat(5000), (_, client) => answer(client, 'x'));
+  it('may answer thousands of requests of one read without going deeper and deeper', async () => {
+    const bodies = await bodiesOf(GET.repeat(5000), (_, client) => answer(client, 'x'));
     expect(bodies).toHaveLength(5000);
   });
 
-  it('may answer without looking at the body, which is not taken for a request', () => {
+  it('may answer without looking at the body, which is not taken for a request', async () => {
     const post = `POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: ${GET.length}\r\n\r\n${GET}`;
-    const bodies = bodiesOf(post + GET, ({ target }, client) => answer(client, target));
+    const bodies = await bodiesOf(post + GET, ({ target }, client) => answer(client, target));
     expect(bodies).toEqual(['/post', '/get']);
   });
 
-  it('may answer from within the first piece of the body', () => {
-    const bodies = bodiesOf(POST + GET, ({ target, body }, client) => {
+  it('may answer from within the first piece of the body', async () => {
+    const bodies = await bodiesOf(POST + GET, ({ target, body }, client) => {
       if (target === '/get') return answer(client, target);
       body.pipe(
         sinkThat(() => {
@@ -120,6 +121,7 @@ describe('a handler', () => {
     await setImmediate();
     expect(socket.sent).toBe('');
     answer(held.client as ClientSink, '/post');
+    await setImmediate();
     expect(socket.sent).toMatch(/\/postHTTP\/1\.1 200[\s\S]*\/get$/);
     connection.destroy();
   });
@@ -143,6 +145,7 @@ describe('a handler', () => {
         { end: () => answer(held.client as ClientSink, body) },
       ),
     );
+    await setImmediate();
     expect(socket.sent).toMatch(/abcdef$/);
     connection.destroy();
   });
@@ -173,8 +176,8 @@ describe('a handler', () => {
     }
   });
 
-  it('cannot answer twice', () => {
-    const bodies = bodiesOf(GET, (_, client) => {
+  it('cannot answer twice', async () => {
+    const bodies = await bodiesOf(GET, (_, client) => {
       answer(client, 'first');
       answer(client, 'second');
       client.abort(new GatewayError('GW_INTERNAL'));

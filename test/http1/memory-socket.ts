@@ -37,6 +37,11 @@ export class MemorySocket extends Duplex {
     return Buffer.concat(this.chunks).toString('latin1');
   }
 
+  /** How many pieces that was. */
+  get writes(): number {
+    return this.chunks.length;
+  }
+
   resetAndDestroy(): this {
     this.wasReset = true;
     return this.destroy();

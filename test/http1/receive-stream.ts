@@ -27,16 +27,18 @@ export function receiveStream(pieces: readonly Buffer[], method = 'GET'): Receiv
   const interims: number[] = [];
   const state = { isBroken: false, isIdle: false };
   const owner = { onIdle: () => (state.isIdle = true), onGone() {} };
-  const opened: { ready?: () => void } = {};
+  const opened: { ready?: () => void; transport?: Transport } = {};
   const open = (transportOwner: TransportOwner, onReady: () => void): Transport => {
     opened.ready = onReady;
-    return Transport.accept(socket.asSocket(), transportOwner);
+    opened.transport = Transport.accept(socket.asSocket(), transportOwner);
+    return opened.transport;
   };
   const connection = new TargetConnection(open, owner, TIMES, new Deadlines(stoppedClock));
   opened.ready?.();
   state.isIdle = false;
   const sink = recordingSink(messages, interims, () => (state.isBroken = true));
   connection.send({ request: requestWith(method), sink, hasSent: false, hasReceived: false });
+  opened.transport?.writeLate();
   for (const piece of pieces) {
     if (!socket.destroyed) connection.onBytes(piece, piece.length);
   }
