@@ -393,7 +393,7 @@ function otherSpelling(part: string): string {
 }
 
 describe('an attack', () => {
-  it.each(ATTACKS)('is refused: %s', async (_, path, lines, error) => {
+  it.for(ATTACKS)('is refused: %s', async ([, path, lines, error]) => {
     const before = target.requests.length;
     const { status, headers, body: text } = await send(path, lines);
     expect(status).toBe(401);

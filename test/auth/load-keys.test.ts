@@ -1,0 +1,154 @@
+import type { RequestListener } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { fetchJson } from '../../src/auth/fetch-json.ts';
+import { discoverKeys, fetchKeys, metadataUrlsOf } from '../../src/auth/load-keys.ts';
+import { startRawTarget, startTarget } from '../support/harness.ts';
+import { createSigner } from './test-tokens.ts';
+
+const signer = createSigner('ES256', 'a');
+const { signal } = new AbortController();
+
+function answering(answer: unknown, status = 200, headers: Record<string, string> = {}): RequestListener {
+  return (_, response) => {
+    response.writeHead(status, headers).end(typeof answer === 'string' ? answer : JSON.stringify(answer));
+  };
+}
+
+describe('a key set from a URL', () => {
+  it('leaves out keys that cannot be used, and takes the others', async () => {
+    const rsa = createSigner('RS256', 'rsa').jwk;
+    const keys = [
+      signer.jwk,
+      { ...rsa, alg: 'RS512' },
+      { ...rsa, use: 'enc' },
+      { ...rsa, key_ops: ['sign'] },
+      { ...rsa, alg: 'ES256' },
+      { ...rsa, d: 'private' },
+      createSigner('RS256', 'weak', 1024).jwk,
+      { kty: 'oct', k: 'c2VjcmV0' },
+      { kty: 'unknown' },
+      null,
+      'text',
+    ];
+    const { url } = await startTarget(answering({ keys }));
+    const loaded = await fetchKeys(url, signal);
+    expect(loaded.keys.map(({ id, algorithms }) => [id, algorithms])).toEqual([
+      ['a', ['ES256']],
+      ['rsa', ['RS512']],
+    ]);
+  });
+
+  it.each([
+    ['another status', answering({ keys: [] }, 500), /status 500/],
+    ['a redirect', answering('', 302, { location: 'http://127.0.0.1:1/' }), /status 302/],
+    ['no JSON', answering('<html>secret'), /^SyntaxError: the answer is no JSON$/],
+    ['no key set', answering({ key: [] }), /no key set/],
+    ['null', answering('null'), /no key set/],
+    ['more than 150 kB', answering({ keys: [], padding: 'x'.repeat(150_000) }), /larger than 150000 bytes/],
+  ])('fails on %s', async (_, handler, problem) => {
+    const { url } = await startTarget(handler);
+    await expect(fetchKeys(url, signal).catch(String)).resolves.toMatch(problem);
+  });
+
+  it('waits for an answer only so long', async () => {
+    const target = await startRawTarget(() => {});
+    await expect(fetchJson(target.url, { timeoutMs: 50, signal })).rejects.toThrow();
+  });
+
+  it('reads no answer without end', async () => {
+    const target = await startTarget((_, response) => {
+      response.write('[');
+      const more = (): void => void (response.destroyed || response.write('1,'.repeat(8192), more));
+      more();
+    });
+    await expect(fetchKeys(target.url, signal)).rejects.toThrow('larger than');
+    const { socket } = await target.request(0);
+    if (!socket.destroyed) await new Promise((resolve) => socket.once('close', resolve));
+  });
+});
+
+/** An issuer whose metadata and keys stand where `paths` say. */
+async function startIssuer(paths: (url: string) => Record<string, unknown>) {
+  const target = await startTarget((request, response) => {
+    const answer = paths(target.url)[request.url ?? ''];
+    response.writeHead(answer === undefined ? 404 : 200).end(JSON.stringify(answer));
+  });
+  return target;
+}
+
+describe('a key set by discovery', () => {
+  const keys = { keys: [signer.jwk] };
+  const OIDC = '/.well-known/openid-configuration';
+
+  it('finds OpenID metadata', async () => {
+    const { url } = await startIssuer((self) => ({
+      [OIDC]: { issuer: self, jwks_uri: `${self}/keys` },
+      '/keys': keys,
+    }));
+    const loaded = await discoverKeys({ issuer: url, url: undefined, allowHttp: false }, signal);
+    expect(loaded).toMatchObject({ issuer: url, keys: [{ id: 'a' }] });
+  });
+
+  it('finds OAuth metadata where there is none of OpenID', async () => {
+    const { url } = await startIssuer((self) => ({
+      '/.well-known/oauth-authorization-server/tenant': {
+        issuer: `${self}/tenant`,
+        jwks_uri: `${self}/keys`,
+      },
+      '/keys': keys,
+    }));
+    const loaded = await discoverKeys({ issuer: `${url}/tenant`, url: undefined, allowHttp: false }, signal);
+    expect(loaded.keys).toHaveLength(1);
+  });
+
+  it('takes the issuer from metadata whose URL is given, where the two belong together', async () => {
+    const { url } = await startIssuer((self) => ({
+      [OIDC]: { issuer: `${self}/`, jwks_uri: `${self}/keys` },
+      '/keys': keys,
+    }));
+    const loaded = await discoverKeys({ issuer: undefined, url: url + OIDC, allowHttp: false }, signal);
+    expect(loaded.issuer).toBe(`${url}/`);
+  });
+
+  it.each([
+    ['another issuer', { issuer: 'https://evil.example' }],
+    ['an issuer with a slash more', { issuer: 'SELF/' }],
+    ['no issuer', { issuer: undefined }],
+  ])('refuses metadata that name %s', async (_, { issuer }) => {
+    const { url } = await startIssuer((self) => ({
+      [OIDC]: { issuer: issuer?.replace('SELF', self), jwks_uri: `${self}/keys` },
+      '/keys': keys,
+    }));
+    const discovery = discoverKeys({ issuer: url, url: undefined, allowHttp: false }, signal);
+    await expect(discovery).rejects.toThrow('another issuer');
+  });
+
+  it('refuses metadata of another issuer behind a URL that is given', async () => {
+    const { url } = await startIssuer((self) => ({
+      [OIDC]: { issuer: 'https://evil.example', jwks_uri: `${self}/keys` },
+      '/keys': keys,
+    }));
+    const discovery = discoverKeys({ issuer: undefined, url: url + OIDC, allowHttp: false }, signal);
+    await expect(discovery).rejects.toThrow('another issuer');
+  });
+
+  it.each(['http://keys.example.com/', 'file:///etc/passwd', 'keys', 1])(
+    'follows no metadata to %s',
+    async (uri) => {
+      const { url } = await startIssuer((self) => ({ [OIDC]: { issuer: self, jwks_uri: uri } }));
+      const discovery = discoverKeys({ issuer: url, url: undefined, allowHttp: false }, signal);
+      await expect(discovery).rejects.toThrow('no https URL of a key set');
+    },
+  );
+
+  it('asks where the standards say', () => {
+    expect(metadataUrlsOf('https://id.example.com/')).toEqual([
+      'https://id.example.com/.well-known/openid-configuration',
+      'https://id.example.com/.well-known/oauth-authorization-server',
+    ]);
+    expect(metadataUrlsOf('https://id.example.com/a/b/')).toEqual([
+      'https://id.example.com/a/b/.well-known/openid-configuration',
+      'https://id.example.com/.well-known/oauth-authorization-server/a/b',
+    ]);
+  });
+});
