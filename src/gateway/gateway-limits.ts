@@ -9,6 +9,8 @@ export interface GatewayLimits {
   readonly store: LimitStore;
   /** Gets ready for what a configuration counts. Rejects where that cannot be. */
   prepare(config: GatewayConfig): Promise<void>;
+  /** What is amiss, a sentence each. */
+  troubles(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -30,6 +32,7 @@ export function createMemoryLimits(services: Pick<Services, 'clock' | 'log' | 'm
         });
       }
     },
+    troubles: () => [],
     async close() {
       store.close();
     },
@@ -38,7 +41,7 @@ export function createMemoryLimits(services: Pick<Services, 'clock' | 'log' | 'm
 
 /** Leaves the counters to a store that somebody else looks after. */
 export function useLimits(store: LimitStore): GatewayLimits {
-  return { store, async prepare() {}, async close() {} };
+  return { store, async prepare() {}, troubles: () => [], async close() {} };
 }
 
 function usesQuotas({ policies, routes }: Pick<GatewayConfig, 'policies' | 'routes'>): boolean {

@@ -5,6 +5,7 @@ import type { Services } from '../core/services.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
 import { createMemoryLimits, type GatewayLimits } from './gateway-limits.ts';
 import { createGatewayKeys } from './open-api-keys.ts';
+import { createRedisLimits } from './redis-limits.ts';
 
 export interface GatewayServicesOptions extends Pick<Services, 'log' | 'clock' | 'metrics'> {
   readonly configFile: string;
@@ -25,13 +26,21 @@ export interface GatewayServices extends Services {
 export function createServices(options: GatewayServicesOptions): GatewayServices {
   const { configFile, config, kept, log, clock, metrics } = options;
   const base = { log, clock, metrics, random: Math.random };
-  const gatewayLimits = options.limits ?? createMemoryLimits(base);
+  const keep: Services['keep'] = (key, create, close) => kept.hold(key, create, close);
+  const gatewayLimits = options.limits ?? createLimits(config, { ...base, keep });
   return {
     ...base,
     configFolder: dirname(resolve(configFile)),
-    keep: (key, create, close) => kept.hold(key, create, close),
-    apiKeys: createGatewayKeys(config, base),
+    keep,
+    apiKeys: createGatewayKeys(config, { ...base, keep }),
     limits: gatewayLimits.store,
     gatewayLimits,
   };
+}
+
+function createLimits(
+  { redis }: GatewayConfig,
+  services: Pick<Services, 'clock' | 'log' | 'metrics' | 'random' | 'keep'>,
+): GatewayLimits {
+  return redis === undefined ? createMemoryLimits(services) : createRedisLimits(redis, services);
 }

@@ -247,7 +247,8 @@ export class Gateway implements GatewayControl {
     if (this.lastProblems.length > 0)
       details.push('the last reload was refused; the configuration before it runs');
     for (const upstream of this.snapshot?.upstreams.values() ?? []) details.push(...upstream.troubles());
-    details.push(...this.services.apiKeys.troubles());
+    const { apiKeys, gatewayLimits } = this.services;
+    details.push(...apiKeys.troubles(), ...gatewayLimits.troubles());
     return { isReady: this.currentState === 'ready', details };
   }
 

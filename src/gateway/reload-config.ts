@@ -14,7 +14,7 @@ export function loadBeside(
 
 /** Names the settings that differ and stay as they are until the next start. */
 export function findLateSettings(former: GatewayConfig, config: GatewayConfig): string[] {
-  return (['admin', 'status', 'dataDir', 'apiKeys', 'workers'] as const).filter(
+  return (['admin', 'status', 'dataDir', 'redis', 'apiKeys', 'workers'] as const).filter(
     (name) => JSON.stringify(former[name]) !== JSON.stringify(config[name]),
   );
 }

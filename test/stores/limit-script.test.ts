@@ -136,6 +136,13 @@ function chargesOf({ costs, isObserved }: Step, rules: readonly LimitRule[], now
   });
 }
 
+/** The client of Redis is not exact about the last few whole numbers that there are. */
+function bounded(standing: LimitStanding): LimitStanding {
+  const most = Number.MAX_SAFE_INTEGER - 64;
+  const { resetMs, retryAfterMs } = standing;
+  return { ...standing, resetMs: Math.min(most, resetMs), retryAfterMs: Math.min(most, retryAfterMs) };
+}
+
 describe('the script of limits', () => {
   it('counts as JavaScript does, whatever is charged when', async () => {
     await fc.assert(
@@ -153,7 +160,8 @@ describe('the script of limits', () => {
               model.count(charges, now);
               await runScript('count', charges, now);
             } else {
-              expect(await runScript('charge', charges, now)).toEqual(model.charge(charges, now));
+              const standings = await runScript('charge', charges, now);
+              expect(standings.map(bounded)).toEqual(model.charge(charges, now).map(bounded));
             }
           }
         },
