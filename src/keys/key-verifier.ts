@@ -87,9 +87,7 @@ export class KeyVerifier implements ApiKeyVerifier {
       this.forgetText(key, seen.id);
       return 'expired';
     }
-    if (seen.usedAt === 0) this.used.push(seen);
-    seen.usedAt = now;
-    return seen.verified;
+    return this.use(seen, now);
   }
 
   /** Asks the store what was changed, and forgets that. Never rejects. */
@@ -181,10 +179,16 @@ export class KeyVerifier implements ApiKeyVerifier {
     const now = this.options.clock.now();
     if (found.record.isDisabled) return 'disabled';
     if (now >= endsAt) return 'expired';
-    const seen: SeenKey = { id, verified: verifiedOf(found, now), endsAt, usedAt: now };
-    this.used.push(seen);
+    // Somebody who waited for the same look-up may have been first.
+    const seen = this.seen.get(key) ?? { id, verified: verifiedOf(found, now), endsAt, usedAt: 0 };
     // What was changed meanwhile was forgotten before there was anything to forget.
     if (this.lookedUp.get(id) === found) this.see(key, seen);
+    return this.use(seen, now);
+  }
+
+  private use(seen: SeenKey, now: number): VerifiedApiKey {
+    if (seen.usedAt === 0) this.used.push(seen);
+    seen.usedAt = now;
     return seen.verified;
   }
 
