@@ -256,6 +256,10 @@ export class Gateway implements GatewayControl {
     return this.metrics_.render();
   }
 
+  async readQuotas(keys: readonly string[]): Promise<readonly object[]> {
+    return this.running.quotas.readFor(keys);
+  }
+
   administerKeys(): Promise<ApiKeyAdministration> {
     return this.services.apiKeys.administer();
   }

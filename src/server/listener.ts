@@ -61,6 +61,9 @@ export async function openListener(
   return new Listener(server, tls, options, accept, services);
 }
 
+/** Of Node 22.12 and later; its types do not have it yet. */
+type DroppingServer = Server & { dropMaxConnection: boolean };
+
 /** What of TLS changes while the port is open. */
 interface TlsState {
   certificates: CertificateStore;
@@ -226,6 +229,8 @@ export class Listener {
 
   /** On a plain port, those above the limit get an answer, which needs a socket for a moment. */
   private boundServer(): void {
+    // As a worker of several it would else hand the connection back, and all of them for ever to one another.
+    (this.server as DroppingServer).dropMaxConnection = true;
     this.server.maxConnections = this.maxConnections + (this.isSecure ? 0 : MAX_LINGERING);
   }
 

@@ -17,11 +17,18 @@ export class GatewayProcess {
   private output = '';
   private waiting: (() => void)[] = [];
 
-  /** Starts the command line's gateway on `config` and waits until it listens. */
-  static async start(config: TestConfig): Promise<GatewayProcess> {
+  /**
+   * Starts the command line's gateway on `config` and waits until it listens. `files` lie beside the configuration:
+   * from the name to the content.
+   */
+  static async start(
+    config: TestConfig,
+    files: Readonly<Record<string, string>> = {},
+  ): Promise<GatewayProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'sallyport-test-'));
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
     const configFile = join(folder, 'sallyport.json');
+    for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
     await write(configFile, config);
     const started = new GatewayProcess(configFile);
     await started.line('gateway started');
@@ -52,10 +59,17 @@ export class GatewayProcess {
     return started.ports[0] as number;
   }
 
-  /** Waits for a line of its log. */
-  async line(msg: string): Promise<Record<string, unknown>> {
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
+  /** Waits for a line of its log, the first one unless `isMeant` says which. */
+  async line(
+    msg: string,
+    isMeant: (line: Record<string, unknown>) => boolean = () => true,
+  ): Promise<Record<string, unknown>> {
     while (true) {
-      const found = this.lines.find((line) => line.msg === msg);
+      const found = this.lines.find((line) => line.msg === msg && isMeant(line));
       if (found !== undefined) return found;
       if (this.child.exitCode !== null) throw new Error(`the gateway ended without '${msg}': ${this.output}`);
       await new Promise<void>((resolve) => this.waiting.push(resolve));

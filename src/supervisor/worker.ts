@@ -1,0 +1,129 @@
+import cluster from 'node:cluster';
+import { dirname, resolve } from 'node:path';
+import { importCustomPolicies } from '../config/custom-policies.ts';
+import type { GatewayConfig, RouteConfig } from '../config/schema.ts';
+import type { GatewayDescription } from '../core/control.ts';
+import {
+  type ConfigToPrepare,
+  Gateway,
+  type GatewayOptions,
+  type PreparedConfig,
+} from '../gateway/gateway.ts';
+import { openLogDestination } from '../observability/log-destination.ts';
+import { Channel } from './channel.ts';
+import {
+  type MetricsText,
+  PULSE_MS,
+  type StopOptions,
+  type SupervisorMethods,
+  type WorkerMethods,
+  type WorkerSetup,
+} from './worker-contract.ts';
+
+/** Serves in this process as its supervisor says, until that one has it stop or is gone. */
+export function runWorker(): void {
+  process.title = `sallyport: worker ${process.env.SALLYPORT_WORKER ?? ''}`;
+  // Whoever signals the whole group means the supervisor, which tells us.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
+  const worker = new Worker();
+  const supervisor = new Channel<SupervisorMethods>(process, worker);
+  setInterval(() => supervisor.tell('pulse', worker.readiness), PULSE_MS);
+  // Node would end the process at once, with requests under way.
+  if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
+  process.once('disconnect', () => {
+    supervisor.close('the supervisor is gone');
+    worker.finish().finally(() => process.exit(0));
+  });
+}
+
+/** The worker's side of the contract. */
+class Worker implements WorkerMethods {
+  private setup: WorkerSetup | undefined = undefined;
+  private config: GatewayConfig | undefined = undefined;
+  private routes: RouteConfig[] = [];
+  private gateway: Gateway | undefined = undefined;
+  private prepared: PreparedConfig | undefined = undefined;
+
+  get readiness() {
+    return this.gateway?.readiness() ?? { isReady: false, details: [] };
+  }
+
+  setUp(setup: WorkerSetup): void {
+    this.setup = setup;
+  }
+
+  takeConfig(config: GatewayConfig): void {
+    this.config = config;
+    this.routes = [];
+  }
+
+  takeRoutes(routes: readonly RouteConfig[]): void {
+    this.routes.push(...routes);
+  }
+
+  async start(version: number): Promise<readonly number[]> {
+    if (this.setup === undefined) throw new TypeError('the worker has not been set up');
+    const { configFile, logLevel, ticketSecret } = this.setup;
+    const loaded = { ...(await this.takeWhole()), contentKey: undefined };
+    const options: GatewayOptions = { configFile, logLevel, watch: false };
+    // The supervisor makes its lines readable where somebody reads them.
+    const destination = await openLogDestination({ pretty: false });
+    this.gateway = new Gateway(options, loaded, destination, { version, ticketSecret });
+    await this.gateway.start();
+    return this.gateway.ports;
+  }
+
+  async prepare(version: number): Promise<void> {
+    this.prepared = await this.running.prepare(await this.takeWhole(), version);
+  }
+
+  commit(): void {
+    this.prepared?.commit();
+    this.prepared = undefined;
+  }
+
+  async discard(): Promise<void> {
+    const { prepared } = this;
+    this.prepared = undefined;
+    await prepared?.discard();
+  }
+
+  describe(): Promise<GatewayDescription> {
+    return this.running.describe();
+  }
+
+  metrics(): Promise<MetricsText> {
+    return this.running.metrics();
+  }
+
+  async stop({ spareIdleMs }: StopOptions): Promise<MetricsText> {
+    await this.discard();
+    await this.running.close({ delayMs: 0, spareIdleMs });
+    return this.running.metrics();
+  }
+
+  /** Ends what is under way, as there is no supervisor any more. */
+  async finish(): Promise<void> {
+    await this.gateway?.close({ delayMs: 0 });
+  }
+
+  private get running(): Gateway {
+    if (this.gateway === undefined) throw new TypeError('the worker has not been started');
+    return this.gateway;
+  }
+
+  /** Gives the configuration that was taken, with its custom policies, whose code no message can carry. */
+  private async takeWhole(): Promise<ConfigToPrepare> {
+    if (this.config === undefined || this.setup === undefined)
+      throw new TypeError('the worker was given no configuration');
+    const config = { ...this.config, routes: this.routes };
+    this.config = undefined;
+    this.routes = [];
+    const folder = dirname(resolve(this.setup.configFile));
+    const { policies, problems } = await importCustomPolicies(config.customPolicies, folder);
+    const [problem] = problems;
+    if (problem !== undefined)
+      throw new Error(`${problem.path.join('.')} ${problem.message} — ${problem.remedy}`);
+    return { config, customPolicies: policies };
+  }
+}
