@@ -18,6 +18,10 @@ export function addApi(app: FastifyInstance, control: GatewayControl): void {
   });
   app.get('/api/routes', async () => ({ routes: (await control.describe()).routes }));
   app.get('/api/upstreams', async () => ({ upstreams: (await control.describe()).upstreams }));
+  app.get<{ Querystring: { key?: string | string[] } }>('/api/quotas', async (request) => {
+    const { key = [] } = request.query;
+    return { quotas: (await control.readQuotas?.([key].flat())) ?? [] };
+  });
   app.post('/api/reload', async (_, reply) => {
     const result = await control.reload();
     if (result.ok) return { configVersion: result.version };

@@ -1,5 +1,6 @@
 import type { Policy } from '../core/policy.ts';
 import { checkAccess, type WrittenUse } from './check-access.ts';
+import { checkLimits } from './check-limits.ts';
 import { asFields, asList, type Fields, type Findings } from './findings.ts';
 import type { ConfigPath } from './problem.ts';
 
@@ -17,6 +18,7 @@ export function checkPolicies(gateway: Fields, policies: readonly Policy[], find
   });
   for (const uses of [topLevel, ...routes.map((route) => route.uses)]) checkDoubles(uses, findings);
   checkAccess(topLevel, routes, findings);
+  checkLimits(topLevel, routes, findings);
 }
 
 function readUses(list: unknown, path: ConfigPath, byName: ReadonlyMap<string, Policy>): WrittenUse[] {

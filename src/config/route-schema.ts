@@ -44,7 +44,11 @@ export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
       .min(2, { error: 'splits nothing — name two upstreams, or write upstream instead' })
       .optional()
       .describe('Several upstreams that share the requests, such as a canary release, instead of one.'),
-    respond: respondSchema().optional().describe('Answers from the gateway itself, instead of an upstream.'),
+    respond: answerSchema()
+      .optional()
+      .describe(
+        'Answers from the gateway itself, instead of an upstream; `quota` tells the client how it stands with its quotas.',
+      ),
     redirect: redirectSchema().optional().describe('Sends the client elsewhere, instead of an upstream.'),
     rewrite: absolutePath()
       .optional()
@@ -87,6 +91,12 @@ function splitPart() {
       .record(headerName(), z.string())
       .prefault({})
       .describe('Cookies that must have these values for a request to be taken, whatever the weights.'),
+  });
+}
+
+function answerSchema() {
+  return z.union([z.literal('quota'), respondSchema()], {
+    error: 'is no answer — write a map with status, headers and body, or quota',
   });
 }
 

@@ -26,6 +26,11 @@ export interface GatewayControl {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
   /** What runs: routes by id, upstreams by name, the Snapshot's version. */
   describe(): Promise<GatewayDescription>;
+  /**
+   * Tells how a client stands with its quotas, by what they count it by: one value for each quota with one key, several for
+   * one with several.
+   */
+  readQuotas?(keys: readonly string[]): Promise<readonly object[]>;
   /** Opens the API keys, to make, show and change them. */
   administerKeys(): Promise<ApiKeyAdministration>;
 }

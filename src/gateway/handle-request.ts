@@ -167,6 +167,11 @@ class RequestRun implements ForwardOwner {
         return this.forwardTo(action);
       case 'respond':
         return this.answer(action.reply);
+      case 'quota': {
+        const standings = action.quotas.answer(this.exchange);
+        if (!isPromise(standings)) return this.answer(standings);
+        return void standings.then((reply) => this.answer(reply));
+      }
       case 'redirect': {
         const location = action.locate(this.exchange, this.rawParams);
         if (location === undefined) return this.answer(new GatewayError('GW_BAD_PATH'));

@@ -24,6 +24,11 @@ export class LimitInstance implements PolicyInstance {
   }
 }
 
+/** Tells a quota from all other policies. */
+export function isQuota(instance: PolicyInstance): instance is LimitInstance {
+  return instance instanceof LimitInstance && instance.use.code === 'GW_QUOTA_EXCEEDED';
+}
+
 /** Names a counter: by its `id`, else by route and policy. A limit of the top level is one counter for all routes. */
 export function nameLimit(policy: string, place: PolicyPlace | undefined): string {
   if (place?.id !== undefined) return place.id;

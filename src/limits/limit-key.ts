@@ -27,9 +27,22 @@ export function compileLimitKey(keys: readonly string[]): RequestKey {
   };
 }
 
-/** Gives the key under which a limit by one key counts a value that a request has. */
-export function limitKeyOf(key: string, value: string): string {
-  return key === 'ip' ? value : bounded(foundPart(key, value));
+/**
+ * Gives what a limit is counted by for a client whose values are known, `undefined` where they are not as many as there are
+ * keys. An address is written as the keys have it: of IPv6 the network.
+ */
+export function limitKeyFor(keys: readonly string[], values: readonly string[]): string | undefined {
+  if (values.length !== keys.length) return undefined;
+  const [first = 'ip'] = keys;
+  const [only = ''] = values;
+  if (keys.length === 1 && first === 'ip') return only;
+  const parts = keys.map((key, i) => {
+    const value = values[i] as string;
+    return key === 'ip' ? `@${value}` : foundPart(key, value);
+  });
+  return bounded(
+    keys.length === 1 ? (parts[0] as string) : parts.map((part) => `${part.length}${part}`).join(''),
+  );
 }
 
 function compilePart(key: string): RequestKey {

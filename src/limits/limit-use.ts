@@ -13,10 +13,12 @@ export interface LimitUseOptions {
   readonly code: 'GW_RATE_LIMITED' | 'GW_QUOTA_EXCEEDED';
   readonly clock: Clock;
   readonly keyOf: RequestKey;
+  /** The same of values that somebody names, `undefined` where they are not as many as are needed. */
+  readonly keyFor: (values: readonly string[]) => string | undefined;
   /** Whether a request is not limited at all. */
   readonly isExempt: ((exchange: Exchange) => boolean) | undefined;
   /** The limit that holds for who is calling. */
-  readonly limitFor: (exchange: Exchange, key: string) => AppliedLimit;
+  readonly limitFor: (key: string, exchange: Exchange | undefined) => AppliedLimit;
   /** Units of a request. May throw a `GatewayError`. */
   readonly costOf: (exchange: Exchange) => number;
   /** Where the real cost is read off the answer, if it is. */
@@ -55,6 +57,12 @@ export class LimitUse {
     return this.prepareCost(exchange, 0, false);
   }
 
+  /** The same for the client of these keys. Of its plan nothing is known. */
+  prepareQuestionFor(values: readonly string[]): PreparedCharge | undefined {
+    const key = this.options.keyFor(values);
+    return key === undefined ? undefined : this.prepareKey(key, undefined, 0, false);
+  }
+
   /** The item of `RateLimit`. */
   standingItem(remaining: number, resetMs: number): string {
     return `${this.quoted};r=${remaining};t=${Math.ceil(resetMs / 1000)}`;
@@ -75,9 +83,17 @@ export class LimitUse {
   }
 
   private prepareCost(exchange: Exchange, cost: number, isObserved: boolean): PreparedCharge {
-    const { keyOf, limitFor, clock } = this.options;
-    const key = keyOf(exchange);
-    const applied = limitFor(exchange, key);
+    return this.prepareKey(this.options.keyOf(exchange), exchange, cost, isObserved);
+  }
+
+  private prepareKey(
+    key: string,
+    exchange: Exchange | undefined,
+    cost: number,
+    isObserved: boolean,
+  ): PreparedCharge {
+    const { limitFor, clock } = this.options;
+    const applied = limitFor(key, exchange);
     const period = applied.calendar?.periodAt(clock.now());
     return {
       use: this,

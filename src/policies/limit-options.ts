@@ -6,7 +6,7 @@ import type { Exchange } from '../core/exchange.ts';
 import { findClaim } from '../core/identity.ts';
 import { REQUEST_KEY } from '../core/request-key.ts';
 import type { AppliedLimit } from '../limits/applied-limit.ts';
-import { limitKeyOf } from '../limits/limit-key.ts';
+import { limitKeyFor } from '../limits/limit-key.ts';
 import { readUnits, type UsageCost } from '../limits/usage-cost.ts';
 
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
@@ -79,17 +79,16 @@ export function compileChoice<Written>(
   { key, plans, planClaim, overrides }: LimitChoices<Written>,
   forAll: AppliedLimit,
   apply: (written: Written) => AppliedLimit,
-): (exchange: Exchange, key: string) => AppliedLimit {
+): (key: string, exchange: Exchange | undefined) => AppliedLimit {
   const byPlan = new Map(Object.entries(plans).map(([plan, written]) => [plan, apply(written)]));
-  const [only = 'ip'] = key;
   const byKey = new Map(
-    Object.entries(overrides).map(([value, written]) => [limitKeyOf(only, value), apply(written)]),
+    Object.entries(overrides).map(([value, written]) => [limitKeyFor(key, [value]), apply(written)]),
   );
   if (byPlan.size === 0 && byKey.size === 0) return () => forAll;
-  return (exchange, found) => {
+  return (found, exchange) => {
     const own = byKey.size === 0 ? undefined : byKey.get(found);
     if (own !== undefined) return own;
-    const plan = byPlan.size === 0 ? undefined : planOf(exchange, planClaim);
+    const plan = byPlan.size === 0 || exchange === undefined ? undefined : planOf(exchange, planClaim);
     return (plan === undefined ? undefined : byPlan.get(plan)) ?? forAll;
   };
 }

@@ -4,7 +4,7 @@ import { definePolicy } from '../core/policy.ts';
 import { applyQuota } from '../limits/applied-limit.ts';
 import { Calendar } from '../limits/calendar.ts';
 import { LimitInstance, nameLimit } from '../limits/limit-instance.ts';
-import { compileLimitKey } from '../limits/limit-key.ts';
+import { compileLimitKey, limitKeyFor } from '../limits/limit-key.ts';
 import { LimitUse } from '../limits/limit-use.ts';
 import {
   compileAllowList,
@@ -75,6 +75,7 @@ export const quota = definePolicy({
         code: 'GW_QUOTA_EXCEEDED',
         clock: services.clock,
         keyOf: compileLimitKey(written.key),
+        keyFor: (values) => limitKeyFor(written.key, values),
         isExempt: compileAllowList(written.allow),
         limitFor: compileChoice(written, apply(written), apply),
         ...compileCost(written.cost),

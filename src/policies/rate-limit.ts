@@ -4,7 +4,7 @@ import type { LimitRule } from '../core/limit-store.ts';
 import { definePolicy } from '../core/policy.ts';
 import { type AppliedLimit, applyRule } from '../limits/applied-limit.ts';
 import { LimitInstance, nameLimit } from '../limits/limit-instance.ts';
-import { compileLimitKey } from '../limits/limit-key.ts';
+import { compileLimitKey, limitKeyFor } from '../limits/limit-key.ts';
 import { LimitUse } from '../limits/limit-use.ts';
 import {
   compileAllowList,
@@ -105,6 +105,7 @@ export const rateLimit = definePolicy({
         code: 'GW_RATE_LIMITED',
         clock: services.clock,
         keyOf: compileLimitKey(written.key),
+        keyFor: (values) => limitKeyFor(written.key, values),
         isExempt: compileAllowList(written.allow),
         limitFor: compileChoice(written, apply(written), apply),
         ...compileCost(written.cost),

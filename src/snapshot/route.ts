@@ -1,6 +1,7 @@
 import type { RouteInfo } from '../core/exchange.ts';
 import type { Reply } from '../core/message.ts';
 import type { Pipeline } from '../core/pipeline.ts';
+import type { QuotaReader } from '../limits/quota-reader.ts';
 import type { RouteRecorder } from '../observability/metrics.ts';
 import type { ForwardPlan } from '../proxy/forward-plan.ts';
 import type { PathTemplate } from '../router/path-template.ts';
@@ -12,6 +13,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 export type RouteAction =
   | ForwardAction
   | { readonly kind: 'respond'; readonly reply: Reply }
+  | { readonly kind: 'quota'; readonly quotas: QuotaReader }
   | { readonly kind: 'redirect'; readonly status: number; readonly locate: Redirect };
 
 export interface ForwardAction extends ForwardPlan {

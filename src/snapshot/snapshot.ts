@@ -8,6 +8,8 @@ import { closePolicies, compilePipeline, type Pipeline } from '../core/pipeline.
 import type { Policy, PolicyInstance } from '../core/policy.ts';
 import type { PipelineEntry } from '../core/policy-step.ts';
 import type { Services, UpstreamSender } from '../core/services.ts';
+import { isQuota, type LimitInstance } from '../limits/limit-instance.ts';
+import { QuotaReader } from '../limits/quota-reader.ts';
 import { compileRewrite, compileStripPrefix } from '../router/path-template.ts';
 import { compileRedirect } from '../router/redirect.ts';
 import { parseRoutePath } from '../router/route-path.ts';
@@ -31,6 +33,7 @@ export interface Snapshot {
   readonly unmatched: Route;
   readonly routes: readonly Route[];
   readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly quotas: QuotaReader;
   readonly findOrigin: ClientAddressResolver;
   /** Whether targets are told in `Forwarded` too. */
   readonly forwarded: boolean;
@@ -75,7 +78,13 @@ export async function buildSnapshot(
     // 3.
     const router = await compileRouter(routerEntries(config.routes, routes));
     const shedder = createShedder(config, context, closers);
-    return new RunningSnapshot(config, version, { router, unmatched, routes, upstreams, shedder }, closers);
+    const quotas = builder.quotaReader();
+    return new RunningSnapshot(
+      config,
+      version,
+      { router, unmatched, routes, upstreams, quotas, shedder },
+      closers,
+    );
   } catch (error) {
     await closeAll(closers);
     throw error;
@@ -89,6 +98,8 @@ class SnapshotBuilder {
   private readonly context: SnapshotContext;
   private readonly closers: (() => void | Promise<void>)[];
   private readonly byName: ReadonlyMap<string, Policy>;
+  /** Of all lists; grows as instances are made. */
+  private readonly quotas: LimitInstance[] = [];
   private services: Services;
 
   constructor(config: GatewayConfig, context: SnapshotContext, closers: (() => void | Promise<void>)[]) {
@@ -124,6 +135,7 @@ class SnapshotBuilder {
       const created = policy.create(options, this.services, { route, id });
       const instance: PolicyInstance = isPromise(created) ? await created : created;
       this.closers.push(() => closePolicies([instance]));
+      if (isQuota(instance)) this.quotas.push(instance);
       made.push({ policy, id: id ?? name, observe, instance });
     }
     return made;
@@ -140,13 +152,29 @@ class SnapshotBuilder {
       const own = route.policies.length === 0 ? [] : await this.createEntries(route.policies, route.id);
       const isAsShared = own.length === 0 && !route.public;
       const entries = isAsShared ? shared : mergePolicies(shared, own, route.public);
-      routes.push(this.finishRoute(route.id, route.path, entries, compileAction(route, upstreams)));
+      routes.push(this.createRoute(route, entries, upstreams));
       if (clock.monotonic() - sliceStart > SLICE_MS) {
         await setImmediate();
         sliceStart = clock.monotonic();
       }
     }
     return routes;
+  }
+
+  private createRoute(
+    route: RouteConfig,
+    entries: readonly PipelineEntry[],
+    upstreams: ReadonlyMap<string, Upstream>,
+  ): Route {
+    if (route.respond !== 'quota')
+      return this.finishRoute(route.id, route.path, entries, compileAction(route, upstreams));
+    // To look at a quota costs nothing of it.
+    const others = entries.filter(({ instance }) => !isQuota(instance));
+    return this.finishRoute(route.id, route.path, others, { kind: 'quota', quotas: this.quotaReader() });
+  }
+
+  quotaReader(): QuotaReader {
+    return new QuotaReader(this.quotas);
   }
 
   finishRoute(id: string, path: string, entries: readonly PipelineEntry[], action: RouteAction): Route {
@@ -166,7 +194,8 @@ class SnapshotBuilder {
 
 function compileAction(route: RouteConfig, upstreams: ReadonlyMap<string, Upstream>): RouteAction {
   const { paramNames } = parseRoutePath(route.path);
-  if (route.respond !== undefined) return { kind: 'respond', reply: compileRespond(route.respond) };
+  if (route.respond !== undefined && route.respond !== 'quota')
+    return { kind: 'respond', reply: compileRespond(route.respond) };
   if (route.redirect !== undefined) {
     return {
       kind: 'redirect',
@@ -199,7 +228,11 @@ function compileDestination(
   return { upstreams: named, split: compileSplit(parts, route.id) };
 }
 
-function compileRespond({ status, headers, body }: NonNullable<RouteConfig['respond']>): Reply {
+function compileRespond({
+  status,
+  headers,
+  body,
+}: Exclude<NonNullable<RouteConfig['respond']>, 'quota'>): Reply {
   if (body === undefined) return { status, headers };
   const isText = typeof body === 'string';
   const type = isText ? 'text/plain; charset=utf-8' : 'application/json';
@@ -231,7 +264,7 @@ function createShedder(
   return shedder;
 }
 
-type SnapshotParts = Pick<Snapshot, 'router' | 'unmatched' | 'routes' | 'upstreams' | 'shedder'>;
+type SnapshotParts = Pick<Snapshot, 'router' | 'unmatched' | 'routes' | 'upstreams' | 'quotas' | 'shedder'>;
 
 class RunningSnapshot implements Snapshot {
   readonly config: GatewayConfig;
@@ -240,6 +273,7 @@ class RunningSnapshot implements Snapshot {
   readonly unmatched: Route;
   readonly routes: readonly Route[];
   readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly quotas: QuotaReader;
   readonly findOrigin: ClientAddressResolver;
   readonly forwarded: boolean;
   readonly shedder: LoadShedder | undefined;
@@ -260,6 +294,7 @@ class RunningSnapshot implements Snapshot {
     this.unmatched = parts.unmatched;
     this.routes = parts.routes;
     this.upstreams = parts.upstreams;
+    this.quotas = parts.quotas;
     this.shedder = parts.shedder;
     this.findOrigin = compileTrustedProxies(config.trustedProxies);
     this.forwarded = config.forwarded;

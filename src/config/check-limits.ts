@@ -1,0 +1,94 @@
+import type { WrittenRoute, WrittenUse } from './check-access.ts';
+import { asList, type Findings } from './findings.ts';
+import type { ConfigPath } from './problem.ts';
+
+const LIMITS: ReadonlySet<string> = new Set(['rate-limit', 'quota', 'concurrency']);
+const CALLER_KEY = /^(?:subject|api-key|claim:)/;
+
+/**
+ * Checks that every limit has a name of its own, or is the same limit written in several places; that who is counted by is
+ * known by then; and that nothing is counted where quotas are only read.
+ */
+export function checkLimits(
+  topLevel: readonly WrittenUse[],
+  routes: readonly WrittenRoute[],
+  findings: Findings,
+): void {
+  const firstByName = new Map<string, WrittenUse>();
+  checkNames(topLevel, undefined, firstByName, findings);
+  for (const { fields, uses } of routes) {
+    checkNames(uses, typeof fields.id === 'string' ? fields.id : undefined, firstByName, findings);
+    if (fields.respond === 'quota') refuseQuotas(uses, findings);
+  }
+  warnOfUnknownCallers(topLevel, [], findings);
+  for (const { fields, uses } of routes)
+    warnOfUnknownCallers(uses, fields.public === true ? [] : topLevel, findings);
+}
+
+function checkNames(
+  uses: readonly WrittenUse[],
+  route: string | undefined,
+  firstByName: Map<string, WrittenUse>,
+  findings: Findings,
+): void {
+  for (const use of uses) {
+    if (!LIMITS.has(use.name)) continue;
+    const { id } = use.options;
+    const name = typeof id === 'string' ? id : route === undefined ? use.name : `${route}/${use.name}`;
+    const first = firstByName.get(name);
+    if (first === undefined) {
+      firstByName.set(name, use);
+      continue;
+    }
+    if (first.name === use.name && contentOf(first) === contentOf(use)) continue;
+    findings.refuse(
+      [...use.path, use.name],
+      `shares its counters, by the name ${findings.quote([...use.path, use.name, 'id'], name)}, with ${placeOf(first.path)}, but is another limit — give it an id of its own, or write both alike`,
+    );
+  }
+}
+
+/** Whether it only observes does not change what is counted. */
+function contentOf({ options }: WrittenUse): string {
+  const content = Object.entries(options).filter(([key]) => key !== 'id' && key !== 'observe');
+  return JSON.stringify(content.sort(([one], [other]) => (one < other ? -1 : 1)));
+}
+
+function refuseQuotas(uses: readonly WrittenUse[], findings: Findings): void {
+  for (const { name, path } of uses) {
+    if (name === 'quota') findings.refuse(path, 'has no effect where quotas are read — take it out');
+  }
+}
+
+/** Counting by a caller whom nobody has identified counts by address instead, which may not be what was meant. */
+function warnOfUnknownCallers(
+  uses: readonly WrittenUse[],
+  before: readonly WrittenUse[],
+  findings: Findings,
+): void {
+  let isIdentified = before.some(identifies);
+  for (const use of uses) {
+    const { key } = use.options;
+    const callerKey = asList(Array.isArray(key) ? key : [key]).find(
+      (each) => typeof each === 'string' && CALLER_KEY.test(each),
+    );
+    if (LIMITS.has(use.name) && callerKey !== undefined && !isIdentified) {
+      findings.warn(
+        [...use.path, use.name, 'key'],
+        'counts by who is calling, but no policy before it finds that out, so the address counts — put one before it, or write key: ip',
+      );
+    }
+    isIdentified ||= identifies(use);
+  }
+}
+
+function identifies({ policy }: WrittenUse): boolean {
+  return policy?.access === 'identifies';
+}
+
+function placeOf(path: ConfigPath): string {
+  return path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .join('')
+    .slice(1);
+}
