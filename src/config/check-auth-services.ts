@@ -2,7 +2,12 @@ import { isPrivateWay } from './auth-schema.ts';
 import { asFields, asList, type Fields, type Findings } from './findings.ts';
 import type { ConfigPath } from './problem.ts';
 import { readPublicKey } from './public-key.ts';
-import { isSymmetric, minSecretBytes, type SignatureAlgorithm } from './signature-algorithms.ts';
+import {
+  isSymmetric,
+  minSecretBytes,
+  SIGNATURE_ALGORITHMS,
+  type SignatureAlgorithm,
+} from './signature-algorithms.ts';
 
 /** The ways to verify a token, of which a service has one. */
 export const AUTH_KINDS = [
@@ -88,11 +93,15 @@ function checkAlgorithms(service: Fields, kind: AuthKind, path: ConfigPath, find
     return;
   }
   for (const [i, algorithm] of asList(service.algorithms).entries()) {
-    if (typeof algorithm !== 'string' || isSymmetric(algorithm) === (kind === 'secret')) continue;
+    if (!isKnown(algorithm) || isSymmetric(algorithm) === (kind === 'secret')) continue;
     const remedy = kind === 'secret' ? 'use HS256, HS384 or HS512' : 'use one for public keys, such as RS256';
     const what = kind === 'secret' ? 'needs a public key, not a secret' : 'needs a secret, not a public key';
     findings.refuse([...path, 'algorithms', i], `${what} — ${remedy}`);
   }
+}
+
+function isKnown(algorithm: unknown): algorithm is SignatureAlgorithm {
+  return (SIGNATURE_ALGORITHMS as readonly unknown[]).includes(algorithm);
 }
 
 function checkKeys(service: Fields, path: ConfigPath, findings: Findings): void {
@@ -106,7 +115,9 @@ function checkKeys(service: Fields, path: ConfigPath, findings: Findings): void 
         `is short enough to be guessed — use at least ${least} random bytes`,
       );
   }
-  if (publicKey === undefined || publicKey === '') return;
+  // What is of another kind the schema has refused.
+  const isMap = typeof publicKey === 'object' && publicKey !== null && !Array.isArray(publicKey);
+  if (!isMap && (typeof publicKey !== 'string' || publicKey === '')) return;
   const fault = findPublicKeyFault(publicKey, algorithms);
   if (fault !== undefined) findings.refuse([...path, 'publicKey'], fault);
 }
@@ -129,7 +140,8 @@ function checkUrls(service: Fields, path: ConfigPath, findings: Findings): void 
   ];
   for (const [at, url] of urls) {
     if (typeof url !== 'string') continue;
-    if (!URL.canParse(url)) {
+    const protocol = URL.canParse(url) ? new URL(url).protocol : '';
+    if (!/^https?:$/.test(protocol)) {
       if (at.at(-1) === 'issuer')
         findings.refuse(at, 'is not the URL of an issuer, which discovery needs — write its https URL');
     } else if (!isPrivateWay(url) && dangerouslyAllowHttp !== true) {
