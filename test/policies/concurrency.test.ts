@@ -1,6 +1,16 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import type { Exchange } from '../../src/core/exchange.ts';
+import type { PolicyInstance } from '../../src/core/policy.ts';
 import { concurrency } from '../../src/policies/index.ts';
-import { policyPipeline, problemsOf, stubExchange } from '../core/stub-exchange.ts';
+import {
+  entry,
+  policyPipeline,
+  problemsOf,
+  stubExchange,
+  stubPipeline,
+  stubServices,
+} from '../core/stub-exchange.ts';
+import { StubClock } from '../observability/stub-clock.ts';
 import { RawClient, startGatewayTo, startTarget } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
 import { hasResponses, readResponses } from '../support/raw-responses.ts';
@@ -24,6 +34,72 @@ it('counts each use by itself', () => {
   const other = policyPipeline([concurrency, { limit: 1 }]).pipeline;
   expect(one.runRequest(stubExchange())).toBeUndefined();
   expect(other.runRequest(stubExchange())).toBeUndefined();
+});
+
+it('counts by key', () => {
+  const { pipeline } = policyPipeline([concurrency, { limit: 1, key: 'header:x-tenant' }]);
+  const of = (tenant: string) => stubExchange({ headers: [['x-tenant', tenant]] });
+  const first = of('a');
+  expect(pipeline.runRequest(first)).toBeUndefined();
+  expect(pipeline.runRequest(of('a'))).toMatchObject({ code: 'GW_CONCURRENCY_LIMIT' });
+  expect(pipeline.runRequest(of('b'))).toBeUndefined();
+  pipeline.runFinish(first);
+  expect(pipeline.runRequest(of('a'))).toBeUndefined();
+});
+
+describe('a queue', () => {
+  it('lets in whoever has waited longest as others leave, and refuses beyond its length', async () => {
+    const { pipeline } = policyPipeline([concurrency, { limit: 1, maxQueued: 2 }]);
+    const exchanges = Array.from({ length: 4 }, () => stubExchange());
+    const [first, second, third, fourth] = exchanges as [Exchange, Exchange, Exchange, Exchange];
+    const results = exchanges.map((exchange) => pipeline.runRequest(exchange));
+    expect(results[0]).toBeUndefined();
+    expect(results[3]).toMatchObject({ code: 'GW_CONCURRENCY_LIMIT' });
+    pipeline.runFinish(fourth);
+    pipeline.runFinish(first);
+    expect(await results[1]).toBeUndefined();
+    const isThirdIn = Promise.resolve(results[2]).then(() => true);
+    expect(await Promise.race([isThirdIn, Promise.resolve(false)])).toBe(false);
+    pipeline.runFinish(second);
+    expect(await results[2]).toBeUndefined();
+    pipeline.runFinish(third);
+    expect(pipeline.runRequest(stubExchange())).toBeUndefined();
+  });
+
+  it('refuses whoever has waited too long, and forgets whoever left meanwhile', async () => {
+    const clock = new StubClock();
+    const { services } = stubServices(clock);
+    const options = concurrency.options.parse({ limit: 1, maxQueued: 5, maxWait: '2s' });
+    const instance = concurrency.create(options, services) as PolicyInstance;
+    const { pipeline } = stubPipeline([entry(instance, concurrency)]);
+    const [first, gone, late] = [stubExchange(), stubExchange(), stubExchange()];
+    pipeline.runRequest(first);
+    const left = pipeline.runRequest(gone);
+    const refused = pipeline.runRequest(late);
+    pipeline.runFinish(gone);
+    expect(await left).toMatchObject({ code: 'GW_CLIENT_CLOSED' });
+    clock.advance(2000);
+    expect(await refused).toMatchObject({ code: 'GW_CONCURRENCY_LIMIT' });
+    pipeline.runFinish(late);
+    pipeline.runFinish(first);
+    expect(pipeline.runRequest(stubExchange())).toBeUndefined();
+  });
+});
+
+it('goes on counting when a reload changes the limit', () => {
+  const { services } = stubServices();
+  const pipelineOf = (limit: number) => {
+    const options = concurrency.options.parse({ limit });
+    return stubPipeline([entry(concurrency.create(options, services) as PolicyInstance, concurrency)])
+      .pipeline;
+  };
+  const [before, after] = [pipelineOf(1), pipelineOf(2)];
+  const first = stubExchange();
+  expect(before.runRequest(first)).toBeUndefined();
+  expect(after.runRequest(stubExchange())).toBeUndefined();
+  expect(after.runRequest(stubExchange())).toMatchObject({ code: 'GW_CONCURRENCY_LIMIT' });
+  before.runFinish(first);
+  expect(after.runRequest(stubExchange())).toBeUndefined();
 });
 
 it('needs a limit of at least one', () => {
