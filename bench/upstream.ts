@@ -179,6 +179,11 @@ const cases: readonly (readonly [string, Snapshot])[] = [
     '100 targets, all on, least-connections',
     await withUpstream(100, { ...EVERYTHING, balance: 'least-connections' }),
   ],
+  ['100 targets, all on, hash:ip', await withUpstream(100, { ...EVERYTHING, balance: 'hash:ip' })],
+  [
+    '100 targets of 5 weights, all on, hash:ip',
+    await withUpstream(100, { ...EVERYTHING, balance: 'hash:ip' }, [1, 2, 3, 4, 5]),
+  ],
 ];
 
 for (let i = 0; i < 3; i++) for (const [, on] of cases) measure(on) + measure(off);
