@@ -62,15 +62,23 @@ export class LeasedLimits {
     return standings;
   }
 
-  /** Counts what is known only afterwards. Redis hears of it with the next sync. */
+  /** Counts what is known only afterwards. Redis hears of it with the next sync, or at once where it is not spent here. */
   count(charges: readonly LimitCharge[]): void {
-    const unknown: LimitCharge[] = [];
+    const others: LimitCharge[] = [];
     for (const charge of charges) {
-      const lease = this.leases.get(nameOf(charge));
-      if (lease === undefined || !isSameCounter(lease.charge, charge)) unknown.push(charge);
-      else take(lease, charge.cost);
+      const name = nameOf(charge);
+      const lease = this.leases.get(name);
+      // What was not spent under the lease cannot be handed back to it.
+      if (lease !== undefined && isSameCounter(lease.charge, charge) && lease.spent + charge.cost >= 0) {
+        take(lease, charge.cost);
+        continue;
+      }
+      others.push(charge);
+      if (lease === undefined) continue;
+      this.pushSpent([lease]).catch(() => {});
+      this.leases.delete(name);
     }
-    this.limits.count(unknown).catch(() => {});
+    if (others.length > 0) this.limits.count(others).catch(() => {});
   }
 
   close(): void {

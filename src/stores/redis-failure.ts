@@ -5,6 +5,9 @@ export class RedisAwayError extends Error {
   override readonly name = 'RedisAwayError';
 }
 
+/** Rejects a connection that did not come about in time; the client has one of the same name. */
+export class ConnectionTimeoutError extends Error {}
+
 /** Answers of a server that is there and of no use, and what to do about them. */
 const REFUSALS: Readonly<Record<string, string>> = {
   WRONGPASS: 'refuses user or password — correct `username` and `password`',

@@ -1,5 +1,6 @@
 import type { RedisConfig } from '../config/redis-schema.ts';
 import type { Clock } from '../core/clock.ts';
+import { ConnectionTimeoutError } from './redis-failure.ts';
 import { type RedisLogin, type RedisPlace, type RedisServer, readTls } from './redis-settings.ts';
 
 /** What Redis answers. */
@@ -77,9 +78,7 @@ export async function withinMs<T>(
 ): Promise<T> {
   let cancel = (): void => {};
   const late = new Promise<never>((_, reject) => {
-    cancel = clock.after(config.connectTimeout, () =>
-      reject(new Error(`does not answer within ${config.connectTimeout} ms`)),
-    );
+    cancel = clock.after(config.connectTimeout, () => reject(new ConnectionTimeoutError()));
   });
   try {
     return await Promise.race([opening, late]);
