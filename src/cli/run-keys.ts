@@ -179,7 +179,10 @@ function stateOf({ isDisabled, expiresAt = Number.POSITIVE_INFINITY }: ApiKeyRec
 const STANDARD_ERROR: Log = {
   debug() {},
   info() {},
-  warn: (_, message) => console.error(message),
+  warn(fields, message) {
+    // Why Redis cannot be used is said by the error that ends the command.
+    if (!('redis' in fields)) console.error(message);
+  },
   error: (_, message) => console.error(message),
 };
 

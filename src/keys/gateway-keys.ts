@@ -2,7 +2,7 @@ import type { ApiKeyAdministration, ApiKeys, ApiKeyVerifier } from '../core/api-
 import type { Services } from '../core/services.ts';
 import { createAdministration } from './key-administration.ts';
 import { KeyHasher } from './key-hash.ts';
-import type { KeyStore } from './key-store.ts';
+import { type KeyStore, KeyStoreRefusal } from './key-store.ts';
 import { KeyVerifier } from './key-verifier.ts';
 
 export interface GatewayKeysOptions {
@@ -92,6 +92,19 @@ export class GatewayKeys implements ApiKeys {
 
   private async openNow(): Promise<OpenKeys> {
     const hasher = new KeyHasher(await this.options.findPepper());
-    return { hasher, store: await this.options.openStore(hasher.fingerprint) };
+    const store = await this.options.openStore(hasher.fingerprint);
+    await refuseForeign(store);
+    return { hasher, store };
+  }
+}
+
+/** A store over the network may be away now and be back later, but one with keys of another pepper stays useless. */
+async function refuseForeign(store: KeyStore): Promise<void> {
+  try {
+    await store.changesSince(-1);
+  } catch (error) {
+    if (!(error instanceof KeyStoreRefusal)) return;
+    await store.close();
+    throw error;
   }
 }

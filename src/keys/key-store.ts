@@ -47,3 +47,8 @@ export interface KeyStore {
   changesSince(revision: number): KeyChanges | Promise<KeyChanges>;
   close(): Promise<void>;
 }
+
+/** Says that a store is there, but not to be used by us, whenever it is tried again. */
+export class KeyStoreRefusal extends Error {
+  override readonly name = 'KeyStoreRefusal';
+}

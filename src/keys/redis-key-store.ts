@@ -1,4 +1,10 @@
-import type { FoundKey, KeyChanges, KeyStore, StoredKey } from './key-store.ts';
+import {
+  type FoundKey,
+  type KeyChanges,
+  type KeyStore,
+  KeyStoreRefusal,
+  type StoredKey,
+} from './key-store.ts';
 
 export type RedisValue = string | number | null | readonly RedisValue[];
 
@@ -82,19 +88,13 @@ class RedisKeyStore implements KeyStore {
   /** Every step checks first that the keys are hashed with our pepper: else all of them would seem wrong. */
   private async run(script: string, ...args: readonly (string | number)[]): Promise<RedisValue> {
     const reply = await this.redis.run(SHARED + script, this.names, [this.fingerprint, ...args.map(String)]);
-    if (reply === 'other pepper') throw new OtherPepperError();
+    if (reply === 'other pepper') throw new KeyStoreRefusal(OTHER_PEPPER);
     return reply;
   }
 }
 
-/** Rejects the keys in a store that were hashed with another pepper. */
-export class OtherPepperError extends Error {
-  override readonly name = 'OtherPepperError';
-
-  constructor() {
-    super('the API keys in Redis were made with another apiKeys.pepper: give all gateways the same one');
-  }
-}
+const OTHER_PEPPER =
+  'the API keys in Redis were made with another apiKeys.pepper: give all gateways the same one';
 
 function listOf(reply: RedisValue): readonly RedisValue[] {
   if (!Array.isArray(reply)) throw new TypeError('Redis answered something else than a list');

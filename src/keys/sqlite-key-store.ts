@@ -2,7 +2,13 @@ import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
-import type { FoundKey, KeyChanges, KeyStore, StoredKey } from './key-store.ts';
+import {
+  type FoundKey,
+  type KeyChanges,
+  type KeyStore,
+  KeyStoreRefusal,
+  type StoredKey,
+} from './key-store.ts';
 import { loadSqlite } from './load-sqlite.ts';
 
 /** How the tables are laid out. A gateway refuses a file of a later layout than it knows. */
@@ -73,9 +79,6 @@ function openDatabase(Database: typeof DatabaseSync, file: string, fingerprint: 
     );
   }
 }
-
-/** A store that is there, but not ours to use. */
-class KeyStoreRefusal extends Error {}
 
 function layOut(database: DatabaseSync, file: string, fingerprint: string): void {
   inTransaction(database, () => {

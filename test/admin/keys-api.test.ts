@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import { ADMIN_TOKEN, startGateway, type TestConfig, type TestGateway } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
+
+const CONFIG: TestConfig = { routes: [{ id: 'a', path: '/a', respond: {}, policies: ['api-key'] }] };
+
+interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+async function ask(gateway: TestGateway, method: string, path = '', body?: unknown): Promise<Answer> {
+  const response = await fetch(`http://${LOOPBACK}:${gateway.adminPort}/api/keys${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${ADMIN_TOKEN}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    body: typeof body === 'string' ? body : (JSON.stringify(body) ?? null),
+  });
+  const text = await response.text();
+  return { status: response.status, body: text === '' ? {} : JSON.parse(text) };
+}
+
+async function useKey({ url }: TestGateway, key: unknown): Promise<number> {
+  const response = await fetch(`${url}/a`, { headers: { 'x-api-key': String(key) } });
+  return response.status;
+}
+
+describe('/api/keys', () => {
+  it('makes a key, shows it this once, and all about it from then on', async () => {
+    const gateway = await startGateway(CONFIG);
+    const settings = {
+      owner: 'acme',
+      roles: ['partner'],
+      permissions: ['orders:read'],
+      plan: 'gold',
+      routes: ['a'],
+      ips: ['127.0.0.0/8'],
+      metadata: { contract: 4711 },
+      expiresAt: '2100-01-31T01:00:00+01:00',
+    };
+    const { status, body } = await ask(gateway, 'POST', '', settings);
+    expect(status).toBe(201);
+    expect(await useKey(gateway, body.key)).toBe(200);
+    const { key, id, ...shown } = body;
+    expect(key).toMatch(/^sp_live_/);
+    expect(shown).toEqual({
+      ...settings,
+      expiresAt: '2100-01-31T00:00:00.000Z',
+      disabled: false,
+      createdAt: expect.any(String),
+    });
+    expect(await ask(gateway, 'GET', `/${id}`)).toEqual({ status: 200, body: { id, ...shown } });
+    expect(await ask(gateway, 'GET')).toEqual({ status: 200, body: { keys: [{ id, ...shown }] } });
+  });
+
+  it('changes a key, which holds at once', async () => {
+    const gateway = await startGateway(CONFIG);
+    const { id, key } = (await ask(gateway, 'POST', '', { owner: 'acme', plan: 'gold', routes: ['b'] })).body;
+    expect(await useKey(gateway, key)).toBe(403);
+    const change = { owner: 'Acme Inc.', plan: null, routes: null, roles: ['r'] };
+    const { body } = await ask(gateway, 'PATCH', `/${id}`, change);
+    expect(body).toMatchObject({ id, owner: 'Acme Inc.', roles: ['r'] });
+    expect(body).not.toHaveProperty('plan');
+    expect(await useKey(gateway, key)).toBe(200);
+    await ask(gateway, 'PATCH', `/${id}`, { disabled: true });
+    expect(await useKey(gateway, key)).toBe(401);
+    await ask(gateway, 'PATCH', `/${id}`, { disabled: false });
+    expect(await useKey(gateway, key)).toBe(200);
+  });
+
+  it('rotates a key, beside which the former one goes on for a day unless told otherwise', async () => {
+    const gateway = await startGateway(CONFIG);
+    const { id, key: first } = (await ask(gateway, 'POST', '', { owner: 'acme' })).body;
+    const { status, body } = await ask(gateway, 'POST', `/${id}/rotate`);
+    expect([status, body.id]).toEqual([200, id]);
+    const left = Date.parse(String(body.formerEndsAt)) - Date.now();
+    expect(left / 3_600_000).toBeCloseTo(24, 0);
+    expect([await useKey(gateway, first), await useKey(gateway, body.key)]).toEqual([200, 200]);
+    const { key: last } = (await ask(gateway, 'POST', `/${id}/rotate`, { grace: '0s' })).body;
+    const statuses = [first, body.key, last].map((key) => useKey(gateway, key));
+    expect(await Promise.all(statuses)).toEqual([401, 401, 200]);
+  });
+
+  it('deletes a key, which holds at once', async () => {
+    const gateway = await startGateway(CONFIG);
+    const { id, key } = (await ask(gateway, 'POST', '', { owner: 'acme' })).body;
+    expect(await useKey(gateway, key)).toBe(200);
+    expect((await ask(gateway, 'DELETE', `/${id}`)).status).toBe(204);
+    expect(await useKey(gateway, key)).toBe(401);
+    expect((await ask(gateway, 'DELETE', `/${id}`)).status).toBe(404);
+  });
+
+  it('logs each change with the id, and never with the key', async () => {
+    const gateway = await startGateway(CONFIG);
+    const { id, key } = (await ask(gateway, 'POST', '', { owner: 'acme' })).body;
+    await ask(gateway, 'PATCH', `/${id}`, { roles: ['r'] });
+    const { key: second } = (await ask(gateway, 'POST', `/${id}/rotate`)).body;
+    await ask(gateway, 'DELETE', `/${id}`);
+    const lines = gateway.log.lines().filter(({ audit }) => audit === 'api-keys');
+    expect(lines.map(({ action }) => action)).toEqual(['created', 'changed', 'rotated', 'deleted']);
+    for (const line of lines)
+      expect(line).toMatchObject({ keyId: id, owner: 'acme', client: expect.any(String) });
+    for (const secret of [key, second]) expect(gateway.log.text).not.toContain(secret);
+  });
+
+  it.each([
+    ['GET', '/nobody'],
+    ['PATCH', '/nobody'],
+    ['POST', '/nobody/rotate'],
+    ['DELETE', '/nobody'],
+  ])('answers 404 to %s of a key that is not there', async (method, path) => {
+    const gateway = await startGateway(CONFIG);
+    expect((await ask(gateway, method, path)).status).toBe(404);
+  });
+
+  it.each([
+    ['no owner', {}, 'owner'],
+    ['an owner that fits in no header', { owner: 'a\r\nb' }, 'owner'],
+    ['a setting that there is not', { owner: 'a', role: 'x' }, 'role'],
+    ['an address that is none', { owner: 'a', ips: ['home'] }, 'ips'],
+    ['a time that is none', { owner: 'a', expiresAt: 'tomorrow' }, 'expiresAt'],
+    ['a list that is none', [], ''],
+  ])('refuses %s with what is wrong', async (_, settings, place) => {
+    const gateway = await startGateway(CONFIG);
+    const { status, body } = await ask(gateway, 'POST', '', settings);
+    expect(status).toBe(422);
+    expect(JSON.stringify(body.problems)).toContain(place);
+    expect((await ask(gateway, 'GET')).body).toEqual({ keys: [] });
+  });
+
+  it.each(['{', '{"owner":"a","__proto__":{}}', ''])('refuses the body %j', async (text) => {
+    const gateway = await startGateway(CONFIG);
+    expect((await ask(gateway, 'POST', '', text)).status).toBeGreaterThanOrEqual(400);
+  });
+
+  it('takes nothing without the token, however it asks', async () => {
+    const gateway = await startGateway(CONFIG);
+    const url = `http://${LOOPBACK}:${gateway.adminPort}/api/keys`;
+    const headers = { 'content-type': 'application/json' };
+    const body = '{"owner":"mallory"}';
+    const asked = [
+      fetch(url),
+      fetch(url, { method: 'POST', headers, body }),
+      fetch(`${url}/x`, { method: 'PATCH', headers, body }),
+      fetch(`${url}/x`, { method: 'DELETE' }),
+    ];
+    expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([401, 401, 401, 401]);
+    expect((await ask(gateway, 'GET')).body).toEqual({ keys: [] });
+  });
+});
