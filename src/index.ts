@@ -54,4 +54,5 @@ export {
   rateLimit,
   requestId,
   securityHeaders,
+  signature,
 } from './policies/policy-uses.ts';

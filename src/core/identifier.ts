@@ -15,6 +15,8 @@ export interface Identifier {
   readonly challenge: string;
   /** Whether a request without credentials goes on, as nobody's. A bad credential is refused nevertheless. */
   readonly isOptional: boolean;
+  /** Whether what it waits for is bounded elsewhere, as the request body is. */
+  readonly hasOwnDeadlines?: boolean;
   /** May throw or reject, which denies with 500; one that is not settled in time denies with 503. */
   identify(exchange: Exchange): Identification | Promise<Identification>;
   /**

@@ -52,12 +52,22 @@ export function identifyBy(identifier: Identifier, policy: string, services: Ser
   };
   return {
     onRequest(exchange) {
-      const outcome = identifier.identify(exchange);
+      const outcome = identifyInTime(identifier, exchange, services.clock);
       if (!isPromise(outcome)) return settle(exchange, outcome);
-      return inTime(outcome, services.clock).then((settled) => settle(exchange, settled));
+      return outcome.then((settled) => settle(exchange, settled));
     },
     ...(identifier.close === undefined ? {} : { close: () => identifier.close?.() }),
   };
+}
+
+/** Asks a way in, and waits for its answer no longer than `DEADLINE_MS`, unless it has bounds of its own. */
+export function identifyInTime(
+  identifier: Identifier,
+  exchange: Exchange,
+  clock: Clock,
+): Identification | Promise<Identification> {
+  const outcome = identifier.identify(exchange);
+  return isPromise(outcome) && identifier.hasOwnDeadlines !== true ? inTime(outcome, clock) : outcome;
 }
 
 /** What is not settled in time denies. What comes of it later is nobody's. */

@@ -1,6 +1,7 @@
 import type { ApiKeys } from './api-keys.ts';
 import type { AuthService } from './auth-service.ts';
 import type { Clock } from './clock.ts';
+import type { GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { Hold } from './kept-resources.ts';
 import type { LimitStore } from './limit-store.ts';
@@ -53,6 +54,14 @@ export interface Services {
   readonly keep: <T>(key: string, create: () => T, close?: (value: T) => void) => Hold<T>;
   /** Finds one of `authServices`. Throws `TypeError` where there is none of that name. */
   readonly authService?: (name: string) => AuthService;
+  /**
+   * Reads the whole request body into `exchange.bodyBytes` when a policy asks for it, where `requestBody` would read it
+   * before. `undefined` where there is none to wait for; else a promise of what went wrong, if anything.
+   */
+  readonly bufferBody?: (
+    exchange: Exchange,
+    maxBytes: number,
+  ) => Promise<GatewayError | undefined> | undefined;
   /** The API keys of this gateway. */
   readonly apiKeys?: ApiKeys;
   /** The counters of limits. */

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { type PolicyEntry, policyEntrySchema } from '../config/policy-entry.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { Identification, Identifier } from '../core/identifier.ts';
-import { defineIdentifyingPolicy } from '../core/identify.ts';
+import { defineIdentifyingPolicy, identifyInTime } from '../core/identify.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Services } from '../core/services.ts';
@@ -65,20 +66,24 @@ async function createAny(
     await closeAll(parts);
     throw error;
   }
-  return new AnyIdentifier(parts);
+  return new AnyIdentifier(parts, services.clock);
 }
 
 /** Asks one after the other, until one finds its kind of credential. What that one says holds, good or bad. */
 class AnyIdentifier implements Identifier {
   readonly challenge: string;
   readonly isOptional: boolean;
+  /** Those of its parts. */
+  readonly hasOwnDeadlines = true;
   private readonly parts: readonly Identifier[];
+  private readonly clock: Clock;
 
-  constructor(parts: readonly Identifier[]) {
+  constructor(parts: readonly Identifier[], clock: Clock) {
     const challenges = parts.map(({ challenge }) => challenge).filter((challenge) => challenge !== '');
     this.challenge = [...new Set(challenges)].join(', ');
     this.isOptional = parts.every(({ isOptional }) => isOptional);
     this.parts = parts;
+    this.clock = clock;
   }
 
   identify(exchange: Exchange): Identification | Promise<Identification> {
@@ -95,7 +100,7 @@ class AnyIdentifier implements Identifier {
 
   private askFrom(start: number, exchange: Exchange): Identification | Promise<Identification> {
     for (let i = start; i < this.parts.length; i++) {
-      const outcome = (this.parts[i] as Identifier).identify(exchange);
+      const outcome = identifyInTime(this.parts[i] as Identifier, exchange, this.clock);
       if (isPromise(outcome)) return this.askAfter(i, exchange, outcome);
       if (outcome !== undefined) return this.decide(i, exchange, outcome);
     }

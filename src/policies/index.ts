@@ -16,9 +16,10 @@ import { quota } from './quota.ts';
 import { rateLimit } from './rate-limit.ts';
 import { requestId } from './request-id.ts';
 import { securityHeaders } from './security-headers.ts';
+import { signature } from './signature.ts';
 
 /** Every way to find out who is calling. */
-const waysIn: readonly Policy[] = [jwt, introspect, apiKey, basic, forwardAuth];
+const waysIn: readonly Policy[] = [jwt, introspect, apiKey, basic, signature, forwardAuth];
 
 /** Puts several of them side by side. */
 const any = anyOf(waysIn);
@@ -58,4 +59,5 @@ export {
   rateLimit,
   requestId,
   securityHeaders,
+  signature,
 };

@@ -16,6 +16,7 @@ import type { quota } from './quota.ts';
 import type { rateLimit } from './rate-limit.ts';
 import type { requestId } from './request-id.ts';
 import type { securityHeaders } from './security-headers.ts';
+import type { signature } from './signature.ts';
 
 /** The options of each built-in policy, as they are written. */
 export interface PolicyOptions {
@@ -33,13 +34,14 @@ export interface PolicyOptions {
   introspect: OptionsOf<typeof introspect> & DangerouslyObservable;
   'api-key': OptionsOf<typeof apiKey> & DangerouslyObservable;
   basic: OptionsOf<typeof basic> & DangerouslyObservable;
+  signature: OptionsOf<typeof signature> & DangerouslyObservable;
   'forward-auth': OptionsOf<typeof forwardAuth> & DangerouslyObservable;
   any: readonly WayIn[];
   authorize: OptionsOf<typeof authorize> & DangerouslyObservable;
 }
 
 /** The policies that find out who is calling, several of which may stand within `any`. */
-type WayInName = 'jwt' | 'introspect' | 'api-key' | 'basic' | 'forward-auth';
+type WayInName = 'jwt' | 'introspect' | 'api-key' | 'basic' | 'signature' | 'forward-auth';
 
 /** An entry within `any`. */
 export type WayIn = { [Name in WayInName]: PolicyEntryInput<Name> | NameAlone<Name> }[WayInName];

@@ -86,3 +86,8 @@ export function basic(options: PolicyOptions['basic']): PolicyEntryInput<'basic'
 export function forwardAuth(options: PolicyOptions['forward-auth']): PolicyEntryInput<'forward-auth'> {
   return { 'forward-auth': options };
 }
+
+/** Uses `signature` in a configuration: `signature({ keys: { partner: { publicKey: '${file:./partner.pem}' } } })`. */
+export function signature(options: PolicyOptions['signature']): PolicyEntryInput<'signature'> {
+  return { signature: options };
+}

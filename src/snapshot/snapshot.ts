@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { GatewayConfig, PolicyEntry, RouteConfig } from '../config/schema.ts';
 import type { AuthService } from '../core/auth-service.ts';
+import { bufferBodyOnDemand } from '../core/buffer-request-body.ts';
 import { isPromise } from '../core/is-promise.ts';
 import { mergePolicies } from '../core/merge-policies.ts';
 import type { Reply } from '../core/message.ts';
@@ -105,7 +106,10 @@ class SnapshotBuilder {
   constructor(config: GatewayConfig, context: SnapshotContext, closers: (() => void | Promise<void>)[]) {
     this.config = config;
     this.context = context;
-    this.services = context.services;
+    this.services = {
+      ...context.services,
+      bufferBody: (exchange, maxBytes) => bufferBodyOnDemand(exchange, maxBytes, context.budget),
+    };
     this.closers = closers;
     this.byName = new Map(context.policies.map((policy) => [policy.name, policy]));
   }

@@ -24,6 +24,7 @@ import {
   rateLimit,
   requestId,
   securityHeaders,
+  signature,
 } from '../../src/index.ts';
 import { builtInPolicies } from '../../src/policies/index.ts';
 
@@ -50,6 +51,7 @@ const everyWayIn = [
   apiKey({ optional: true }),
   basic({ users: { ada: { password: HASH, roles: ['editor'] } } }),
   forwardAuth({ url: 'http://auth:9000/verify', requestHeaders: ['cookie'] }),
+  signature({ keys: { partner: { secret: 'a secret of at least 32 characters' } } }),
   any([jwt(), 'api-key', basic({ users: { ada: { password: HASH } } })]),
 ];
 

@@ -34,6 +34,7 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
     users: { ada: { password: `$scrypt$ln=10,r=1,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}` } },
     optional: true,
   },
+  signature: { keys: { partner: { secret: 'a secret of at least 32 characters' } }, optional: true },
   'forward-auth': { url: 'http://127.0.0.1:1', requestHeaders: [] },
   any: ['jwt', 'api-key'],
   authorize: { roles: ['admin'] },
