@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parseStrictObject } from '../../src/auth/strict-json.ts';
+import { fc } from '../support/fast-check.ts';
 
 const parse = (text: string) => parseStrictObject(Buffer.from(text));
 

