@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readDecimal } from '../../src/http1/decimal.ts';
+import { fc } from '../support/fast-check.ts';
 
 describe('a decimal number', () => {
   it('is read wherever it stands', () => {

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LimitAlgorithm, LimitCharge, LimitRule } from '../../src/core/limit-store.ts';
 import { applyCharge, decideCharge, standingOf } from '../../src/limits/decide.ts';
 import type { LimitState } from '../../src/limits/limit-state.ts';
+import { fc } from '../support/fast-check.ts';
 import { type Counted, REFERENCE } from './reference-limits.ts';
 
 const START = 1_800_000_000_000;

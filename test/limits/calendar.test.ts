@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Calendar, type CalendarUnit } from '../../src/limits/calendar.ts';
+import { fc } from '../support/fast-check.ts';
 
 const HOUR_MS = 3_600_000;
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   type BareItem,
@@ -8,6 +7,7 @@ import {
   writeInnerList,
   writeItem,
 } from '../../src/policies/structured-fields.ts';
+import { fc } from '../support/fast-check.ts';
 
 const letters = (alphabet: string) => fc.constantFrom(...alphabet);
 const key = fc
