@@ -2,7 +2,6 @@ import { globSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { fc } from './support/fast-check.ts';
 import { LOOPBACK, reserveNobody, reservePort } from './support/loopback.ts';
 
 /** What makes a test depend on what else runs on the machine, or on chance. */

@@ -9,6 +9,7 @@ import { redisScript } from '../../src/stores/redis-script.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import { RedisServer, type RedisServerOptions } from '../support/redis-server.ts';
+import { until } from '../support/until.ts';
 import { recordLog } from './record-log.ts';
 
 async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
@@ -20,8 +21,9 @@ async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer
 function connect(settings: Partial<RedisConfig>) {
   const config: RedisConfig = {
     database: 0,
-    commandTimeout: 500,
-    connectTimeout: 1000,
+    // Machines that run tests are busy with much else.
+    commandTimeout: 10_000,
+    connectTimeout: 10_000,
     prefix: 'test:',
     onStoreFailure: 'fair-share',
     ...settings,
@@ -57,11 +59,6 @@ async function startRelay({ host, port }: RedisServer) {
     connections: () => sockets.length,
     muteFirst: () => void sockets[0]?.unpipe().resume(),
   };
-}
-
-/** Waits until the connection is there, or is not. */
-async function until(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe('the connection to Redis', () => {
@@ -172,13 +169,13 @@ describe('a Redis that is away', () => {
 
   it('rejects all that wait for a server that hangs, and everything else at once', async () => {
     const server = await startRedis();
-    const { connection } = connect({ url: server.url, commandTimeout: 50 });
+    const { connection } = connect({ url: server.url, commandTimeout: 1000 });
     await connection.firstAttempt;
     server.freeze();
     const sent = [connection.send('a', ['GET', 'a']), connection.send('b', ['GET', 'b'])];
     const outcomes = await Promise.allSettled(sent);
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    expect(connection.trouble).toMatch(/does not answer within 50 ms$/);
+    expect(connection.trouble).toMatch(/does not answer within 1000 ms$/);
     await expect(connection.send('a', ['GET', 'a'])).rejects.toThrow('does not answer');
     server.thaw();
     await until(() => connection.isAvailable);
@@ -188,7 +185,7 @@ describe('a Redis that is away', () => {
   it('is connected to anew where the old connection stays mute', async () => {
     const server = await startRedis();
     const relay = await startRelay(server);
-    const { connection } = connect({ url: relay.url, commandTimeout: 50, connectTimeout: 100 });
+    const { connection } = connect({ url: relay.url, commandTimeout: 1000 });
     await connection.firstAttempt;
     expect(relay.connections()).toBe(1);
     relay.muteFirst();

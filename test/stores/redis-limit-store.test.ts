@@ -26,8 +26,8 @@ async function openStore(settings: Partial<RedisConfig> = {}) {
     url: shared.url,
     database: 0,
     // Machines that run tests are busy with much else.
-    commandTimeout: 1000,
-    connectTimeout: 1000,
+    commandTimeout: 10_000,
+    connectTimeout: 10_000,
     prefix: `${prefixes++}:`,
     onStoreFailure: 'fair-share',
     ...settings,
@@ -198,7 +198,7 @@ describe('limits while Redis is away', () => {
 
   it('decide about the requests that were waiting for an answer', async () => {
     const server = await startOwnServer();
-    const { store } = await openStore({ url: server.url, commandTimeout: 50, nodes: 1 });
+    const { store } = await openStore({ url: server.url, commandTimeout: 500, nodes: 1 });
     server.freeze();
     const waiting = [store.charge([chargeFor()]), store.charge([chargeFor()])];
     const standings = (await Promise.all(waiting)).flat();
