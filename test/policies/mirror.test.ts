@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import type { PolicyInstance } from '../../src/core/policy.ts';
+import { mirror } from '../../src/policies/mirror.ts';
 import type { PolicyOptions } from '../../src/policies/policy-input.ts';
+import { stubExchange, stubServices } from '../core/stub-exchange.ts';
 import { startGateway, startRawTarget, startTarget, type TestConfig } from '../support/harness.ts';
 import { metricsOf } from '../upstream/gateway-metrics.ts';
+import { seededRandom } from '../upstream/stub-upstream.ts';
 
 type MirrorInput = Omit<PolicyOptions['mirror'], 'upstream'>;
 
@@ -116,6 +120,21 @@ describe('mirror', () => {
     const metrics = await metricsOf(adminPort);
     expect(metrics).toContain('gateway_mirrored_requests_total{upstream="copy",result="sent"} 0');
     expect(metrics).toContain('gateway_mirrored_requests_total{upstream="copy",result="skipped"} 2');
+  });
+
+  it('copies the share that it is told, at random', async () => {
+    const random = seededRandom();
+    let sent = 0;
+    const upstream = () => ({ send: () => void sent++ });
+    const services = { ...stubServices().services, random, upstream };
+    const options = mirror.options.parse({ upstream: 'copy', share: '10%', maxActive: 2000 });
+    const instance = (await mirror.create(options, services)) as PolicyInstance;
+    for (let i = 0; i < 2000; i++) {
+      const exchange = Object.assign(stubExchange(), { upstreamPath: '/' });
+      await instance.onRequest?.(exchange);
+      instance.onFinish?.(exchange);
+    }
+    expect(Math.abs(sent - 200)).toBeLessThan(40);
   });
 
   it('copies none where the share is nothing', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LoadShedder } from '../../src/server/load-shedder.ts';
 import { StubClock } from '../observability/stub-clock.ts';
-import { startGateway } from '../support/harness.ts';
+import { ADMIN_TOKEN, startGateway } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
 
 const HEALTH = { id: 'all', path: '/*', respond: { status: 200, body: 'ok' } };
@@ -45,6 +45,9 @@ describe('load shedding', () => {
     expect(response.status).toBe(503);
     expect(response.headers.get('retry-after')).toBe('1');
     expect(await response.json()).toMatchObject({ code: 'GW_OVERLOADED' });
-    expect((await fetch(`http://${LOOPBACK}:${adminPort}/healthz`)).status).toBe(200);
+    for (const path of ['/healthz', '/readyz', '/metrics', '/api/upstreams']) {
+      const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+      expect((await fetch(`http://${LOOPBACK}:${adminPort}${path}`, { headers })).status).toBe(200);
+    }
   });
 });

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { CircuitBreaker } from '../../src/upstream/circuit-breaker.ts';
 import { stubExchange } from '../core/stub-exchange.ts';
+import { StubClock } from '../observability/stub-clock.ts';
 import { fc } from '../support/fast-check.ts';
+import { startGateway, startTarget } from '../support/harness.ts';
 import { stubUpstream } from './stub-upstream.ts';
 
 const SETTINGS = { failureRate: 0.5, minimumRequests: 20, windowMs: 10_000, openForMs: 15_000 };
@@ -142,5 +144,62 @@ describe('an upstream with a breaker', () => {
     });
     clock.advance(10_000);
     expect(upstream.pick(stubExchange())).toBeDefined();
+  });
+});
+
+describe('a gateway whose breaker is open', () => {
+  /** A gateway whose breaker has just opened. */
+  async function startOpened() {
+    const clock = new StubClock();
+    const service = { status: 500, release: Promise.resolve() };
+    const target = await startTarget(async (_, response) => {
+      await service.release;
+      response.writeHead(service.status).end();
+    });
+    const { url, gateway } = await startGateway(
+      {
+        upstreams: {
+          service: { targets: [target.url], circuitBreaker: { minimumRequests: 2, openFor: '15s' } },
+        },
+        routes: [{ id: 'all', path: '/*', upstream: 'service' }],
+      },
+      { clock },
+    );
+    for (let i = 0; i < 2; i++) expect((await fetch(url)).status).toBe(500);
+    const state = async () => (await gateway.describe()).upstreams[0]?.breaker;
+    const expectRefusal = async (): Promise<Response> => {
+      const refused = await fetch(url);
+      expect(await refused.json()).toMatchObject({ code: 'GW_UPSTREAM_SUSPENDED' });
+      return refused;
+    };
+    return { clock, service, target, url, state, expectRefusal };
+  }
+
+  it('asks nobody for a while, then lets three probes pass, and all when these succeed', async () => {
+    const { clock, service, target, url, state, expectRefusal } = await startOpened();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    Object.assign(service, { status: 200, release: promise });
+    const refused = await expectRefusal();
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get('retry-after')).toBe('15');
+    clock.advance(15_000);
+    const probes = [fetch(url), fetch(url), fetch(url)];
+    await target.request(4);
+    await expectRefusal();
+    expect(await state()).toBe('half-open');
+    resolve();
+    for (const probe of probes) expect((await probe).status).toBe(200);
+    expect(await state()).toBe('closed');
+    expect((await fetch(url)).status).toBe(200);
+    expect(target.requests).toHaveLength(6);
+  });
+
+  it('opens again when a probe fails', async () => {
+    const { clock, target, url, state, expectRefusal } = await startOpened();
+    clock.advance(15_000);
+    expect((await fetch(url)).status).toBe(500);
+    expect(await state()).toBe('open');
+    await expectRefusal();
+    expect(target.requests).toHaveLength(3);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Exchange } from '../../src/core/exchange.ts';
+import { hashPassword } from '../../src/policies/password-hash.ts';
 import { compileSplit, type SplitPart } from '../../src/upstream/split.ts';
 import { stubExchange } from '../core/stub-exchange.ts';
 import { startGateway, startTarget } from '../support/harness.ts';
@@ -87,6 +88,40 @@ describe('a split by condition', () => {
     const parts = Array.from({ length: 200 }, (_, i) => split(asSubject(`user-${i}`)));
     expect(new Set(parts)).toEqual(new Set(['stable']));
   });
+});
+
+it('a route with a split keeps who is known with one part, wherever the requests come from', async () => {
+  const [stable, canary] = [await startTarget(), await startTarget()];
+  const names = Array.from({ length: 16 }, (_, i) => `user-${i}`);
+  const password = await hashPassword('secret', { logN: 10, blockSize: 1, parallelism: 1 });
+  const { url } = await startGateway({
+    upstreams: { stable: { targets: [stable.url] }, canary: { targets: [canary.url] } },
+    routes: [
+      {
+        id: 'all',
+        path: '/*',
+        split: [
+          { upstream: 'stable', weight: 1 },
+          { upstream: 'canary', weight: 1 },
+        ],
+      },
+    ],
+    policies: [{ basic: { users: Object.fromEntries(names.map((name) => [name, { password }])) } }],
+    trustedProxies: ['127.0.0.1'],
+  });
+  for (const name of names) {
+    for (let i = 0; i < 4; i++) {
+      const authorization = `Basic ${Buffer.from(`${name}:secret`).toString('base64')}`;
+      const headers = { authorization, 'x-forwarded-for': `192.0.2.${i}` };
+      expect((await fetch(`${url}/${name}`, { headers })).status).toBe(200);
+    }
+  }
+  const [here, there] = [stable, canary].map(
+    ({ requests }) => new Set(requests.map(({ url: path }) => path)),
+  );
+  expect(here?.size).toBeGreaterThan(0);
+  expect(there?.size).toBeGreaterThan(0);
+  expect((here?.size ?? 0) + (there?.size ?? 0)).toBe(names.length);
 });
 
 it('a route with a split sends requests to both upstreams', async () => {
