@@ -2,8 +2,9 @@ import { Socket, type TcpNetConnectOpts } from 'node:net';
 import tls, { type ConnectionOptions, TLSSocket } from 'node:tls';
 import { getSystemErrorName } from 'node:util';
 import { canWriteDirectly, type DirectWriter, ON_ITS_WAY, TAKEN, writeDirectly } from './direct-write.ts';
+import { giveBuffer, giveScratch, isBorrowed, takeBuffer, takeScratch } from './io-buffers.ts';
 import { type LateWriter, writeAtEndOfTurn } from './late-writes.ts';
-import { INPUT_BYTES, llhttp } from './llhttp.ts';
+import { llhttp } from './llhttp.ts';
 
 /** Hears what happens on a connection. */
 export interface TransportOwner {
@@ -30,8 +31,6 @@ interface SocketInternals {
 
 /** Text up to so much waits for the end of the event loop's turn. */
 const LATE_BYTES = 16 * 1024;
-const POOLED_BUFFERS = 64;
-const pooledBuffers: Buffer[] = [];
 
 /**
  * The bytes of one socket, both ways, with as few copies and wake-ups as Node allows.
@@ -123,28 +122,24 @@ export class Transport implements DirectWriter, LateWriter {
    */
   write(data: string | Uint8Array): boolean {
     if (this.isClosed || this.hasWriteFailed) return true;
-    const isText = typeof data === 'string';
-    const bytes = !isText && data.buffer === llhttp().input.buffer ? Buffer.from(data) : data;
-    this.writesDirectly ??= this.mayWriteDirectly && canWriteDirectly(this.socket);
-    if (this.writesDirectly) return isText ? this.writeText(data) : this.writeNow(bytes);
-    this.pendingWrites++;
-    this.isWritePending = true;
-    this.socket.write(bytes as string, isText ? 'latin1' : undefined, this.onWritten);
-    if (this.isWritePending) this.needsDrain = true;
-    return !this.isWritePending;
+    if (typeof data !== 'string') return isBorrowed(data) ? this.writeBoth('', data) : this.writeBytes(data);
+    if (this.isDirect) return this.writeText(data);
+    return this.writeToStream(data);
   }
 
   /** Sends `text` (latin1) and then `chunk`, as one where the chunk has to be copied anyway. */
   writeBoth(text: string, chunk: Uint8Array): boolean {
-    if (text === '') return this.write(chunk);
-    if (chunk.buffer !== llhttp().input.buffer) {
-      this.write(text);
-      return this.write(chunk);
+    if (this.isClosed || this.hasWriteFailed) return true;
+    if (!isBorrowed(chunk)) {
+      if (text !== '') this.write(text);
+      return this.writeBytes(chunk);
     }
-    const both = Buffer.allocUnsafeSlow(text.length + chunk.length);
+    const both = takeScratch(text.length + chunk.length);
     both.latin1Write(text, 0);
     both.set(chunk, text.length);
-    return this.write(both);
+    const isTaken = this.writeBytes(both);
+    if (isTaken) giveScratch(both);
+    return isTaken;
   }
 
   /** Whether all that was written has been handed to the system. */
@@ -253,6 +248,23 @@ export class Transport implements DirectWriter, LateWriter {
     if (early !== null) setImmediate(() => this.receive(early.length, early));
   }
 
+  private get isDirect(): boolean {
+    this.writesDirectly ??= this.mayWriteDirectly && canWriteDirectly(this.socket);
+    return this.writesDirectly;
+  }
+
+  private writeBytes(bytes: Uint8Array): boolean {
+    return this.isDirect ? this.writeNow(bytes) : this.writeToStream(bytes);
+  }
+
+  private writeToStream(data: string | Uint8Array): boolean {
+    this.pendingWrites++;
+    this.isWritePending = true;
+    this.socket.write(data as string, typeof data === 'string' ? 'latin1' : undefined, this.onWritten);
+    if (this.isWritePending) this.needsDrain = true;
+    return !this.isWritePending;
+  }
+
   private writeText(text: string): boolean {
     if (this.isWritePending || text.length + this.late.length > LATE_BYTES) return this.writeNow(text);
     const isFirst = this.late === '';
@@ -336,14 +348,6 @@ export class Transport implements DirectWriter, LateWriter {
     this.held.length = 0;
     this.owner.onClose(this.error);
   }
-}
-
-function takeBuffer(): Buffer {
-  return pooledBuffers.pop() ?? Buffer.allocUnsafeSlow(INPUT_BYTES);
-}
-
-function giveBuffer(buffer: Buffer): void {
-  if (pooledBuffers.length < POOLED_BUFFERS) pooledBuffers.push(buffer);
 }
 
 interface Symbols {
