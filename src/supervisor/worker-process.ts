@@ -89,10 +89,10 @@ export class WorkerProcess {
       await Promise.race([isRead, isLate]);
       return end;
     });
-    void this.ended.then(() => {
+    void this.ended.then(({ code, signal }) => {
       this.hasEnded = true;
       this.isServing = false;
-      this.channel.close(`worker ${number} ended`);
+      this.channel.close(`worker ${number} ended by itself, with ${signal ?? `exit code ${code}`}`);
     });
   }
 

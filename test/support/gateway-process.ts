@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { ADMIN_TOKEN, type TestConfig } from './harness.ts';
@@ -59,8 +59,9 @@ export class GatewayProcess {
     return started.ports[0] as number;
   }
 
-  get pid(): number {
-    return this.child.pid as number;
+  /** Where the configuration file is, and what it names. */
+  get folder(): string {
+    return dirname(this.configFile);
   }
 
   /** Waits for a line of its log, the first one unless `isMeant` says which. */

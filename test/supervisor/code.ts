@@ -1,0 +1,23 @@
+const policyModule = new URL('../../src/core/policy.ts', import.meta.url).href;
+const zod = new URL('../../node_modules/zod/index.js', import.meta.url).href;
+
+/** Writes the code of a custom policy `test/code`, of which `create` is the body of its function. */
+export function policyCode(create: string): string {
+  return `
+import { existsSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+import { z } from '${zod}';
+import { definePolicy } from '${policyModule}';
+const worker = Number(process.env.SALLYPORT_WORKER);
+const beside = (name) => fileURLToPath(new URL(name, import.meta.url));
+export const code = definePolicy({
+  name: 'test/code',
+  options: z.looseObject({}),
+  refuses: true,
+  create(options) {
+    ${create}
+  },
+});
+`;
+}
