@@ -185,7 +185,7 @@ describe('a Redis that is away', () => {
   it('is connected to anew where the old connection stays mute', async () => {
     const server = await startRedis();
     const relay = await startRelay(server);
-    const { connection } = connect({ url: relay.url, commandTimeout: 1000 });
+    const { connection } = connect({ url: relay.url, commandTimeout: 1000, connectTimeout: 1000 });
     await connection.firstAttempt;
     expect(relay.connections()).toBe(1);
     relay.muteFirst();
@@ -238,7 +238,7 @@ describe('a Redis that is away', () => {
 
   it('says what is wrong where TLS meets none', async () => {
     const { url } = await startRedis();
-    const { connection } = connect({ url: url.replace('redis:', 'rediss:') });
+    const { connection } = connect({ url: url.replace('redis:', 'rediss:'), connectTimeout: 1000 });
     await connection.firstAttempt;
     expect(connection.trouble).toMatch(/no connection come about .* make sure that its port speaks TLS$/);
     const authority = await makeCertificates();
