@@ -1,7 +1,7 @@
 import type { Policy } from '../core/policy.ts';
 import { type AuthKind, findAuthKind } from './check-auth-services.ts';
 import { asFields, asList, type Fields, type Findings } from './findings.ts';
-import type { ConfigPath } from './problem.ts';
+import { type ConfigPath, formatPath } from './problem.ts';
 import { suggest } from './suggest.ts';
 
 /** The auth service of a policy that names none. */
@@ -11,6 +11,8 @@ interface TokenUse {
   readonly policy: Policy;
   readonly options: Fields;
   readonly path: ConfigPath;
+  /** Where the list stands, if that is in `any`. */
+  readonly within?: string;
 }
 
 interface NamedService {
@@ -28,6 +30,7 @@ export function checkTokenPolicies(gateway: Fields, policies: readonly Policy[],
       findUses(asFields(route).policies, ['routes', i, 'policies'], byName),
     ),
   ];
+  checkPlaces(uses, findings);
   const used = new Set<unknown>();
   for (const use of uses) {
     const named = servicesOf(use);
@@ -43,15 +46,36 @@ export function checkTokenPolicies(gateway: Fields, policies: readonly Policy[],
 
 /** Finds the uses in a list of policies, and those inside `any`. */
 function findUses(list: unknown, path: ConfigPath, byName: ReadonlyMap<string, Policy>): TokenUse[] {
-  return asList(list).flatMap((entry, i) => {
+  return asList(list).flatMap((entry, i): TokenUse[] => {
     const name = typeof entry === 'string' ? entry : Object.keys(asFields(entry))[0];
     if (name === undefined) return [];
     const options = asFields(entry)[name];
     const at = [...path, i, ...(typeof entry === 'string' ? [] : [name])];
-    if (name === 'any') return findUses(options, at, byName);
+    if (name === 'any')
+      return findUses(options, at, byName).map((use) => ({ ...use, within: formatPath(at) }));
     const policy = byName.get(name);
     return policy?.authServices === undefined ? [] : [{ policy, options: asFields(options), path: at }];
   });
+}
+
+/** The first that finds something in its place decides, so that a second one for that place is never asked. */
+function checkPlaces(uses: readonly TokenUse[], findings: Findings): void {
+  const seen = new Map<string, string>();
+  for (const { within, policy, options, path } of uses) {
+    if (within === undefined) continue;
+    const { header, cookie } = asFields(options.from ?? { header: 'authorization' });
+    const headerPlace = typeof header === 'string' ? [`header ${header.toLowerCase()}`] : [];
+    const cookiePlace = typeof cookie === 'string' ? [`cookie ${cookie}`] : [];
+    for (const place of [...headerPlace, ...cookiePlace]) {
+      const other = seen.get(`${within} ${place}`);
+      if (other === undefined) seen.set(`${within} ${place}`, policy.name);
+      else
+        findings.refuse(
+          path,
+          `looks at the ${place}, as does the ${other} before it, which decides about it — give it another place by from`,
+        );
+    }
+  }
 }
 
 function servicesOf({ options, path }: TokenUse): NamedService[] {

@@ -196,7 +196,14 @@ describe('the services of policies', () => {
     [{ introspect: { service: 'partner' } }],
     [{ introspect: { service: 'code' } }],
     [{ jwt: { service: 'code' } }],
-    [{ any: [{ jwt: { service: 'other' } }, { introspect: { service: 'partner' } }] }],
+    [
+      {
+        any: [
+          { jwt: { service: 'other' } },
+          { introspect: { service: 'partner', from: { cookie: 'session' } } },
+        ],
+      },
+    ],
   ])('may be: %j', async (policy) => {
     const result = await load(services, [policy]);
     expect(result.ok ? [] : written(result.problems)).toEqual([]);
@@ -215,6 +222,10 @@ describe('the services of policies', () => {
     [{ any: [{ jwt: { service: 'mian' } }, 'api-key'] }, 'any[0].jwt.service: there is no auth service'],
     [{ jwt: { services: ['main', 'nameless'] } }, 'services[1]: names a service without issuer'],
     [{ jwt: { services: ['main', 'same'] } }, "services[1]: has the same issuer as 'main'"],
+    [
+      { any: ['jwt', { introspect: { service: 'partner' } }] },
+      'any[1].introspect: looks at the header authorization, as does the jwt before it',
+    ],
     [{ jwt: { services: ['main'] } }, 'services: names fewer than two — write service for one'],
     [{ jwt: { service: 'main', services: ['main', 'other'] } }, 'services: stands beside service'],
   ])('may not be: %j', async (policy, problem) => {
