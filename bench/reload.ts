@@ -143,6 +143,8 @@ the worker, to the load and to others.
 | 99.9 % | ${cells(disturbed, 0.999)} |
 | at most | ${cells(disturbed, 1)} |
 
+Of the busiest stretch ${disturbed.collectingMs.toFixed(1)} ms by the clock were garbage collection.
+
 Goal: no failed request, no cut WebSocket, heap within ${MAX_HEAP_GROWTH_MIB} MiB, not busy for more than ${MAX_STALL_MS} ms in one go: ${isMet ? 'met' : 'MISSED'}. ${machineNote()}
 `;
 console.log(report);
