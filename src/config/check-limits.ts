@@ -1,13 +1,12 @@
 import type { WrittenRoute, WrittenUse } from './check-access.ts';
-import { asList, type Findings } from './findings.ts';
+import type { Findings } from './findings.ts';
 import type { ConfigPath } from './problem.ts';
 
 const LIMITS: ReadonlySet<string> = new Set(['rate-limit', 'quota', 'concurrency']);
-const CALLER_KEY = /^(?:subject|api-key|claim:)/;
 
 /**
- * Checks that every limit has a name of its own, or is the same limit written in several places; that who is counted by is
- * known by then; and that nothing is counted where quotas are only read.
+ * Checks that every limit has a name of its own, or is the same limit written in several places, and that nothing is
+ * counted where quotas are only read.
  */
 export function checkLimits(
   topLevel: readonly WrittenUse[],
@@ -20,9 +19,6 @@ export function checkLimits(
     checkNames(uses, typeof fields.id === 'string' ? fields.id : undefined, firstByName, findings);
     if (fields.respond === 'quota') refuseQuotas(uses, findings);
   }
-  warnOfUnknownCallers(topLevel, [], findings);
-  for (const { fields, uses } of routes)
-    warnOfUnknownCallers(uses, fields.public === true ? [] : topLevel, findings);
 }
 
 function checkNames(
@@ -58,32 +54,6 @@ function refuseQuotas(uses: readonly WrittenUse[], findings: Findings): void {
   for (const { name, path } of uses) {
     if (name === 'quota') findings.refuse(path, 'has no effect where quotas are read — take it out');
   }
-}
-
-/** Counting by a caller whom nobody has identified counts by address instead, which may not be what was meant. */
-function warnOfUnknownCallers(
-  uses: readonly WrittenUse[],
-  before: readonly WrittenUse[],
-  findings: Findings,
-): void {
-  let isIdentified = before.some(identifies);
-  for (const use of uses) {
-    const { key } = use.options;
-    const callerKey = asList(Array.isArray(key) ? key : [key]).find(
-      (each) => typeof each === 'string' && CALLER_KEY.test(each),
-    );
-    if (LIMITS.has(use.name) && callerKey !== undefined && !isIdentified) {
-      findings.warn(
-        [...use.path, use.name, 'key'],
-        'counts by who is calling, but no policy before it finds that out, so the address counts — put one before it, or write key: ip',
-      );
-    }
-    isIdentified ||= identifies(use);
-  }
-}
-
-function identifies({ policy }: WrittenUse): boolean {
-  return policy?.access === 'identifies';
 }
 
 function placeOf(path: ConfigPath): string {

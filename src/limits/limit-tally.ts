@@ -1,15 +1,7 @@
 import type { GatewayError } from '../core/errors.ts';
 import type { ChargedLimits, LimitCharge, LimitStanding } from '../core/limit-store.ts';
-import type { AppliedLimit } from './applied-limit.ts';
-import type { LimitUse } from './limit-use.ts';
+import type { LimitUse, PreparedCharge } from './limit-use.ts';
 import type { UsageReader } from './usage-reader.ts';
-
-/** A charge, the limit that it is under, and the use in a list of policies that makes it. */
-export interface PreparedCharge {
-  readonly use: LimitUse;
-  readonly applied: AppliedLimit;
-  readonly charge: LimitCharge;
-}
 
 /** What limits that decide together have done about one exchange. */
 export interface LimitTally extends ChargedLimits {

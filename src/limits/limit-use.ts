@@ -1,10 +1,9 @@
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
-import type { LimitStanding } from '../core/limit-store.ts';
+import type { LimitCharge, LimitStanding } from '../core/limit-store.ts';
 import type { RequestKey } from '../core/request-key.ts';
 import { type AppliedLimit, quoteName } from './applied-limit.ts';
-import type { PreparedCharge } from './limit-tally.ts';
 import type { UsageCost } from './usage-cost.ts';
 
 export interface LimitUseOptions {
@@ -25,6 +24,13 @@ export interface LimitUseOptions {
   readonly usage: UsageCost | undefined;
   /** Whether `X-RateLimit-*` is sent too. */
   readonly legacyHeaders: boolean;
+}
+
+/** A charge, the limit that it is under, and the use in a list of policies that makes it. */
+export interface PreparedCharge {
+  readonly use: LimitUse;
+  readonly applied: AppliedLimit;
+  readonly charge: LimitCharge;
 }
 
 /** One use of a limit in a list of policies: knows what to charge, and what to say. */

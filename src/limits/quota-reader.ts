@@ -4,7 +4,7 @@ import { isPromise } from '../core/is-promise.ts';
 import type { LimitPeriod, LimitStanding } from '../core/limit-store.ts';
 import type { Reply } from '../core/message.ts';
 import type { LimitInstance } from './limit-instance.ts';
-import type { PreparedCharge } from './limit-tally.ts';
+import type { PreparedCharge } from './limit-use.ts';
 
 /** How a client stands with one quota. */
 export interface QuotaStanding {

@@ -1,6 +1,7 @@
 import type { HeaderList } from '../core/header-list.ts';
 import type { LimitStanding } from '../core/limit-store.ts';
-import { type LimitTally, type PreparedCharge, remainingOf } from './limit-tally.ts';
+import { type LimitTally, remainingOf } from './limit-tally.ts';
+import type { PreparedCharge } from './limit-use.ts';
 
 /**
  * Puts `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers) on an answer, for all limits that the
