@@ -1,6 +1,5 @@
 import type { OperatorServer } from '../admin/http-app.ts';
-import { loadConfig } from '../config/load.ts';
-import { ConfigError, formatProblem } from '../config/problem.ts';
+import { formatProblem } from '../config/problem.ts';
 import type { GatewayConfig, ListenerConfig } from '../config/schema.ts';
 import type { ApiKeyAdministration } from '../core/api-keys.ts';
 import { BufferBudget } from '../core/buffer-budget.ts';
@@ -29,19 +28,23 @@ import { ConnectionCount } from '../proxy/http-target.ts';
 import { buildSnapshot, type Snapshot } from '../snapshot/snapshot.ts';
 import type { SnapshotContext } from '../snapshot/snapshot-context.ts';
 import { VERSION } from '../version.ts';
-import { contentKeyOf, watchConfigFile } from './config-watch.ts';
+import { watchConfigFile } from './config-watch.ts';
+import { useLimits } from './gateway-limits.ts';
 import { createServices, type GatewayServices } from './gateway-services.ts';
 import { handleRequest, type ListenerRules } from './handle-request.ts';
 import { type InjectRequest, type InjectResponse, inject } from './inject.ts';
 import { Listeners } from './listeners.ts';
+import {
+  type ConfigSource,
+  type ConfigToPrepare,
+  type LoadedConfig,
+  loadConfiguration,
+} from './load-configuration.ts';
 import { openOperatorPorts } from './operator-ports.ts';
 import { findLateSettings, loadBeside } from './reload-config.ts';
+import type { PreparedConfig, WorkerRole } from './worker-role.ts';
 
-export interface GatewayOptions {
-  /** The configuration file: YAML, JSON, TypeScript or JavaScript. */
-  readonly configFile: string;
-  /** Where `${NAME}` in it finds its value. Default: the process's environment. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
+export interface GatewayOptions extends ConfigSource {
   /** The least weight of a log line. Default: `info`. */
   readonly logLevel?: LogLevel;
   /** Whether a changed configuration file is taken up by itself. Default: true. */
@@ -59,44 +62,6 @@ export interface GatewayOptions {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const loaded = await loadConfiguration(options);
   return new Gateway(options, loaded, options.logDestination ?? (await openLogDestination()));
-}
-
-/** Loads the configuration to start with. Rejects with a `ConfigError` that holds all problems of the file. */
-export async function loadConfiguration({
-  configFile,
-  env = process.env,
-}: Pick<GatewayOptions, 'configFile' | 'env'>): Promise<LoadedConfig> {
-  const contentKey = await contentKeyOf(configFile);
-  const loaded = await loadConfig(configFile, { policies: builtInPolicies, env });
-  if (!loaded.ok) throw new ConfigError(loaded.problems);
-  return { ...loaded, contentKey };
-}
-
-/** A configuration and the policies that it brings along. */
-export interface ConfigToPrepare {
-  readonly config: GatewayConfig;
-  readonly customPolicies: readonly Policy[];
-}
-
-/** A configuration as it was loaded from a file. */
-export interface LoadedConfig extends ConfigToPrepare {
-  /** What the file held, so that later changes are seen. */
-  readonly contentKey: string | undefined;
-}
-
-/** What a supervisor gives the gateway of a worker, which it configures, watches and speaks for. */
-export interface WorkerRole {
-  /** The version of the configuration that it starts with. */
-  readonly version: number;
-  /** What the keys of TLS tickets are made from, so that a session begun at one worker resumes at another. */
-  readonly ticketSecret: Uint8Array;
-}
-
-/** A configuration that is ready beside the one that runs. One of the two functions is to be called. */
-export interface PreparedConfig {
-  /** Puts it in force, which cannot fail. */
-  commit(): void;
-  discard(): Promise<void>;
 }
 
 /** An API gateway: listens, handles requests, changes its configuration under way. */
@@ -139,7 +104,15 @@ export class Gateway implements GatewayControl {
     this.log = createLog({ level, destination });
     this.accessLog = createAccessLog({ destination, level, clock: this.clock });
     const { clock, log, kept, config, metrics_: metrics } = this;
-    this.services = createServices({ configFile: options.configFile, config, kept, log, clock, metrics });
+    this.services = createServices({
+      configFile: options.configFile,
+      config,
+      kept,
+      log,
+      clock,
+      metrics,
+      limits: role?.limits && useLimits(role.limits),
+    });
     this.listeners = new Listeners({
       services: this.services,
       clock: this.clock,

@@ -1,4 +1,5 @@
-import { Gateway, type GatewayOptions, loadConfiguration } from '../gateway/gateway.ts';
+import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
+import { loadConfiguration } from '../gateway/load-configuration.ts';
 import { openLogDestination } from '../observability/log-destination.ts';
 import { Supervisor } from './supervisor.ts';
 

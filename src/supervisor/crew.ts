@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import type { LimitStore } from '../core/limit-store.ts';
 import type { Counter, Log, Metrics } from '../core/services.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import { RestartDelay } from './restart-delay.ts';
@@ -12,6 +13,8 @@ export interface CrewOptions {
   readonly log: Log;
   readonly destination: LogDestination;
   readonly metrics: Metrics;
+  /** The counters of limits that all workers share. */
+  readonly limits: LimitStore;
   /** How long an event loop may stand still before its worker is killed and replaced. */
   readonly hungAfterMs: number;
   /** What a worker that is started has to run. */
@@ -28,6 +31,8 @@ interface Place {
   cancelRestart: () => void;
 }
 
+/** How long a process may take until its event loop turns for the first time: it imports much before. */
+const BOOT_MS = 60_000;
 const WATCH_INTERVAL_MS = 500;
 /** How much longer than the time to drain a worker may take until it is killed. */
 const STOP_GRACE_MS = 5000;
@@ -134,8 +139,8 @@ export class Crew {
 
   /** Puts a new worker in a place. Rejects, with the former one left there, when it cannot start. */
   private async fill(place: Place, shared: SharedConfig): Promise<void> {
-    const { clock, destination, setup, log } = this.options;
-    const worker = new WorkerProcess({ number: place.number, clock, destination });
+    const { clock, destination, limits, setup, log } = this.options;
+    const worker = new WorkerProcess({ number: place.number, clock, destination, limits });
     this.processes.add(worker);
     void worker.ended.then((end) => {
       this.processes.delete(worker);
@@ -193,10 +198,11 @@ export class Crew {
     this.lastLookAt = now;
     for (const worker of this.processes) {
       if (wasAway) worker.lastPulseAt = now;
-      if (now - worker.lastPulseAt < hungAfterMs || worker.wasHung) continue;
+      const limitMs = worker.hasPulse ? hungAfterMs : Math.max(hungAfterMs, BOOT_MS);
+      if (now - worker.lastPulseAt < limitMs || worker.wasHung) continue;
       worker.wasHung = true;
       log.error(
-        { worker: worker.number, pid: worker.pid, silentForMs: hungAfterMs },
+        { worker: worker.number, pid: worker.pid, silentForMs: limitMs },
         'a worker hangs; it is killed',
       );
       worker.kill();

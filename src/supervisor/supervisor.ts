@@ -13,7 +13,9 @@ import type {
 } from '../core/control.ts';
 import type { Log } from '../core/services.ts';
 import { watchConfigFile } from '../gateway/config-watch.ts';
-import type { GatewayOptions, LoadedConfig } from '../gateway/gateway.ts';
+import type { GatewayOptions } from '../gateway/gateway.ts';
+import { createMemoryLimits, type GatewayLimits } from '../gateway/gateway-limits.ts';
+import type { LoadedConfig } from '../gateway/load-configuration.ts';
 import { createGatewayKeys } from '../gateway/open-api-keys.ts';
 import { openOperatorPorts } from '../gateway/operator-ports.ts';
 import { findLateSettings, loadBeside } from '../gateway/reload-config.ts';
@@ -51,6 +53,7 @@ export class Supervisor implements GatewayControl {
   private readonly mergedMetrics = new MergedMetrics();
   private readonly crew: Crew;
   private readonly keys: GatewayKeys;
+  private readonly limits: GatewayLimits;
   private readonly loaded: LoadedConfig;
   private current: SharedConfig;
   private code: CodeKeys = new Map();
@@ -72,6 +75,8 @@ export class Supervisor implements GatewayControl {
     this.ownMetrics.setConfigVersion(1);
     this.ownMetrics.watchDroppedLogLines(() => destination.droppedLines);
     const services = { log: this.log, clock, metrics: this.ownMetrics, random: Math.random };
+    // With Redis the workers never ask for it.
+    this.limits = createMemoryLimits(services);
     this.keys = createGatewayKeys(loaded.config, services);
     this.crew = new Crew({
       count: options.workers,
@@ -80,6 +85,7 @@ export class Supervisor implements GatewayControl {
       log: this.log,
       destination,
       metrics: this.ownMetrics,
+      limits: this.limits.store,
       hungAfterMs: options.hungAfterMs ?? HUNG_AFTER_MS,
       current: () => this.current,
       onMetricsOfEnded: (text) => this.mergedMetrics.keep(text),
@@ -95,6 +101,7 @@ export class Supervisor implements GatewayControl {
     process.title = 'sallyport: supervisor';
     try {
       this.code = await readCodeKeys(this.current.config);
+      await this.prepareLimits(this.current.config);
       await this.crew.inTurn(() => this.crew.start());
       this.operatorServers = await openOperatorPorts(this.current.config, this, this.log);
     } catch (error) {
@@ -159,6 +166,11 @@ export class Supervisor implements GatewayControl {
     return { ...mergeDescriptions(all), version: this.current.version };
   }
 
+  /** All workers read the same counters. */
+  async readQuotas(keys: readonly string[]): Promise<readonly object[]> {
+    return (await this.crew.serving[0]?.channel.call('readQuotas', keys)) ?? [];
+  }
+
   /** Workers hear of changes from the store, which all share. */
   administerKeys(): Promise<ApiKeyAdministration> {
     return this.keys.administer();
@@ -217,6 +229,7 @@ export class Supervisor implements GatewayControl {
 
   /** Gives `next` to all workers, or rejects and leaves them as they are. */
   private async takeUp(next: SharedConfig): Promise<void> {
+    await this.prepareLimits(next.config);
     const code = await readCodeKeys(next.config);
     if (isCodeChanged(this.code, code) || this.crew.serving.length === 0) {
       this.log.info({}, 'code has changed; the workers are replaced one by one');
@@ -226,6 +239,10 @@ export class Supervisor implements GatewayControl {
       await this.switchAll(next);
       this.code = new Map([...this.code, ...code]);
     }
+  }
+
+  private async prepareLimits(config: GatewayConfig): Promise<void> {
+    if (config.redis === undefined) await this.limits.prepare(config);
   }
 
   /**
@@ -277,7 +294,7 @@ export class Supervisor implements GatewayControl {
   private async abandon(): Promise<void> {
     this.currentState = 'closed';
     await Promise.all(this.operatorServers.splice(0).map((server) => server.close()));
-    await this.keys.close();
+    await Promise.all([this.keys.close(), this.limits.close()]);
     this.ownMetrics.close();
   }
 }

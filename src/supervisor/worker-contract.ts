@@ -1,6 +1,7 @@
 import type { GatewayConfig, RouteConfig } from '../config/schema.ts';
 import type { GatewayDescription, Readiness } from '../core/control.ts';
 import type { LogLevel } from '../observability/log.ts';
+import type { LimitMethods } from './shared-limits.ts';
 
 /** What a worker is told before anything else. */
 export interface WorkerSetup {
@@ -30,6 +31,7 @@ export interface WorkerMethods {
   commit(): void;
   discard(): Promise<void>;
   describe(): Promise<GatewayDescription>;
+  readQuotas(keys: readonly string[]): Promise<readonly object[]>;
   metrics(): Promise<MetricsText>;
   /** Drains. Gives the metrics as they are at the end. */
   stop(options: StopOptions): Promise<MetricsText>;
@@ -41,7 +43,7 @@ export interface MetricsText {
 }
 
 /** What a worker tells and asks of its supervisor. */
-export interface SupervisorMethods {
+export interface SupervisorMethods extends LimitMethods {
   /** Says that the event loop turns, and how things stand. */
   pulse(readiness: Readiness): void;
 }

@@ -3,10 +3,12 @@ import { fileURLToPath } from 'node:url';
 import type { GatewayConfig } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Readiness } from '../core/control.ts';
+import type { LimitStore } from '../core/limit-store.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import { Channel } from './channel.ts';
 import { forwardLines } from './forward-lines.ts';
 import { sendConfig } from './send-config.ts';
+import { serveLimits } from './shared-limits.ts';
 import type { SupervisorMethods, WorkerMethods, WorkerSetup } from './worker-contract.ts';
 
 /** A configuration that all workers are to have. */
@@ -25,6 +27,8 @@ export interface WorkerProcessOptions {
   readonly number: number;
   readonly clock: Clock;
   readonly destination: LogDestination;
+  /** The counters of limits that all workers share. */
+  readonly limits: LimitStore;
 }
 
 /** How long the last lines of a process that has ended are waited for. */
@@ -58,21 +62,25 @@ export class WorkerProcess {
   /** Whether its event loop stood still, so that it was killed. */
   wasHung = false;
   lastPulseAt: number;
+  /** Whether its event loop has turned once. */
+  hasPulse = false;
   readiness: Readiness = { isReady: false, details: [] };
   ports: readonly number[] = [];
   /** The metrics as they were last asked for. */
   lastMetrics: string | undefined = undefined;
   private readonly worker: Worker;
 
-  constructor({ number, clock, destination }: WorkerProcessOptions) {
+  constructor({ number, clock, destination, limits }: WorkerProcessOptions) {
     this.number = number;
     this.startedAt = clock.monotonic();
     this.lastPulseAt = this.startedAt;
     this.worker = cluster.fork({ SALLYPORT_WORKER: String(number) });
     const child = this.worker.process;
     const methods: SupervisorMethods = {
+      ...serveLimits(limits),
       pulse: (readiness) => {
         this.lastPulseAt = clock.monotonic();
+        this.hasPulse = true;
         this.readiness = readiness;
       },
     };

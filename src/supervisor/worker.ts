@@ -1,16 +1,15 @@
 import cluster from 'node:cluster';
+import { access } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { importCustomPolicies } from '../config/custom-policies.ts';
 import type { GatewayConfig, RouteConfig } from '../config/schema.ts';
 import type { GatewayDescription } from '../core/control.ts';
-import {
-  type ConfigToPrepare,
-  Gateway,
-  type GatewayOptions,
-  type PreparedConfig,
-} from '../gateway/gateway.ts';
+import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
+import type { ConfigToPrepare } from '../gateway/load-configuration.ts';
+import type { PreparedConfig } from '../gateway/worker-role.ts';
 import { openLogDestination } from '../observability/log-destination.ts';
 import { Channel } from './channel.ts';
+import { SharedLimits } from './shared-limits.ts';
 import {
   type MetricsText,
   PULSE_MS,
@@ -26,7 +25,7 @@ export function runWorker(): void {
   // Whoever signals the whole group means the supervisor, which tells us.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
   const worker = new Worker();
-  const supervisor = new Channel<SupervisorMethods>(process, worker);
+  const { supervisor } = worker;
   setInterval(() => supervisor.tell('pulse', worker.readiness), PULSE_MS);
   // Node would end the process at once, with requests under way.
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
@@ -38,6 +37,7 @@ export function runWorker(): void {
 
 /** The worker's side of the contract. */
 class Worker implements WorkerMethods {
+  readonly supervisor: Channel<SupervisorMethods> = new Channel(process, this);
   private setup: WorkerSetup | undefined = undefined;
   private config: GatewayConfig | undefined = undefined;
   private routes: RouteConfig[] = [];
@@ -68,7 +68,8 @@ class Worker implements WorkerMethods {
     const options: GatewayOptions = { configFile, logLevel, watch: false };
     // The supervisor makes its lines readable where somebody reads them.
     const destination = await openLogDestination({ pretty: false });
-    this.gateway = new Gateway(options, loaded, destination, { version, ticketSecret });
+    const limits = loaded.config.redis === undefined ? this.shareLimits() : undefined;
+    this.gateway = new Gateway(options, loaded, destination, { version, ticketSecret, limits });
     await this.gateway.start();
     return this.gateway.ports;
   }
@@ -92,6 +93,10 @@ class Worker implements WorkerMethods {
     return this.running.describe();
   }
 
+  readQuotas(keys: readonly string[]): Promise<readonly object[]> {
+    return this.running.readQuotas(keys);
+  }
+
   metrics(): Promise<MetricsText> {
     return this.running.metrics();
   }
@@ -107,6 +112,14 @@ class Worker implements WorkerMethods {
     await this.gateway?.close({ delayMs: 0 });
   }
 
+  /** Nobody waits for what is only counted. */
+  private shareLimits(): SharedLimits {
+    return new SharedLimits({
+      charge: (charges) => this.supervisor.call('charge', charges),
+      chargeAfterwards: (charges) => this.supervisor.tell('chargeAfterwards', charges),
+    });
+  }
+
   private get running(): Gateway {
     if (this.gateway === undefined) throw new TypeError('the worker has not been started');
     return this.gateway;
@@ -120,6 +133,8 @@ class Worker implements WorkerMethods {
     this.config = undefined;
     this.routes = [];
     const folder = dirname(resolve(this.setup.configFile));
+    // One that is missing by now would stand there as a policy that lets everything pass.
+    for (const file of Object.values(config.customPolicies)) await access(file);
     const { policies, problems } = await importCustomPolicies(config.customPolicies, folder);
     const [problem] = problems;
     if (problem !== undefined)

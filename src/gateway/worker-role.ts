@@ -1,0 +1,18 @@
+import type { LimitStore } from '../core/limit-store.ts';
+
+/** What a supervisor gives the gateway of a worker, which it configures, watches and speaks for. */
+export interface WorkerRole {
+  /** The version of the configuration that it starts with. */
+  readonly version: number;
+  /** What the keys of TLS tickets are made from, so that a session begun at one worker resumes at another. */
+  readonly ticketSecret: Uint8Array;
+  /** The counters of limits that all workers have; left out: as one process keeps them. */
+  readonly limits?: LimitStore | undefined;
+}
+
+/** A configuration that is ready beside the one that runs. One of the two functions is to be called. */
+export interface PreparedConfig {
+  /** Puts it in force, which cannot fail. */
+  commit(): void;
+  discard(): Promise<void>;
+}
