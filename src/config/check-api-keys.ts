@@ -27,8 +27,6 @@ function asksForKeys(gateway: Fields): boolean {
 
 function isKeyPolicy(entry: unknown): boolean {
   if (typeof entry === 'string') return entry === 'api-key';
-  const { any, ...use } = asFields(entry);
-  return (
-    'api-key' in use || asList(any ?? []).some(isKeyPolicy) || asList(asFields(any).of).some(isKeyPolicy)
-  );
+  const use = asFields(entry);
+  return 'api-key' in use || asList(use.any).some(isKeyPolicy);
 }

@@ -23,6 +23,8 @@ interface OpenKeys {
 export class GatewayKeys implements ApiKeys {
   private readonly options: GatewayKeysOptions;
   private opening: Promise<OpenKeys> | undefined = undefined;
+  private verifying: Promise<KeyVerifier> | undefined = undefined;
+  /** The same, once it is there. */
   private verifier: KeyVerifier | undefined = undefined;
   private stopMeasuring: () => void = () => {};
 
@@ -30,21 +32,12 @@ export class GatewayKeys implements ApiKeys {
     this.options = options;
   }
 
-  async open(): Promise<ApiKeyVerifier> {
-    const { log, clock, metrics } = this.options.services;
-    const opened = await this.openOnce();
-    if (this.verifier === undefined) {
-      const verifier = new KeyVerifier({ ...opened, clock, log });
-      this.verifier = verifier;
-      this.stopMeasuring = metrics.gauge(
-        'gateway_api_key_store_up',
-        'Whether the store of the API keys answers.',
-        {},
-        () => (verifier.isStoreAway ? 0 : 1),
-      );
-    }
-    await this.verifier.poll();
-    return this.verifier;
+  open(): Promise<ApiKeyVerifier> {
+    this.verifying ??= this.startVerifier().catch((error: unknown) => {
+      this.verifying = undefined;
+      throw error;
+    });
+    return this.verifying;
   }
 
   /** Opens the store to administer it. What is changed through it holds in this process at once. */
@@ -57,7 +50,7 @@ export class GatewayKeys implements ApiKeys {
     });
     const told = async <T>(change: Promise<T>): Promise<T> => {
       const result = await change;
-      await this.verifier?.poll();
+      await this.verifier?.catchUp();
       return result;
     };
     return {
@@ -74,11 +67,24 @@ export class GatewayKeys implements ApiKeys {
   }
 
   async close(): Promise<void> {
+    await this.verifying?.catch(() => {});
     this.stopMeasuring();
     await this.verifier?.close();
     const opened = await this.opening?.catch(() => undefined);
     this.opening = undefined;
     await opened?.store.close();
+  }
+
+  private async startVerifier(): Promise<KeyVerifier> {
+    const { log, clock, metrics } = this.options.services;
+    const verifier = new KeyVerifier({ ...(await this.openOnce()), clock, log });
+    this.verifier = verifier;
+    const help = 'Whether the store of the API keys answers.';
+    this.stopMeasuring = metrics.gauge('gateway_api_key_store_up', help, {}, () =>
+      verifier.isStoreAway ? 0 : 1,
+    );
+    await verifier.poll();
+    return verifier;
   }
 
   /** What could not be opened may be tried again, as by the next reload. */

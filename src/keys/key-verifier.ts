@@ -98,6 +98,12 @@ export class KeyVerifier implements ApiKeyVerifier {
     return this.polling;
   }
 
+  /** Takes up everything that was changed until now, which an answer that is on its way may not know. */
+  async catchUp(): Promise<void> {
+    await this.polling;
+    await this.poll();
+  }
+
   /** Writes down when keys were used. What cannot be written is written the next time. */
   async markUsed(): Promise<void> {
     const { used } = this;
