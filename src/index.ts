@@ -42,6 +42,7 @@ export {
   authorize,
   basic,
   bodyLimit,
+  clientCertificate,
   concurrency,
   cors,
   forwardAuth,

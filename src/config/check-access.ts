@@ -10,6 +10,8 @@ export interface WrittenUse {
   /** `undefined` where there is none of that name. */
   readonly policy: Policy | undefined;
   readonly options: Fields;
+  /** Names of the policies within `any`. */
+  readonly ways: readonly string[];
   readonly path: ConfigPath;
 }
 
@@ -30,6 +32,7 @@ export interface WrittenRoute {
 export function checkAccess(
   topLevel: readonly WrittenUse[],
   routes: readonly WrittenRoute[],
+  listeners: unknown,
   findings: Findings,
 ): void {
   // 1.
@@ -45,6 +48,7 @@ export function checkAccess(
     checkOrder(uses, inherited, false, findings);
     checkParams(fields.public === true ? uses : [...topLevel, ...uses], fields, findings);
   }
+  checkCertificates([...topLevel, ...routes.flatMap(({ uses }) => uses)], listeners, findings);
   // 3.
   for (const { options, name, path } of [...topLevel, ...routes.flatMap(({ uses }) => uses)]) {
     if (options.dangerouslyObserve === true)
@@ -121,6 +125,20 @@ function checkOrder(
       'names the caller, but nothing before it finds out who that is, so that all count by address';
     if (later === undefined) findings.warn(at, `${text} — put jwt, api-key or another way in before it`);
     else findings.refuse(at, `${text} — put it behind what identifies, or write key: ip`);
+  }
+}
+
+/** No client is asked for a certificate unless a listener says so. */
+function checkCertificates(uses: readonly WrittenUse[], listeners: unknown, findings: Findings): void {
+  const asks = (listener: unknown): boolean =>
+    asFields(asFields(listener).tls).clientCertificates !== undefined;
+  if (asList(listeners).some(asks)) return;
+  for (const { name, path, ways } of uses) {
+    if (name !== 'client-certificate' && !ways.includes('client-certificate')) continue;
+    findings.refuse(
+      path,
+      'wants certificates, but no listener asks clients for them — add clientCertificates to the tls of a listener',
+    );
   }
 }
 

@@ -17,17 +17,22 @@ export function checkPolicies(gateway: Fields, policies: readonly Policy[], find
     };
   });
   for (const uses of [topLevel, ...routes.map((route) => route.uses)]) checkDoubles(uses, findings);
-  checkAccess(topLevel, routes, findings);
+  checkAccess(topLevel, routes, gateway.listeners, findings);
   checkLimits(topLevel, routes, findings);
 }
 
 function readUses(list: unknown, path: ConfigPath, byName: ReadonlyMap<string, Policy>): WrittenUse[] {
   return asList(list).flatMap((entry, i) => {
-    const name = typeof entry === 'string' ? entry : Object.keys(asFields(entry))[0];
+    const name = nameOf(entry);
     if (name === undefined) return [];
-    const options = asFields(asFields(entry)[name]);
-    return [{ name, policy: byName.get(name), options, path: [...path, i] }];
+    const options = asFields(entry)[name];
+    const ways = asList(options).flatMap((way) => nameOf(way) ?? []);
+    return [{ name, policy: byName.get(name), options: asFields(options), ways, path: [...path, i] }];
   });
+}
+
+function nameOf(entry: unknown): string | undefined {
+  return typeof entry === 'string' ? entry : Object.keys(asFields(entry))[0];
 }
 
 /** No list of policies says twice what can be said once: a second `cors` would undo the first. */

@@ -35,6 +35,18 @@ function tlsSchema(file: () => z.ZodType<string, string>) {
       .min(1, { error: 'is empty — name at least one certFile and keyFile' })
       .describe('Chosen by the name that the client asks for (SNI); the first one where none fits.'),
     minVersion: z.enum(['1.2', '1.3']).prefault('1.2').describe('Lowest TLS version taken.'),
+    clientCertificates: z
+      .strictObject({
+        caFile: file().describe('PEM file with the authorities whose certificates are taken. No others are.'),
+        required: z
+          .boolean()
+          .prefault(false)
+          .describe(
+            'Turns away clients without a good certificate; else the policy `client-certificate` decides.',
+          ),
+      })
+      .optional()
+      .describe('Asks clients for certificates (mutual TLS); left out: not.'),
   });
 }
 

@@ -46,6 +46,13 @@ function namedFiles(gateway: Fields): NamedFile[] {
       filesOf(certificate, ['listeners', i, 'tls', 'certificates', j], ['certFile', 'keyFile']),
     ),
   );
+  const clientCas = asList(gateway.listeners).flatMap((listener, i) =>
+    filesOf(
+      asFields(asFields(listener).tls).clientCertificates,
+      ['listeners', i, 'tls', 'clientCertificates'],
+      ['caFile'],
+    ),
+  );
   const upstreams = Object.entries(asFields(gateway.upstreams)).flatMap(([name, upstream]) => [
     ...filesOf(upstream, ['upstreams', name], ['app']),
     ...filesOf(asFields(upstream).tls, ['upstreams', name, 'tls'], ['caFile', 'certFile', 'keyFile']),
@@ -61,7 +68,7 @@ function namedFiles(gateway: Fields): NamedFile[] {
     Object.keys(asFields(gateway.customPolicies)),
   );
   const redis = filesOf(asFields(gateway.redis).tls, ['redis', 'tls'], ['caFile', 'certFile', 'keyFile']);
-  return [...certificates, ...upstreams, ...policies, ...redis, ...authFiles(gateway)];
+  return [...certificates, ...clientCas, ...upstreams, ...policies, ...redis, ...authFiles(gateway)];
 }
 
 function authFiles(gateway: Fields): NamedFile[] {

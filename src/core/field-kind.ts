@@ -33,6 +33,8 @@ export const FieldKind = {
   xRealIp: 25,
   /** Any `access-control-*`: on an answer, the gateway's `cors` owns them. */
   accessControl: 26,
+  /** What proxies say about the certificate of a client, which only trusted ones may. */
+  clientCertificate: 27,
 } as const;
 
 const KNOWN: Readonly<Record<string, number>> = {
@@ -60,6 +62,9 @@ const KNOWN: Readonly<Record<string, number>> = {
   'http2-settings': FieldKind.http2Settings,
   'max-forwards': FieldKind.maxForwards,
   'x-real-ip': FieldKind.xRealIp,
+  'client-cert': FieldKind.clientCertificate,
+  'client-cert-chain': FieldKind.clientCertificate,
+  'x-forwarded-client-cert': FieldKind.clientCertificate,
 };
 
 const SLOTS = 1024;

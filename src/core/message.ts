@@ -3,6 +3,23 @@ import type { HeaderList } from './header-list.ts';
 
 export type HttpVersion = '1.0' | '1.1' | '2';
 
+/** A certificate that a client showed and that an authority of our configuration has signed. */
+export interface ClientCertificate {
+  /** `CN` of the subject, where there is exactly one. */
+  readonly commonName: string | undefined;
+  readonly dnsNames: readonly string[];
+  readonly uris: readonly string[];
+  readonly emails: readonly string[];
+  readonly issuer: string;
+  /** In hexadecimal. */
+  readonly serialNumber: string;
+  /** SHA-256 of the certificate in hexadecimal, lower case. */
+  readonly fingerprint: string;
+  /** Milliseconds since 1970. */
+  readonly validFrom: number;
+  readonly validTo: number;
+}
+
 /** What is known of the connection that a request came on. One object a connection. */
 export interface ClientInfo {
   /** The address of the peer, which may be a proxy in front of us. IPv4-mapped IPv6 addresses are written as IPv4. */
@@ -12,6 +29,8 @@ export interface ClientInfo {
   readonly isSecure: boolean;
   /** The host name that the client asked for in TLS (SNI). */
   readonly serverName: string | undefined;
+  /** Present only where it was verified. */
+  readonly certificate?: ClientCertificate | undefined;
 }
 
 /** A request as it came from a client, well formed and framed, its target not yet normalised. */

@@ -122,6 +122,7 @@ class RequestRun implements ForwardOwner {
     const origin = this.snapshot.findOrigin(request.client.remoteAddress, request.headers);
     exchange.clientAddress = origin.address;
     exchange.isTrustedPeer = origin.isTrusted;
+    if (!origin.isTrusted) exchange.headers.deleteKind(FieldKind.clientCertificate);
     exchange.scheme = origin.scheme ?? (request.client.isSecure ? 'https' : 'http');
     exchange.host = hostNameOf(request.authority);
     exchange.publicAuthority = publicAuthorityOf(origin, exchange.scheme, request.authority);

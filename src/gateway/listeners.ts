@@ -116,8 +116,12 @@ export class Listeners {
 
   private async readCertificates({ tls }: ListenerConfig): Promise<CertificateStore | undefined> {
     if (tls === undefined) return undefined;
-    const { minVersion, certificates } = tls;
-    return loadCertificates(certificates, { minVersion, now: this.context.clock.now() });
+    const { minVersion, certificates, clientCertificates } = tls;
+    return loadCertificates(certificates, {
+      minVersion,
+      clientCertificates,
+      now: this.context.clock.now(),
+    });
   }
 
   private async openPort(
@@ -185,7 +189,7 @@ export class Listeners {
 
 /** What cannot be changed while a port is open. */
 function keyOf({ host, port, tls }: ListenerConfig): string {
-  return JSON.stringify([host, port, tls !== undefined]);
+  return JSON.stringify([host, port, tls !== undefined, tls?.clientCertificates?.required]);
 }
 
 /**

@@ -4,6 +4,7 @@ import { apiKey } from './api-key.ts';
 import { authorize } from './authorize.ts';
 import { basic } from './basic.ts';
 import { bodyLimit } from './body-limit.ts';
+import { clientCertificate } from './client-certificate.ts';
 import { concurrency } from './concurrency.ts';
 import { cors } from './cors.ts';
 import { forwardAuth } from './forward-auth.ts';
@@ -19,7 +20,7 @@ import { securityHeaders } from './security-headers.ts';
 import { signature } from './signature.ts';
 
 /** Every way to find out who is calling. */
-const waysIn: readonly Policy[] = [jwt, introspect, apiKey, basic, signature, forwardAuth];
+const waysIn: readonly Policy[] = [jwt, introspect, apiKey, basic, signature, clientCertificate, forwardAuth];
 
 /** Puts several of them side by side. */
 const any = anyOf(waysIn);
@@ -47,6 +48,7 @@ export {
   authorize,
   basic,
   bodyLimit,
+  clientCertificate,
   concurrency,
   cors,
   forwardAuth,

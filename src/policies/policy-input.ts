@@ -4,6 +4,7 @@ import type { apiKey } from './api-key.ts';
 import type { authorize } from './authorize.ts';
 import type { basic } from './basic.ts';
 import type { bodyLimit } from './body-limit.ts';
+import type { clientCertificate } from './client-certificate.ts';
 import type { concurrency } from './concurrency.ts';
 import type { cors } from './cors.ts';
 import type { forwardAuth } from './forward-auth.ts';
@@ -35,13 +36,21 @@ export interface PolicyOptions {
   'api-key': OptionsOf<typeof apiKey> & DangerouslyObservable;
   basic: OptionsOf<typeof basic> & DangerouslyObservable;
   signature: OptionsOf<typeof signature> & DangerouslyObservable;
+  'client-certificate': OptionsOf<typeof clientCertificate> & DangerouslyObservable;
   'forward-auth': OptionsOf<typeof forwardAuth> & DangerouslyObservable;
   any: readonly WayIn[];
   authorize: OptionsOf<typeof authorize> & DangerouslyObservable;
 }
 
 /** The policies that find out who is calling, several of which may stand within `any`. */
-type WayInName = 'jwt' | 'introspect' | 'api-key' | 'basic' | 'signature' | 'forward-auth';
+type WayInName =
+  | 'jwt'
+  | 'introspect'
+  | 'api-key'
+  | 'basic'
+  | 'signature'
+  | 'client-certificate'
+  | 'forward-auth';
 
 /** An entry within `any`. */
 export type WayIn = { [Name in WayInName]: PolicyEntryInput<Name> | NameAlone<Name> }[WayInName];

@@ -91,3 +91,10 @@ export function forwardAuth(options: PolicyOptions['forward-auth']): PolicyEntry
 export function signature(options: PolicyOptions['signature']): PolicyEntryInput<'signature'> {
   return { signature: options };
 }
+
+/** Uses `client-certificate` in a configuration: `clientCertificate({ clients: { 'orders-service': {} } })`. */
+export function clientCertificate(
+  options: PolicyOptions['client-certificate'] = {},
+): PolicyEntryInput<'client-certificate'> {
+  return { 'client-certificate': options };
+}

@@ -54,7 +54,7 @@ function signingKey() {
         .regex(/^[A-Za-z0-9+/]+={0,2}$/, { error: 'is not base64 — write letters, digits, + and /' })
         .optional()
         .describe('Shared secret in base64, in place of `secret`.'),
-      publicKey: text().optional().describe('Public key as PEM, such as `${file:./partner.pem}`.'),
+      publicKey: text().optional().describe('Public key as PEM: the text, or a reference to a file.'),
       algorithm: z
         .enum(SIGNATURE_ALGORITHMS)
         .optional()

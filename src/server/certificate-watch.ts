@@ -57,6 +57,7 @@ function watchFolder(folder: string, onEvent: () => void, log: Services['log']):
 
 function foldersOf(store: CertificateStore): string[] {
   const files = store.files.flatMap(({ certFile, keyFile }) => [certFile, keyFile]);
+  if (store.clientCertificates !== undefined) files.push(store.clientCertificates.caFile);
   return [...new Set(files.map((file) => dirname(file)))];
 }
 
@@ -74,13 +75,14 @@ function createCheck(
 
   const readAgain = async (): Promise<void> => {
     try {
-      const contents = await readCertificateFiles(current.files);
+      const contents = await readCertificateFiles(current.files, current.clientCertificates);
       if (isStopped) return;
       if (contents.contentKey === current.contentKey) {
         lastProblem = '';
         return log.debug({}, 'certificates are unchanged');
       }
-      current = buildCertificateStore(contents, { minVersion: current.minVersion, now: clock.now() });
+      const { minVersion, clientCertificates } = current;
+      current = buildCertificateStore(contents, { minVersion, clientCertificates, now: clock.now() });
       lastProblem = '';
       log.info({ files: current.files, warnings: current.warnings }, 'certificates replaced');
       onChange(current);

@@ -17,12 +17,23 @@ export interface CertificateOptions {
   readonly minVersion: TlsVersion;
   /** Milliseconds since 1970, for warnings about certificates that ended. */
   readonly now: number;
+  /** Asks clients for certificates. */
+  readonly clientCertificates?: ClientCertificateOptions | undefined;
+}
+
+export interface ClientCertificateOptions {
+  /** PEM: the authorities whose certificates are taken. No others are. */
+  readonly caFile: string;
+  /** Whether a client without one is turned away. */
+  readonly required: boolean;
 }
 
 /** Certificates by the host names they are for. Never changes; replaced files make a new store. */
 export interface CertificateStore {
   readonly files: readonly CertificateFiles[];
   readonly minVersion: TlsVersion;
+  /** How clients are asked for certificates, `undefined` where they are not. */
+  readonly clientCertificates: ClientCertificateOptions | undefined;
   /** Changes whenever one of the files does. */
   readonly contentKey: string;
   /** What is amiss though usable, a sentence each. */
@@ -71,18 +82,23 @@ export async function loadCertificates(
   files: readonly CertificateFiles[],
   options: CertificateOptions,
 ): Promise<CertificateStore> {
-  const read = await readCertificateFiles(files);
+  const read = await readCertificateFiles(files, options.clientCertificates);
   return buildCertificateStore(read, options);
 }
 
 /** The bytes of certificate files, and a key that changes whenever they do. */
 export interface CertificateContents {
   readonly pairs: readonly (CertificateFiles & { readonly cert: Buffer; readonly key: Buffer })[];
+  /** The authorities of clients' certificates. */
+  readonly clientCa: Buffer | undefined;
   readonly contentKey: string;
 }
 
 /** Reads the bytes of every file. Rejects with a `CertificateError` that holds all problems. */
-export async function readCertificateFiles(files: readonly CertificateFiles[]): Promise<CertificateContents> {
+export async function readCertificateFiles(
+  files: readonly CertificateFiles[],
+  clientCertificates: ClientCertificateOptions | undefined,
+): Promise<CertificateContents> {
   const problems: string[] = [];
   const hash = createHash('sha256');
   const pairs = await Promise.all(
@@ -92,11 +108,13 @@ export async function readCertificateFiles(files: readonly CertificateFiles[]): 
       return { ...pair, cert, key };
     }),
   );
+  const clientCa = clientCertificates && (await readPem(clientCertificates.caFile, problems));
   if (problems.length > 0) throw new CertificateError(problems);
+  if (clientCa !== undefined) hash.update(`ca:${clientCa.length}:`).update(clientCa);
   for (const { cert, key } of pairs) {
     for (const bytes of [cert, key]) hash.update(`${bytes.length}:`).update(bytes);
   }
-  return { pairs, contentKey: hash.digest('hex') };
+  return { pairs, clientCa, contentKey: hash.digest('hex') };
 }
 
 /** Builds a store of what was read. Throws a `CertificateError` that holds all problems. */
@@ -108,11 +126,12 @@ export function buildCertificateStore(
   const warnings: string[] = [];
   const exact = new Map<string, SecureContext>();
   const wildcard = new Map<string, SecureContext>();
+  const client = clientSettings(contents.clientCa, options.clientCertificates, problems);
   const settings = contents.pairs.map((pair) => {
     const certificate = checkPair(pair, problems);
     if (!certificate) return undefined;
     warnings.push(...validityWarnings(pair.certFile, certificate, options.now));
-    const setting = contextOptions(pair, options.minVersion);
+    const setting = { ...contextOptions(pair, options.minVersion), ...client };
     const context = createSecureContext(setting);
     for (const name of hostNamesOf(certificate)) {
       const [names, key] = name.startsWith('*.') ? [wildcard, name.slice(2)] : [exact, name];
@@ -125,6 +144,7 @@ export function buildCertificateStore(
   return {
     files: contents.pairs.map(({ certFile, keyFile }) => ({ certFile, keyFile })),
     minVersion: options.minVersion,
+    clientCertificates: options.clientCertificates,
     contentKey: contents.contentKey,
     warnings,
     defaultOptions: first.setting,
@@ -171,6 +191,31 @@ function contextOptions(pair: { cert: Buffer; key: Buffer }, minVersion: TlsVers
     honorCipherOrder: false,
     sessionIdContext: SESSION_ID_CONTEXT,
   };
+}
+
+/**
+ * A session is resumed without another look at the client, so the id context tells whose authorities it was begun
+ * under: not those of another port, nor those that were replaced meanwhile.
+ */
+function clientSettings(
+  ca: Buffer | undefined,
+  options: ClientCertificateOptions | undefined,
+  problems: string[],
+): SecureContextOptions {
+  if (ca === undefined || options === undefined) return {};
+  try {
+    if (!new X509Certificate(ca).ca) throw new Error('it is not that of an authority');
+    createSecureContext({ ca });
+  } catch (error) {
+    const remedy = 'write the certificates of your authorities as PEM';
+    problems.push(`${options.caFile}: holds no readable authority (${messageOf(error)}) — ${remedy}`);
+  }
+  const sessionIdContext = createHash('sha256')
+    .update(`${options.required}`)
+    .update(ca)
+    .digest('hex')
+    .slice(0, 32);
+  return { ca, sessionIdContext };
 }
 
 function checkPair(

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
-import type { ClientInfo } from '../core/message.ts';
+import type { ClientCertificate, ClientInfo } from '../core/message.ts';
 import type { Counter, Services } from '../core/services.ts';
 import type { CertificateStore } from './certificates.ts';
+import { readClientCertificate } from './client-certificate.ts';
 import { MAX_LINGERING, refuseConnection } from './connection-refusal.ts';
 import { explainListenError } from './listen-error.ts';
 
@@ -75,6 +76,7 @@ function createPlainServer(): Server {
 }
 
 function createSecureServer(options: ListenerOptions, tls: TlsState): TlsServer {
+  const { clientCertificates } = tls.certificates;
   return createTlsServer({
     noDelay: true,
     allowHalfOpen: true,
@@ -82,6 +84,9 @@ function createSecureServer(options: ListenerOptions, tls: TlsState): TlsServer 
     ...tls.certificates.defaultOptions,
     SNICallback: (name, done) => done(null, tls.certificates.contextFor(name)),
     ALPNProtocols: ['http/1.1'],
+    requestCert: clientCertificates !== undefined,
+    // What was not verified is nobody's, which a policy may let pass.
+    rejectUnauthorized: clientCertificates?.required === true,
     handshakeTimeout: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
     // The server keeps them when certificates are replaced, so that clients still resume their sessions.
     ticketKeys: options.ticketKeys ?? randomBytes(48),
@@ -218,7 +223,7 @@ export class Listener {
     server.on('drop', () => this.refused.add());
     this.boundServer();
     if (this.isSecure) {
-      server.on('secureConnection', (socket: TLSSocket) => this.give(socket, socket.servername || undefined));
+      server.on('secureConnection', (socket: TLSSocket) => this.giveSecure(socket));
       server.on('tlsClientError', (error: Error, socket: TLSSocket) =>
         this.noteHandshakeError(error, socket),
       );
@@ -248,7 +253,22 @@ export class Listener {
     }
   }
 
-  private give(socket: Socket | TLSSocket, serverName: string | undefined): void {
+  private giveSecure(socket: TLSSocket): void {
+    const { clientCertificates } = (this.tls as TlsState).certificates;
+    const certificate = clientCertificates === undefined ? undefined : readClientCertificate(socket);
+    if (clientCertificates?.required === true && certificate === undefined) {
+      this.handshakesFailed.add();
+      socket.destroy();
+      return;
+    }
+    this.give(socket, socket.servername || undefined, certificate);
+  }
+
+  private give(
+    socket: Socket | TLSSocket,
+    serverName: string | undefined,
+    certificate?: ClientCertificate,
+  ): void {
     const { remoteAddress, remotePort } = socket;
     if (remoteAddress === undefined || remotePort === undefined) {
       // The client left before we came to ask.
@@ -261,6 +281,7 @@ export class Listener {
       localPort: this.port,
       isSecure: this.isSecure,
       serverName,
+      certificate,
     });
     this.open.add(connection);
     socket.once('close', () => this.open.delete(connection));

@@ -9,6 +9,7 @@ import {
   authorize,
   basic,
   bodyLimit,
+  clientCertificate,
   concurrency,
   cors,
   defineGateway,
@@ -51,6 +52,7 @@ const everyWayIn = [
   apiKey({ optional: true }),
   basic({ users: { ada: { password: HASH, roles: ['editor'] } } }),
   forwardAuth({ url: 'http://auth:9000/verify', requestHeaders: ['cookie'] }),
+  clientCertificate({ clients: { 'orders-service': { roles: ['service'] } } }),
   signature({ keys: { partner: { secret: 'a secret of at least 32 characters' } } }),
   any([jwt(), 'api-key', basic({ users: { ada: { password: HASH } } })]),
 ];
@@ -63,6 +65,11 @@ const authServices = {
   },
 };
 
+const tls = {
+  certificates: [{ certFile: './any.pem', keyFile: './any.pem' }],
+  clientCertificates: { caFile: './any.pem' },
+};
+
 const upstreams = { next: { targets: ['http://127.0.0.1:1'] } };
 
 async function load(config: GatewayInput) {
@@ -70,6 +77,7 @@ async function load(config: GatewayInput) {
   onTestFinished(() => rm(folder, { recursive: true }));
   const file = join(folder, 'sallyport.json');
   await writeFile(file, JSON.stringify(config));
+  await writeFile(join(folder, 'any.pem'), '');
   return loadConfig(file, { policies: builtInPolicies, env: {} });
 }
 
@@ -79,7 +87,7 @@ describe('defineGateway', () => {
     for (const wayIn of everyWayIn) {
       const policies = [wayIn, ...everyPolicy];
       const result = await load(
-        defineGateway({ listeners: [{ port: 0 }], authServices, upstreams, policies }),
+        defineGateway({ listeners: [{ port: 0, tls }], authServices, upstreams, policies }),
       );
       if (!result.ok) throw new Error(JSON.stringify(result.problems));
       for (const { name } of result.config.policies) taken.add(name);

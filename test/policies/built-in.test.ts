@@ -35,6 +35,7 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
     optional: true,
   },
   signature: { keys: { partner: { secret: 'a secret of at least 32 characters' } }, optional: true },
+  'client-certificate': { optional: true },
   'forward-auth': { url: 'http://127.0.0.1:1', requestHeaders: [] },
   any: ['jwt', 'api-key'],
   authorize: { roles: ['admin'] },

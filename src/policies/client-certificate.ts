@@ -1,0 +1,136 @@
+import { z } from 'zod';
+import { text } from '../config/scalars.ts';
+import type { Clock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Exchange } from '../core/exchange.ts';
+import type { Identification, Identifier } from '../core/identifier.ts';
+import { defineIdentifyingPolicy } from '../core/identify.ts';
+import type { Identity } from '../core/identity.ts';
+import type { ClientCertificate } from '../core/message.ts';
+import { realm } from './realm.ts';
+
+/** Asks for a certificate of an authority named in the listener's `tls.clientCertificates` (mutual TLS). */
+export const clientCertificate = defineIdentifyingPolicy({
+  name: 'client-certificate',
+  summary: "Asks for a client's certificate, which the listener has verified (mutual TLS).",
+  options: z.strictObject({
+    subject: z
+      .enum(['common-name', 'dns', 'uri', 'email', 'fingerprint'])
+      .prefault('common-name')
+      .describe(
+        'What of the certificate names the caller; of `dns`, `uri` and `email` there must be exactly one.',
+      ),
+    clients: z
+      .record(text(), client())
+      .refine((clients) => Object.keys(clients).length > 0, {
+        error: 'is empty, so that nobody could pass — name a client, or leave `clients` out for all',
+      })
+      .optional()
+      .describe('Who may come in, by subject; left out: everyone with a good certificate, without roles.'),
+    realm: realm(),
+    optional: z
+      .boolean()
+      .prefault(false)
+      .describe("Lets requests without a certificate pass, as nobody's. A wrong one is refused."),
+  }),
+  createIdentifier: (options, { clock }) => new CertificateIdentifier(options, clock),
+});
+
+type Client = z.output<ReturnType<typeof client>>;
+
+function client() {
+  return z.strictObject({
+    roles: z.array(text()).prefault([]).describe('Roles that the client has.'),
+    permissions: z.array(text()).prefault([]).describe('Permissions that the client has.'),
+    plan: text().optional().describe('Plan that the client is on, for limits.'),
+  });
+}
+
+interface CertificateOptions {
+  readonly subject: 'common-name' | 'dns' | 'uri' | 'email' | 'fingerprint';
+  readonly clients?: Readonly<Record<string, Client>> | undefined;
+  readonly realm: string;
+  readonly optional: boolean;
+}
+
+const NO_RIGHTS: Client = { roles: [], permissions: [] };
+
+class CertificateIdentifier implements Identifier {
+  readonly challenge: string;
+  readonly isOptional: boolean;
+  private readonly subject: CertificateOptions['subject'];
+  private readonly clients: ReadonlyMap<string, Client> | undefined;
+  private readonly clock: Clock;
+  /** A connection has one certificate for all its requests. */
+  private readonly known = new WeakMap<ClientCertificate, Identity | GatewayError>();
+  private readonly failures: Readonly<Record<'unnamed' | 'unknown' | 'expired', GatewayError>>;
+
+  constructor({ subject, clients, realm, optional }: CertificateOptions, clock: Clock) {
+    this.challenge = `ClientCertificate realm="${realm}"`;
+    this.isOptional = optional;
+    this.subject = subject;
+    this.clients = clients && new Map(Object.entries(clients));
+    this.clock = clock;
+    const headers = { 'www-authenticate': this.challenge };
+    const invalid = (reason: string) => new GatewayError('GW_CREDENTIALS_INVALID', { headers, reason });
+    this.failures = { unnamed: invalid('unnamed'), unknown: invalid('unknown'), expired: invalid('expired') };
+  }
+
+  identify({ request }: Exchange): Identification {
+    const { certificate } = request.client;
+    if (certificate === undefined) return undefined;
+    // Verified when the connection, or the session that it resumes, began: it may have ended since.
+    const now = this.clock.now();
+    if (now > certificate.validTo || now < certificate.validFrom) return this.failures.expired;
+    let outcome = this.known.get(certificate);
+    if (outcome === undefined) {
+      outcome = this.judge(certificate);
+      this.known.set(certificate, outcome);
+    }
+    return outcome;
+  }
+
+  /** A certificate belongs to the connection, which goes no further. */
+  dropCredential(): void {}
+
+  private judge(certificate: ClientCertificate): Identity | GatewayError {
+    const subject = subjectOf(certificate, this.subject);
+    if (subject === undefined || subject === '') return this.failures.unnamed;
+    const rights = this.clients === undefined ? NO_RIGHTS : this.clients.get(subject);
+    if (rights === undefined) return this.failures.unknown;
+    const { roles, permissions, plan } = rights;
+    return {
+      subject,
+      roles,
+      permissions,
+      method: 'client-certificate',
+      claims: claimsOf(certificate),
+      plan,
+      expiresAt: Math.floor(certificate.validTo / 1000),
+      keyId: undefined,
+    };
+  }
+}
+
+/** What could be one of several is none. */
+function subjectOf(certificate: ClientCertificate, kind: CertificateOptions['subject']): string | undefined {
+  const only = (names: readonly string[]) => (names.length === 1 ? names[0] : undefined);
+  switch (kind) {
+    case 'common-name':
+      return certificate.commonName;
+    case 'dns':
+      return only(certificate.dnsNames);
+    case 'uri':
+      return only(certificate.uris);
+    case 'email':
+      return only(certificate.emails);
+    case 'fingerprint':
+      return certificate.fingerprint;
+  }
+}
+
+function claimsOf(certificate: ClientCertificate): Readonly<Record<string, unknown>> {
+  const { commonName, dnsNames, uris, emails, issuer, serialNumber, fingerprint } = certificate;
+  const claims = { dnsNames, uris, emails, issuer, serialNumber, fingerprint };
+  return commonName === undefined ? claims : { ...claims, commonName };
+}
