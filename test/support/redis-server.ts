@@ -118,7 +118,15 @@ export class RedisServer {
       `unixsocket ${this.socketPath}`,
       `dir ${this.folder}`,
       'protected-mode no',
-      ...(this.options.isSentinel === true ? [] : ['save ""']),
+      // What it connects to would take it for 127.0.0.1, where it does not listen.
+      ...(this.options.isSentinel === true
+        ? [`sentinel announce-ip ${LOOPBACK}`]
+        : [
+            'save ""',
+            `replica-announce-ip ${LOOPBACK}`,
+            `cluster-announce-ip ${LOOPBACK}`,
+            'repl-diskless-sync-delay 0',
+          ]),
       ...config,
       '',
     ].join('\n');
