@@ -17,6 +17,8 @@ export interface Signer {
   /** The public key as JWK, with `kid`. */
   readonly jwk: JsonWebKey & Record<string, unknown>;
   sign(data: string): Buffer;
+  /** The same key, used with another algorithm. */
+  as(algorithm: string): Signer;
 }
 
 const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' };
@@ -50,6 +52,7 @@ function signerOf(
     }) as string,
     jwk: { ...publicKey.export({ format: 'jwk' }), ...(keyId !== undefined && { kid: keyId }) },
     sign: (data) => signWith(algorithm, privateKey, data),
+    as: (another) => signerOf(another, keyId, privateKey, publicKey),
   };
 }
 
@@ -62,6 +65,7 @@ export function createSecretSigner(secret: string | Buffer, algorithm = 'HS256',
     pem: '',
     jwk: {},
     sign: (data) => createHmac(hash, secret).update(data).digest(),
+    as: (another) => createSecretSigner(secret, another, keyId),
   };
 }
 
@@ -87,7 +91,7 @@ export function goodClaims(changes: Record<string, unknown> = {}): Record<string
   return { iss: ISSUER, aud: AUDIENCE, sub: 'ada', iat: now, exp: now + 600, ...changes };
 }
 
-/** Signs a token. Header and claims may be JSON text of any shape. */
+/** Signs a token. Header and claims may be JSON text of any shape, claims bytes as well. */
 export function signToken(
   signer: Signer,
   claims: object | string = goodClaims(),
@@ -95,7 +99,7 @@ export function signToken(
 ): string {
   const usual = { alg: signer.algorithm, typ: 'JWT', kid: signer.keyId };
   const head = typeof header === 'string' ? header : JSON.stringify({ ...usual, ...header });
-  const body = typeof claims === 'string' ? claims : JSON.stringify(claims);
+  const body = typeof claims === 'string' || Buffer.isBuffer(claims) ? claims : JSON.stringify(claims);
   const data = `${base64url(head)}.${base64url(body)}`;
   return `${data}.${signer.sign(data).toString('base64url')}`;
 }
