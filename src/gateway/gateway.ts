@@ -237,6 +237,11 @@ export class Gateway implements GatewayControl {
     return this.services.apiKeys.administer();
   }
 
+  /** Takes up what another process has changed about the API keys. */
+  refreshKeys(): Promise<void> {
+    return this.services.apiKeys.refresh();
+  }
+
   async describe(): Promise<GatewayDescription> {
     const { version, routes, upstreams } = this.running;
     return {

@@ -61,6 +61,11 @@ export class GatewayKeys implements ApiKeys {
     };
   }
 
+  /** Takes up what other processes have changed, at once instead of at the next look. */
+  async refresh(): Promise<void> {
+    await this.verifier?.poll();
+  }
+
   /** Says what is amiss, a sentence each. */
   troubles(): readonly string[] {
     return this.verifier?.isStoreAway === true ? ['the store of the API keys does not answer'] : [];

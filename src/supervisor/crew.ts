@@ -70,6 +70,11 @@ export class Crew {
     return this.places.flatMap(({ worker }) => (worker?.isServing ? worker : []));
   }
 
+  /** All that have served and have not ended, those that drain included. */
+  get started(): WorkerProcess[] {
+    return [...this.processes].filter(({ hasServed }) => hasServed);
+  }
+
   get count(): number {
     return this.places.length;
   }

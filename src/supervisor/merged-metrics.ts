@@ -28,35 +28,43 @@ const GAUGES: Readonly<Record<string, Combine>> = {
  * as a restart, and all that the others ever counted as new.
  */
 export class MergedMetrics {
-  private ended: MetricFamilies = new Map();
-  /** One after the other, since each changes what the next one reads. */
-  private adding: Promise<void> = Promise.resolve();
+  private readonly ended: MetricFamilies = new Map();
+  /** One thing after the other, so that what a process counted is never in a sum twice, or not at all. */
+  private turn: Promise<unknown> = Promise.resolve();
 
   /** Keeps what a process that has ended had counted. */
   keep(text: string): void {
-    this.adding = this.adding.then(async () => {
-      await mergeMetrics(this.ended, countersOf(await readMetrics(text)), combine);
-    });
+    void this.inTurn(async () => mergeMetrics(this.ended, countersOf(await readMetrics(text)), combine));
   }
 
   /** Forgets what ended processes counted of routes that are no more. */
   forgetRoutesBut(routes: ReadonlySet<string>): void {
-    this.adding = this.adding.then(() => {
+    void this.inTurn(async () =>
       this.forget((series) => {
         const route = labelOf(series, 'route');
         return route !== undefined && !routes.has(route);
-      });
+      }),
+    );
+  }
+
+  /**
+   * Renders the sum of what ended processes had counted and of the texts of those that run, which are read when all that
+   * had ended by then is kept.
+   */
+  render(readTexts: () => readonly string[]): Promise<string> {
+    return this.inTurn(async () => {
+      const sum: MetricFamilies = new Map();
+      for (const text of readTexts()) await mergeMetrics(sum, await readMetrics(text), combine);
+      this.forgetTargetsBut(sum);
+      await mergeMetrics(sum, this.ended, combine);
+      return writeMetrics(sum);
     });
   }
 
-  /** Renders the sum of these texts and of what ended processes had counted. */
-  async render(texts: readonly string[]): Promise<string> {
-    const sum: MetricFamilies = new Map();
-    for (const text of texts) await mergeMetrics(sum, await readMetrics(text), combine);
-    await this.adding;
-    this.forgetTargetsBut(sum);
-    await mergeMetrics(sum, this.ended, combine);
-    return writeMetrics(sum);
+  private inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
+    const result = this.turn.then(task);
+    this.turn = result.catch(() => {});
+    return result;
   }
 
   /** The series of a target end when it leaves: each one that is there has its health told. */

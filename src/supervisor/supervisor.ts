@@ -39,6 +39,8 @@ export interface SupervisorOptions extends GatewayOptions {
 }
 
 const HUNG_AFTER_MS = 10_000;
+/** How long a question of an operator waits for a worker whose event loop stands still. */
+const ANSWER_TIMEOUT_MS = 3000;
 
 /**
  * Runs a gateway in several processes on the same ports, and speaks for all of them: it owns the configuration, the
@@ -162,7 +164,7 @@ export class Supervisor implements GatewayControl {
   }
 
   async describe(): Promise<GatewayDescription> {
-    const all = await this.askAll((worker) => worker.channel.call('describe'));
+    const all = await this.askAll(this.crew.serving, (worker) => worker.channel.call('describe'));
     return { ...mergeDescriptions(all), version: this.current.version };
   }
 
@@ -171,31 +173,51 @@ export class Supervisor implements GatewayControl {
     return (await this.crew.serving[0]?.channel.call('readQuotas', keys)) ?? [];
   }
 
-  /** Workers hear of changes from the store, which all share. */
-  administerKeys(): Promise<ApiKeyAdministration> {
-    return this.keys.administer();
+  /** All workers share the store. What is taken from a key holds in all of them before the change is answered. */
+  async administerKeys(): Promise<ApiKeyAdministration> {
+    const keys = await this.keys.administer();
+    const told = async <Result>(change: Promise<Result>): Promise<Result> => {
+      const result = await change;
+      await this.askAll(this.crew.started, (worker) => worker.channel.call('refreshKeys'));
+      return result;
+    };
+    return {
+      ...keys,
+      change: (id, change) => told(keys.change(id, change)),
+      rotate: (id, graceMs) => told(keys.rotate(id, graceMs)),
+      delete: (id) => told(keys.delete(id)),
+    };
   }
 
   private async renderMetrics(): Promise<MetricsText> {
     const own = await this.ownMetrics.render();
-    const texts = await this.askAll(async (worker) => {
+    // Those that drain still count.
+    await this.askAll(this.crew.started, async (worker) => {
       worker.lastMetrics = (await worker.channel.call('metrics')).text;
-      return worker.lastMetrics;
     });
-    return { contentType: own.contentType, text: await this.mergedMetrics.render([own.text, ...texts]) };
+    const text = await this.mergedMetrics.render(() => [
+      own.text,
+      ...this.crew.started.flatMap(({ lastMetrics }) => lastMetrics ?? []),
+    ]);
+    return { contentType: own.contentType, text };
   }
 
-  /** Asks all workers that serve. One that ends meanwhile is left out. */
-  private async askAll<Answer>(ask: (worker: WorkerProcess) => Promise<Answer>): Promise<Answer[]> {
-    const answers = await Promise.all(
-      this.crew.serving.map((worker) =>
-        ask(worker).then(
-          (answer) => [answer],
-          () => [],
-        ),
-      ),
-    );
-    return answers.flat();
+  /** Asks several workers. One that ends meanwhile or does not answer in time is left out. */
+  private async askAll<Answer>(
+    workers: readonly WorkerProcess[],
+    ask: (worker: WorkerProcess) => Promise<Answer>,
+  ): Promise<Answer[]> {
+    const inTime = (worker: WorkerProcess): Promise<[Answer] | []> =>
+      new Promise((resolve) => {
+        const cancel = this.clock.after(ANSWER_TIMEOUT_MS, () => resolve([]));
+        ask(worker)
+          .then(
+            (answer) => resolve([answer]),
+            () => resolve([]),
+          )
+          .finally(cancel);
+      });
+    return (await Promise.all(workers.map(inTime))).flat() as Answer[];
   }
 
   private async reloadNow(): Promise<ReloadResult> {

@@ -32,6 +32,8 @@ export interface WorkerMethods {
   discard(): Promise<void>;
   describe(): Promise<GatewayDescription>;
   readQuotas(keys: readonly string[]): Promise<readonly object[]>;
+  /** Takes up what was changed about the API keys. */
+  refreshKeys(): Promise<void>;
   metrics(): Promise<MetricsText>;
   /** Drains. Gives the metrics as they are at the end. */
   stop(options: StopOptions): Promise<MetricsText>;

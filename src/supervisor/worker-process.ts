@@ -57,6 +57,8 @@ export class WorkerProcess {
   hasEnded = false;
   /** Whether it takes requests. */
   isServing = false;
+  /** Whether it ever took requests. */
+  hasServed = false;
   /** Whether it was told to end. */
   isStopping = false;
   /** Whether its event loop stood still, so that it was killed. */
@@ -115,6 +117,7 @@ export class WorkerProcess {
       await sendConfig(this.channel, shared.config);
       this.ports = await this.channel.call('start', shared.version);
       this.isServing = true;
+      this.hasServed = true;
       this.readiness = { isReady: true, details: [] };
     } catch (error) {
       this.isStopping = true;

@@ -97,6 +97,10 @@ class Worker implements WorkerMethods {
     return this.running.readQuotas(keys);
   }
 
+  refreshKeys(): Promise<void> {
+    return this.running.refreshKeys();
+  }
+
   metrics(): Promise<MetricsText> {
     return this.running.metrics();
   }

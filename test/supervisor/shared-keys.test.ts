@@ -1,0 +1,35 @@
+import { request } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { ADMIN_TOKEN } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
+import { type CrewUnderTest, startCrew } from './crew-of.ts';
+
+/** Asks each of the two workers with a key. */
+async function askBoth({ gateway }: CrewUnderTest, key: string): Promise<number[]> {
+  const ask = (): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const headers = { 'x-api-key': key };
+      request({ host: LOOPBACK, port: gateway.port, agent: false, headers }, (response) => {
+        response.resume().once('end', () => resolve(response.statusCode ?? 0));
+      })
+        .once('error', reject)
+        .end();
+    });
+  return [await ask(), await ask()];
+}
+
+describe('API keys of several workers', () => {
+  it('are made and taken away for all of them by the admin API', async () => {
+    const crew = await startCrew({
+      dataDir: './data',
+      routes: [{ id: 'all', path: '/*', policies: ['api-key'], respond: { status: 200 } }],
+    });
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
+    const body = JSON.stringify({ owner: 'partner' });
+    const created = await fetch(`${crew.adminUrl}/api/keys`, { method: 'POST', headers, body });
+    const { id, key } = (await created.json()) as { id: string; key: string };
+    expect(await askBoth(crew, key)).toEqual([200, 200]);
+    expect((await crew.admin(`/api/keys/${id}`, 'DELETE')).status).toBe(204);
+    expect(await askBoth(crew, key)).toEqual([401, 401]);
+  });
+});
