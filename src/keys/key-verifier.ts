@@ -186,7 +186,7 @@ export class KeyVerifier implements ApiKeyVerifier {
     if (found.record.isDisabled) return 'disabled';
     if (now >= endsAt) return 'expired';
     // Somebody who waited for the same look-up may have been first.
-    const seen = this.seen.get(key) ?? { id, verified: verifiedOf(found, now), endsAt, usedAt: 0 };
+    const seen = this.seen.get(key) ?? { id, verified: verifiedOf(found, now, endsAt), endsAt, usedAt: 0 };
     // What was changed meanwhile was forgotten before there was anything to forget.
     if (this.lookedUp.get(id) === found) this.see(key, seen);
     return this.use(seen, now);
@@ -261,9 +261,9 @@ function makeRoom(map: Map<string, unknown>, size: number): void {
   if (oldest !== undefined) map.delete(oldest);
 }
 
-function verifiedOf(found: FoundKey, now: number): VerifiedApiKey {
+function verifiedOf(found: FoundKey, now: number, endsAt: number): VerifiedApiKey {
   const record = recordOf(found, now);
-  const { owner, roles, permissions, metadata, id, plan, routes, ips, expiresAt } = record;
+  const { owner, roles, permissions, metadata, id, plan, routes, ips } = record;
   return {
     record,
     identity: {
@@ -274,7 +274,7 @@ function verifiedOf(found: FoundKey, now: number): VerifiedApiKey {
       claims: metadata,
       keyId: id,
       plan,
-      expiresAt: expiresAt === undefined ? undefined : expiresAt / 1000,
+      expiresAt: Number.isFinite(endsAt) ? Math.floor(endsAt / 1000) : undefined,
     },
     routes: routes && new Set(routes),
     addresses: ips && new AddressBlocks(ips),

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { GatewayProcess } from '../support/gateway-process.ts';
 import { startGateway, type TestConfig, type TestGateway } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { until } from '../support/until.ts';
 
@@ -32,8 +34,13 @@ async function keys(configFile: string, ...args: string[]) {
   return JSON.parse(stdout);
 }
 
-function ask({ url }: TestGateway, key: string): Promise<number> {
-  return fetch(`${url}/a`, { headers: { 'x-api-key': key } }).then(({ status }) => status);
+async function ask(
+  { url }: { url: string },
+  key: string,
+  more: Record<string, string> = {},
+): Promise<number> {
+  const response = await fetch(`${url}/a`, { headers: { 'x-api-key': key, ...more } });
+  return response.status;
 }
 
 const ROUTES: TestConfig = { routes: [{ id: 'a', path: '/a', respond: {}, policies: ['api-key'] }] };
@@ -74,6 +81,20 @@ describe('sallyport keys beside a running gateway', () => {
     await until(async () => (await ask(gateway, last)) === 200);
     await keys(gateway.configFile, 'expire', id);
     await until(async () => (await ask(gateway, last)) === 401);
+  });
+});
+
+describe('sallyport keys beside several workers', () => {
+  it('makes a key that is good at all of them, and takes it back from all', async () => {
+    const gateway = await GatewayProcess.start({ ...ROUTES, workers: 2 });
+    const { id, key } = await keys(gateway.configFile, 'create', '--owner', 'acme');
+    const url = `http://${LOOPBACK}:${gateway.port}`;
+    // A connection for each request, so that both workers get some.
+    const askOften = () =>
+      Promise.all(Array.from({ length: 20 }, () => ask({ url }, key, { connection: 'close' })));
+    expect(new Set(await askOften())).toEqual(new Set([200]));
+    await keys(gateway.configFile, 'delete', id);
+    await until(async () => (await askOften()).every((status) => status === 401));
   });
 });
 
