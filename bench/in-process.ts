@@ -1,0 +1,124 @@
+import { gatewaySchema } from '../src/config/schema.ts';
+import { EMPTY_BODY } from '../src/core/body.ts';
+import { BufferBudget } from '../src/core/buffer-budget.ts';
+import { systemClock } from '../src/core/clock.ts';
+import { HeaderList, markField } from '../src/core/header-list.ts';
+import { KeptResources } from '../src/core/kept-resources.ts';
+import type { LimitStore } from '../src/core/limit-store.ts';
+import type { ClientRequest, ClientSink, Target } from '../src/core/message.ts';
+import type { Log, Services } from '../src/core/services.ts';
+import { handleRequest } from '../src/gateway/handle-request.ts';
+import { Deadlines } from '../src/http1/deadlines.ts';
+import { createMetrics } from '../src/observability/metrics.ts';
+import { builtInPolicies } from '../src/policies/index.ts';
+import { ConnectionCount } from '../src/proxy/http-target.ts';
+import { NO_ALLOWANCES } from '../src/router/path-spelling.ts';
+import { buildSnapshot, type Snapshot } from '../src/snapshot/snapshot.ts';
+import { TargetState } from '../src/upstream/target-state.ts';
+import { UpstreamTarget } from '../src/upstream/upstream-target.ts';
+
+const CLIENTS = 1024;
+const HEAD = 'accept: application/json\r\nuser-agent: bench/1.0\r\n';
+
+export const quietLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
+export const metrics = createMetrics({ version: '0.0.0' });
+
+const deadlines = new Deadlines(systemClock);
+const kept = new KeptResources();
+const rules = { allowEncoded: NO_ALLOWANCES, redirectToHttps: undefined };
+const context = { clock: systemClock, accessLog: undefined };
+
+/** Answers 200 at once. */
+const nullTarget: Target = {
+  name: '10.0.0.1:80',
+  exchange(_, sink) {
+    sink.head({ status: 200, reason: '', headers: HeaderList.from(), length: 0 });
+    sink.end();
+    return { cancel() {} };
+  },
+};
+
+const clients = Array.from({ length: CLIENTS }, (_, i) => ({
+  remoteAddress: `192.0.${i >> 8}.${i & 255}`,
+  remotePort: 40_000 + i,
+  localPort: 8080,
+  isSecure: false,
+  serverName: undefined,
+}));
+
+/** Compiles a route with these policies, to a target that answers at once. */
+export async function makeSnapshot(policies: readonly object[], limits: LimitStore): Promise<Snapshot> {
+  const config = gatewaySchema(builtInPolicies).parse({
+    listeners: [{ port: 0 }],
+    upstreams: { service: { targets: ['http://127.0.0.1:1'] } },
+    routes: [{ id: 'all', path: '/orders/:id', upstream: 'service', policies }],
+  });
+  const keep: Services['keep'] = (key, create, close) => kept.hold(key, create, close);
+  const clock = systemClock;
+  const services = { log: quietLog, clock, metrics, random: Math.random, configFolder: '.', keep, limits };
+  const snapshot = await buildSnapshot(config, 1, {
+    services,
+    clock,
+    log: quietLog,
+    metrics,
+    deadlines,
+    kept,
+    budget: new BufferBudget(),
+    policies: builtInPolicies,
+    targetConnections: new ConnectionCount(),
+  });
+  const settings = { failures: 5, ejectForMs: 30_000, healthyAfter: 2, unhealthyAfter: 3 };
+  const state = new TargetState(settings, clock);
+  const target = new UpstreamTarget({ target: nullTarget, meter: undefined, weight: 1, state });
+  snapshot.upstreams.get('service')?.setTargets([target]);
+  return snapshot;
+}
+
+/** Sends one request of one of many clients through a Snapshot. `onEnd` hears the status, maybe at once. */
+export function sendRequest(snapshot: Snapshot, i: number, onEnd: (status: number) => void): void {
+  handleRequest(makeRequest(i), new NullClient(onEnd), rules, snapshot, context);
+}
+
+function makeRequest(i: number): ClientRequest {
+  const marks: number[] = [];
+  markField(marks, 0, HEAD, 0, 6, 8, 24);
+  markField(marks, 5, HEAD, 26, 36, 38, 47);
+  return {
+    method: 'GET',
+    target: '/orders/1',
+    httpVersion: '1.1',
+    authority: 'api.example.com',
+    headers: HeaderList.received(HEAD, HEAD.length, marks),
+    body: EMPTY_BODY,
+    upgrade: undefined,
+    acceptsTrailers: false,
+    client: clients[i % CLIENTS] as ClientRequest['client'],
+  };
+}
+
+class NullClient implements ClientSink {
+  onDrain: (() => void) | undefined = undefined;
+  onClose: ((bytesSent: number) => void) | undefined = undefined;
+  onFinish: ((bytesSent: number) => void) | undefined = undefined;
+  private readonly onEnd: (status: number) => void;
+  private status = 0;
+  constructor(onEnd: (status: number) => void) {
+    this.onEnd = onEnd;
+  }
+  informational(): void {}
+  head({ status }: { status: number }): void {
+    this.status = status;
+  }
+  write(): boolean {
+    return true;
+  }
+  flush(): void {}
+  end(): void {
+    this.onFinish?.(0);
+    this.onEnd(this.status);
+  }
+  abort(): void {
+    this.onEnd(0);
+  }
+  switchProtocols(): void {}
+}
