@@ -1,5 +1,5 @@
 import type { LoadResult } from '../config/load.ts';
-import { loadConfigInWorker } from '../config/load-in-worker.ts';
+import { loadConfigInChild } from '../config/load-in-child.ts';
 import type { GatewayConfig } from '../config/schema.ts';
 
 /** Loads a configuration beside what runs. */
@@ -9,7 +9,7 @@ export function loadBeside(
 ): Promise<LoadResult> {
   const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
   const policiesModule = new URL(`../policies/index${ending}`, import.meta.url).href;
-  return loadConfigInWorker(file, { policiesModule, env });
+  return loadConfigInChild(file, { policiesModule, env });
 }
 
 /** Names the settings that differ and stay as they are until the next start. */

@@ -4,12 +4,12 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
-import { loadConfigInWorker } from '../../src/config/load-in-worker.ts';
+import { loadConfigInChild } from '../../src/config/load-in-child.ts';
 import { testPolicies, withRoutes } from './load-text.ts';
 
 const fixtures = path.join(import.meta.dirname, 'fixtures');
 const policiesModule = pathToFileURL(path.join(fixtures, 'policies.ts')).href;
-const folder = mkdtempSync(path.join(tmpdir(), 'sallyport-worker-'));
+const folder = mkdtempSync(path.join(tmpdir(), 'sallyport-child-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function write(name: string, text: string): string {
@@ -19,10 +19,10 @@ function write(name: string, text: string): string {
 }
 
 function load(file: string, env: Record<string, string> = {}) {
-  return loadConfigInWorker(file, { policiesModule, env });
+  return loadConfigInChild(file, { policiesModule, env });
 }
 
-describe('loading in a worker', () => {
+describe('loading in a process of its own', () => {
   it('gives what loading here gives, for more routes than one slice and custom policies too', async () => {
     const routes = Array.from(
       { length: 600 },
@@ -52,8 +52,8 @@ describe('loading in a worker', () => {
     expect(await load(file)).toMatchObject({ config: { listeners: [{ port: 2 }] } });
   });
 
-  it('fails clearly when the thread ends early', async () => {
+  it('fails clearly when the process ends early', async () => {
     const file = write('exits.ts', 'process.exit(3);\nexport default {};\n');
-    await expect(load(file)).rejects.toThrow('the thread that reads the configuration ended early');
+    await expect(load(file)).rejects.toThrow('the process that reads the configuration ended early');
   });
 });

@@ -1,0 +1,33 @@
+import type { Policy } from '../core/policy.ts';
+import { loadConfig } from './load.ts';
+import type { ChildLoadReply, ChildLoadTask, ChildRoutes } from './load-in-child.ts';
+
+// The entry point of the child: the one module here that works when it is run.
+
+const ROUTES_PER_SLICE = 250;
+
+async function answer({ file, policiesModule, env }: ChildLoadTask): Promise<void> {
+  const { builtInPolicies } = (await import(policiesModule)) as { builtInPolicies: readonly Policy[] };
+  const result = await loadConfig(file, { policies: builtInPolicies, env });
+  if (!result.ok) return send(result);
+  const { routes, ...rest } = result.config;
+  let sent = 0;
+  process.on('message', () => {
+    send(routes.slice(sent, sent + ROUTES_PER_SLICE));
+    sent += ROUTES_PER_SLICE;
+  });
+  send({ ok: true, config: { ...rest, routes: [] }, warnings: result.warnings, secrets: result.secrets });
+}
+
+function send(message: ChildLoadReply | ChildRoutes): void {
+  process.send?.(message);
+}
+
+process.once('message', (task) => {
+  answer(task as ChildLoadTask).catch((error: unknown) => {
+    send({ failure: error instanceof Error ? error.message : String(error) });
+  });
+});
+// Signals are for the gateway, which ends this process when it has what it wants.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
+process.once('disconnect', () => process.exit());
