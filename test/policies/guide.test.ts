@@ -21,8 +21,7 @@ describe.each(builtInPolicies.map((policy) => [policy.name, policy] as const))('
     expect(section).toContain('```yaml');
   });
 
-  test.each(Object.keys(z.toJSONSchema(policy.options, { io: 'input', unrepresentable: 'any' }).properties ?? {}))(
-    'whose section names the option %s',
-    (option) => expect(section).toContain(option),
-  );
+  test.each(
+    Object.keys(z.toJSONSchema(policy.options, { io: 'input', unrepresentable: 'any' }).properties ?? {}),
+  )('whose section names the option %s', (option) => expect(section).toContain(option));
 });
