@@ -33,6 +33,8 @@ export class Exchange {
   identity: Identity | undefined = undefined;
   /** How a caller whom nothing identified could say who it is: a value for `WWW-Authenticate`. */
   challenge = '';
+  /** The header field of another name than the usual ones that carries a credential onward; empty for none. */
+  credentialField = '';
   /** What limits have counted so far, the latest first. */
   limits: ChargedLimits | undefined = undefined;
   /** Whether the peer that sent this request is one of `trustedProxies`, so that its word about the client counts. */

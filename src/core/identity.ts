@@ -26,3 +26,6 @@ export function findClaim(claims: Readonly<Record<string, unknown>>, name: strin
   }
   return value;
 }
+
+/** The fields in which the gateway tells a target who is calling. */
+export const IDENTITY_HEADERS = ['x-auth-subject', 'x-auth-roles', 'x-auth-permissions'] as const;

@@ -12,6 +12,7 @@ import { BodyPump } from '../proxy/body-pump.ts';
 import { Forward, type ForwardOwner } from '../proxy/forward.ts';
 import { writeForwardHeaders } from '../proxy/forward-headers.ts';
 import { hostFor } from '../proxy/forward-plan.ts';
+import { writeIdentityHeaders } from '../proxy/identity-headers.ts';
 import { hostNameOf } from '../router/host-name.ts';
 import { normaliseTarget } from '../router/normalise.ts';
 import type { EncodedAllowances } from '../router/path-spelling.ts';
@@ -190,6 +191,7 @@ class RequestRun implements ForwardOwner {
     const slot = upstream.pick(exchange);
     if (slot === undefined) return this.answer(upstream.refusal());
     writeForwardHeaders(exchange, this.snapshot);
+    writeIdentityHeaders(exchange);
     const { request } = exchange;
     exchange.upstreamPath = exchange.query === '' ? path : `${path}?${exchange.query}`;
     exchange.upstreamHost = hostFor(action, request.authority, '');

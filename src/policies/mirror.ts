@@ -2,12 +2,13 @@ import { z } from 'zod';
 import { headerName, share, size, text, wholeNumber } from '../config/scalars.ts';
 import { bodyFrom, EMPTY_BODY } from '../core/body.ts';
 import type { Exchange } from '../core/exchange.ts';
+import { IDENTITY_HEADERS } from '../core/identity.ts';
 import { definePolicy } from '../core/policy.ts';
 import { CopiedBody } from './copied-body.ts';
 import { IgnoredAnswer } from './ignored-answer.ts';
 
-/** Fields that prove who somebody is. */
-const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie', 'x-api-key'];
+/** Fields that prove or say who somebody is. */
+const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie', 'x-api-key', ...IDENTITY_HEADERS];
 const RESPONSE_TIMEOUT_MS = 15_000;
 
 /** Sends copies of requests elsewhere, to try something on real traffic. */
@@ -27,7 +28,7 @@ export const mirror = definePolicy({
       .array(headerName())
       .prefault([])
       .describe(
-        'Which of `authorization`, `cookie`, `x-api-key` and `proxy-authorization` go along; the others do not.',
+        'Which of `authorization`, `cookie`, `x-api-key`, `x-auth-subject`, `x-auth-roles`, `x-auth-permissions` and the header of a token go along; the others do not.',
       ),
   }),
   create(
@@ -53,7 +54,7 @@ export const mirror = definePolicy({
       },
       // When all is over, so that the real answer waits for nothing.
       onFinish(exchange) {
-        const { request, upstreamPath } = exchange;
+        const { request, upstreamPath, credentialField } = exchange;
         if (!copies.has(exchange) || upstreamPath === '' || request.upgrade !== undefined) return;
         const copied = copies.get(exchange);
         const bytes = copied === undefined ? exchange.bodyBytes : copied.bytes;
@@ -61,6 +62,7 @@ export const mirror = definePolicy({
         if (!isWhole || (bytes?.length ?? 0) > maxBody || active >= maxActive) return skipped.add();
         const headers = exchange.headers.clone();
         for (const name of dropped) headers.delete(name);
+        if (credentialField !== '' && !kept.has(credentialField)) headers.delete(credentialField);
         active++;
         const ignored = new IgnoredAnswer(() => active--);
         ignored.follow(

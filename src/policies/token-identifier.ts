@@ -134,9 +134,10 @@ export class TokenIdentifier implements Identifier {
   }
 
   /** Decides what the upstream gets to see of the token. */
-  private passOn({ headers }: Exchange): void {
-    if (this.dropsToken) this.place.remove(headers);
-    else this.place.removeCookie(headers);
+  private passOn(exchange: Exchange): void {
+    if (this.dropsToken) return this.place.remove(exchange.headers);
+    this.place.removeCookie(exchange.headers);
+    exchange.credentialField = this.place.header ?? '';
   }
 
   private identityOf({ sub, exp, roles, permissions, claims, plan }: AuthToken): Identity {

@@ -18,7 +18,8 @@ const SCHEME = 'bearer';
 
 /** Where a token stands in a request: one place, or one of two. */
 export class TokenPlace {
-  private readonly header: string | undefined;
+  /** In lower case. */
+  readonly header: string | undefined;
   private readonly cookie: string | undefined;
   private readonly isBearer: boolean;
 
