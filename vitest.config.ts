@@ -4,8 +4,8 @@ export default defineConfig({
   test: {
     exclude: ['test/slow/**'],
     // So long that only what hangs meets it, on machines that are busy with much else too.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     maxWorkers: 2,
     // Without it, V8 of Node 24 may end a process with worker threads on machines with protection keys (jit_page.has_value).
     execArgv: ['--no-memory-protection-keys'],
