@@ -6,7 +6,7 @@ import type { ResponseHead } from '../core/message.ts';
 import type { PolicyInstance, RequestOutcome, ResponseOutcome } from '../core/policy.ts';
 import { failureOf } from '../core/policy-step.ts';
 import type { DelayQueue } from './delay-queue.ts';
-import { indexOfUse, type LimitTally } from './limit-tally.ts';
+import { indexOfUse, LimitTally } from './limit-tally.ts';
 import type { LimitUse, PreparedCharge } from './limit-use.ts';
 import { sendStandings } from './send-standings.ts';
 import { tapBody } from './tap-body.ts';
@@ -26,26 +26,26 @@ export class LimitGroup {
   private readonly members: readonly LimitMember[];
   private readonly store: LimitStore;
   private readonly queue: DelayQueue;
+  private readonly mayWait: boolean;
 
   constructor(members: readonly LimitMember[], store: LimitStore, queue: DelayQueue) {
     this.members = members;
     this.store = store;
     this.queue = queue;
+    this.mayWait = members.some(({ use }) => use.mayWait);
   }
 
   /** Makes what runs in place of each member: the first one charges for all. */
   instances(): PolicyInstance[] {
-    return this.members.map(({ use }, i) => {
-      const instance: PolicyInstance =
-        i > 0
-          ? { onRequest: (exchange) => this.outcomeOf(use, exchange) }
-          : {
-              onRequest: (exchange) => this.begin(exchange),
-              onFinish: (exchange) => this.finish(exchange),
-            };
-      if (i > 0 && use.usage === undefined) return instance;
-      return { ...instance, onResponse: (exchange, response) => this.respond(i, exchange, response) };
-    });
+    const hasUsage = this.members.some(({ use }) => use.usage !== undefined);
+    return this.members.map(({ use }, i) => ({
+      onRequest: (exchange) => (i === 0 ? this.begin(exchange) : this.outcomeOf(use, exchange)),
+      ...((i === 0 || use.usage !== undefined) && {
+        onResponse: (exchange, response) => this.respond(i, exchange, response),
+      }),
+      // Most have nothing to do at the end, and then should not be asked.
+      ...(i === 0 && (hasUsage || this.mayWait) && { onFinish: (exchange) => this.finish(exchange) }),
+    }));
   }
 
   /**
@@ -58,7 +58,7 @@ export class LimitGroup {
     const charges: LimitCharge[] = [];
     for (let i = 0; i < this.members.length; i++) {
       const { use, isObserved } = this.members[i] as LimitMember;
-      const each = attempt(() => use.prepare(exchange, isObserved));
+      const each = attemptPrepare(use, exchange, isObserved);
       if (each instanceof GatewayError) {
         // For the others too: one that enforces must not let pass what could not be decided.
         if (isObserved) continue;
@@ -111,8 +111,10 @@ export class LimitGroup {
       this.handBack(tally);
       return undefined;
     }
-    const isRefused = standings.some(({ isAllowed }, i) => !isAllowed && charges[i]?.isObserved !== true);
-    if (!isRefused) return this.wait(exchange, tally) ?? this.outcomeOf(use, exchange);
+    if (!isRefused(charges, standings)) {
+      if (!this.mayWait) return this.outcomeOf(use, exchange);
+      return this.wait(exchange, tally) ?? this.outcomeOf(use, exchange);
+    }
     tally.isHandedBack = true;
     for (let each = tally.before; each !== undefined; each = each.before) this.handBack(each);
     return this.outcomeOf(use, exchange);
@@ -125,18 +127,9 @@ export class LimitGroup {
     standings: readonly LimitStanding[],
     failure: GatewayError | undefined,
   ): LimitTally {
-    const tally: LimitTally = {
-      owner: this,
-      prepared,
-      charges,
-      standings,
-      failure,
-      // Nobody else puts anything there.
-      before: exchange.limits as LimitTally | undefined,
-      readers: [],
-      line: undefined,
-      isHandedBack: failure !== undefined,
-    };
+    // Nobody else puts anything there.
+    const before = exchange.limits as LimitTally | undefined;
+    const tally = new LimitTally(this, prepared, charges, standings, failure, before);
     exchange.limits = tally;
     return tally;
   }
@@ -190,6 +183,7 @@ export class LimitGroup {
       this.chargeUnits(tally, at, found);
       return undefined;
     }
+    tally.readers ??= [];
     tally.readers[at] = found;
     return {
       mapBody: (source) =>
@@ -203,8 +197,8 @@ export class LimitGroup {
 
   /** Runs when the body is whole, or when the client has left: what was read until then counts. */
   private endReading(tally: LimitTally, at: number): void {
-    const units = unitsOf(tally.readers[at]?.value());
-    tally.readers[at] = undefined;
+    const units = unitsOf(tally.readers?.[at]?.value());
+    if (tally.readers !== undefined) tally.readers[at] = undefined;
     if (units !== undefined) this.chargeUnits(tally, at, units);
   }
 
@@ -218,7 +212,7 @@ export class LimitGroup {
   private finish(exchange: Exchange): void {
     const tally = this.tallyOf(exchange);
     if (tally === undefined) return;
-    for (let i = 0; i < tally.readers.length; i++) this.endReading(tally, i);
+    for (let i = 0; i < (tally.readers?.length ?? 0); i++) this.endReading(tally, i);
     if (tally.line === undefined || !this.queue.leave(tally.line, exchange)) return;
     // Whoever left while waiting has cost nothing.
     this.handBack(tally);
@@ -238,9 +232,13 @@ export class LimitGroup {
   }
 }
 
-function attempt<T>(prepare: () => T): T | GatewayError {
+function attemptPrepare(
+  use: LimitUse,
+  exchange: Exchange,
+  isObserved: boolean,
+): PreparedCharge | undefined | GatewayError {
   try {
-    return prepare();
+    return use.prepare(exchange, isObserved);
   } catch (error) {
     return failureOf(error);
   }
@@ -249,5 +247,12 @@ function attempt<T>(prepare: () => T): T | GatewayError {
 /** A limit that is named twice on a route, by one id, counts a request once. */
 function isCharged(charges: readonly LimitCharge[], { limit, key }: LimitCharge): boolean {
   for (const charge of charges) if (charge.limit === limit && charge.key === key) return true;
+  return false;
+}
+
+function isRefused(charges: readonly LimitCharge[], standings: readonly LimitStanding[]): boolean {
+  for (let i = 0; i < standings.length; i++) {
+    if (standings[i]?.isAllowed === false && charges[i]?.isObserved !== true) return true;
+  }
   return false;
 }

@@ -24,6 +24,8 @@ export interface LimitUseOptions {
   readonly usage: UsageCost | undefined;
   /** Whether `X-RateLimit-*` is sent too. */
   readonly legacyHeaders: boolean;
+  /** Whether a request may be made to wait. */
+  readonly mayWait: boolean;
 }
 
 /** A charge, the limit that it is under, and the use in a list of policies that makes it. */
@@ -39,6 +41,7 @@ export class LimitUse {
   readonly code: LimitUseOptions['code'];
   readonly usage: UsageCost | undefined;
   readonly legacyHeaders: boolean;
+  readonly mayWait: boolean;
   private readonly options: LimitUseOptions;
   private readonly quoted: string;
   private lastRefusal: { readonly seconds: number; readonly error: GatewayError } | undefined = undefined;
@@ -49,6 +52,7 @@ export class LimitUse {
     this.code = options.code;
     this.usage = options.usage;
     this.legacyHeaders = options.legacyHeaders;
+    this.mayWait = options.mayWait;
     this.quoted = quoteName(options.name);
   }
 

@@ -80,6 +80,7 @@ export const quota = definePolicy({
         limitFor: compileChoice(written, apply(written), apply),
         ...compileCost(written.cost),
         legacyHeaders: written.legacyHeaders,
+        mayWait: false,
       }),
       services,
     );

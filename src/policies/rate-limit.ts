@@ -110,6 +110,7 @@ export const rateLimit = definePolicy({
         limitFor: compileChoice(written, apply(written), apply),
         ...compileCost(written.cost),
         legacyHeaders: written.legacyHeaders,
+        mayWait: written.maxDelay > 0,
       }),
       services,
     );

@@ -80,6 +80,8 @@ export class MemoryLimitStore implements LimitStore {
   charge(charges: readonly LimitCharge[]): readonly LimitStanding[] {
     const now = this.now();
     this.makeRoom(now);
+    // Most requests have one limit.
+    if (charges.length === 1) return [this.chargeAlone(charges[0] as LimitCharge, now)];
     const slots: (number | undefined)[] = [];
     const decisions: ChargeDecision[] = [];
     let isPassed = true;
@@ -99,6 +101,14 @@ export class MemoryLimitStore implements LimitStore {
       standings.push(standingOf(charge, decision, isPassed, now));
     }
     return standings;
+  }
+
+  private chargeAlone(charge: LimitCharge, now: number): LimitStanding {
+    const slot = this.find(charge);
+    const decision = decideCharge(slot === undefined ? undefined : this.slots.read(slot), charge, now);
+    const isPassed = !refuses(decision, charge);
+    if (decision.after !== decision.before) this.put(charge, slot, decision.after, now);
+    return standingOf(charge, decision, isPassed, now);
   }
 
   chargeAfterwards(charges: readonly LimitCharge[]): void {
