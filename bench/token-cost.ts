@@ -8,11 +8,8 @@ import { createAuthService } from '../src/auth/create-auth-service.ts';
 import { authServiceSchema } from '../src/config/auth-schema.ts';
 import { text } from '../src/config/scalars.ts';
 import { isRefusal } from '../src/core/auth-service.ts';
-import { EMPTY_BODY } from '../src/core/body.ts';
 import { BufferBudget } from '../src/core/buffer-budget.ts';
 import { systemClock } from '../src/core/clock.ts';
-import { Exchange } from '../src/core/exchange.ts';
-import { HeaderList, markField } from '../src/core/header-list.ts';
 import { KeptResources } from '../src/core/kept-resources.ts';
 import { mergePolicies } from '../src/core/merge-policies.ts';
 import { compilePipeline, type Pipeline } from '../src/core/pipeline.ts';
@@ -20,6 +17,7 @@ import type { Policy, PolicyInstance } from '../src/core/policy.ts';
 import type { Services } from '../src/core/services.ts';
 import { authorize, jwt } from '../src/policies/index.ts';
 import { LoopMonitor, quantile } from './loop-monitor.ts';
+import { makeExchange } from './make-exchange.ts';
 
 const KNOWN_TOKENS = 100;
 const ROUNDS = 400;
@@ -80,49 +78,9 @@ function pipelineOf(...uses: readonly (readonly [policy: Policy, options: object
   return compilePipeline(mergePolicies(entries, []), context);
 }
 
-function makeExchange(token: string): Exchange {
-  const fields = [
-    ['host', 'api.example.com'],
-    ['user-agent', 'bench'],
-    ['accept', '*/*'],
-    ['authorization', `Bearer ${token}`],
-    ['accept-encoding', 'gzip'],
-  ] as const;
-  let raw = '';
-  const marks: number[] = [];
-  for (const [name, value] of fields) {
-    const [start, end] = [raw.length, raw.length + name.length];
-    raw += `${name}: ${value}\r\n`;
-    markField(marks, marks.length, raw, start, end, end + 2, end + 2 + value.length);
-  }
-  // One flat string, as it comes off a socket.
-  const headers = HeaderList.received(Buffer.from(raw, 'latin1').toString('latin1'), raw.length, marks);
-  const client = {
-    remoteAddress: '127.0.0.1',
-    remotePort: 1,
-    localPort: 1,
-    isSecure: false,
-    serverName: undefined,
-  };
-  return new Exchange(
-    {
-      method: 'GET',
-      target: '/',
-      httpVersion: '1.1',
-      authority: 'api.example.com',
-      headers,
-      body: EMPTY_BODY,
-      upgrade: undefined,
-      acceptsTrailers: false,
-      client,
-    },
-    0,
-  );
-}
-
 function microsecondsPerRequest(pipeline: Pipeline, tokens: readonly string[]): number {
   const exchanges = Array.from({ length: REQUESTS }, (_, i) =>
-    makeExchange(tokens[i % tokens.length] as string),
+    makeExchange('authorization', `Bearer ${tokens[i % tokens.length]}`),
   );
   const start = performance.now();
   for (const exchange of exchanges) {
