@@ -38,6 +38,13 @@ async function run(argv: readonly string[]): Promise<void> {
     .description('Writes a configuration to begin with.')
     .argument('[file]', 'the file to write', 'sallyport.yaml')
     .action(init);
+  program
+    .command('hash-password')
+    .description('Reads a password from standard input and prints its hash, for the policy basic.')
+    .action(async () => {
+      const { printPasswordHash } = await import('./cli/hash-password.ts');
+      await printPasswordHash(fail);
+    });
   const { addKeysCommand } = await import('./cli/keys.ts');
   addKeysCommand(program, { addConfigOption, findConfig, reportFailure });
   await program.parseAsync(argv);

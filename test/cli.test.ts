@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { isPassword, parseHash } from '../src/policies/password-hash.ts';
 import { LOOPBACK } from './support/loopback.ts';
 
 const cli = path.resolve(import.meta.dirname, '../src/cli.ts');
@@ -152,3 +153,23 @@ class Output {
     });
   }
 }
+
+describe('sallyport hash-password', () => {
+  const hash = (input: string) =>
+    spawnSync(process.execPath, [cli, 'hash-password'], { input, encoding: 'utf8', cwd: folder });
+
+  it('prints what the policy basic takes for the password on standard input', async () => {
+    const { status, stdout } = hash('correct horse\nignored\n');
+    expect(status).toBe(0);
+    expect(await isPassword('correct horse', parseHash(stdout.trim()))).toBe(true);
+    expect(stdout).not.toContain('horse');
+  });
+
+  it('wants a password', () => {
+    expect(hash('')).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: 'There is no password on standard input.\n',
+    });
+  });
+});
