@@ -28,7 +28,9 @@ const SWEEP_MS = 100;
 const SWEPT_AT_ONCE = 8192;
 /** How many slots are looked at for one that is as new, when a new client comes and all are taken. */
 const SWEPT_WHEN_FULL = 16;
-const SAVE_MS = 500;
+const SAVE_MS = 100;
+/** So many are written in a few milliseconds. */
+const SAVED_AT_ONCE = 2000;
 const WARN_MS = 60_000;
 /** No key of a request can be it. */
 const OVERFLOW = '\0overflow';
@@ -103,14 +105,6 @@ export class MemoryLimitStore implements LimitStore {
     return standings;
   }
 
-  private chargeAlone(charge: LimitCharge, now: number): LimitStanding {
-    const slot = this.find(charge);
-    const decision = decideCharge(slot === undefined ? undefined : this.slots.read(slot), charge, now);
-    const isPassed = !refuses(decision, charge);
-    if (decision.after !== decision.before) this.put(charge, slot, decision.after, now);
-    return standingOf(charge, decision, isPassed, now);
-  }
-
   chargeAfterwards(charges: readonly LimitCharge[]): void {
     const now = this.now();
     this.makeRoom(now);
@@ -133,15 +127,23 @@ export class MemoryLimitStore implements LimitStore {
       this.slots.write(slot, { at, used, former: 0 }, endsAt);
     }
     this.journal = journal;
-    this.closers.push(this.clock.every(SAVE_MS, () => this.save()));
+    this.closers.push(this.clock.every(SAVE_MS, () => this.save(SAVED_AT_ONCE)));
   }
 
   /** Writes down what is not yet, and ends. */
   close(): void {
     for (const close of this.closers.splice(0)) close();
-    this.save();
+    this.save(Number.POSITIVE_INFINITY);
     this.journal?.close();
     this.journal = undefined;
+  }
+
+  private chargeAlone(charge: LimitCharge, now: number): LimitStanding {
+    const slot = this.find(charge);
+    const decision = decideCharge(slot === undefined ? undefined : this.slots.read(slot), charge, now);
+    const isPassed = !refuses(decision, charge);
+    if (decision.after !== decision.before) this.put(charge, slot, decision.after, now);
+    return standingOf(charge, decision, isPassed, now);
   }
 
   private now(): number {
@@ -207,10 +209,13 @@ export class MemoryLimitStore implements LimitStore {
     this.slots.sweep(SWEPT_AT_ONCE, this.now());
   }
 
-  private save(): void {
+  private save(atMost: number): void {
     if (this.journal === undefined || this.unsaved.size === 0) return;
+    const slots: number[] = [];
     const counters: LastingCounter[] = [];
     for (const [slot, { limit, key }] of this.unsaved) {
+      if (slots.length >= atMost) break;
+      slots.push(slot);
       // Unless its time came to an end meanwhile and the slot is another's.
       if (this.limits.get(limit)?.find(key) !== slot) continue;
       const { at, used } = this.slots.read(slot);
@@ -218,7 +223,7 @@ export class MemoryLimitStore implements LimitStore {
     }
     try {
       this.journal.save(counters);
-      this.unsaved.clear();
+      for (const slot of slots) this.unsaved.delete(slot);
     } catch (err) {
       this.log.error({ err }, 'quotas could not be written down; this is tried again');
     }

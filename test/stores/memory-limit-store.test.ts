@@ -176,6 +176,23 @@ describe('quotas', () => {
     other.close();
   });
 
+  it('are written down a part at a time when many change at once, and all of them at the end', async () => {
+    const folder = await makeFolder();
+    const { store, clock } = createStore();
+    store.keepIn(await openQuotaJournal(folder));
+    for (let i = 0; i < 5000; i++) store.charge([{ ...charge, key: `client-${i}` }]);
+    const other = await openQuotaJournal(folder);
+    clock.advance(100);
+    expect(other.load(clock.now())).toHaveLength(2000);
+    clock.advance(100);
+    expect(other.load(clock.now())).toHaveLength(4000);
+    store.charge([{ ...charge, key: 'client-0' }]);
+    store.close();
+    expect(other.load(clock.now())).toHaveLength(5000);
+    expect(other.load(clock.now()).find(({ key }) => key === 'client-0')).toMatchObject({ used: 2 });
+    other.close();
+  });
+
   it('are forgotten when their period is over', async () => {
     const folder = await makeFolder();
     const journal = await openQuotaJournal(folder);
