@@ -20,7 +20,7 @@ export function addApi(app: FastifyInstance, control: GatewayControl): void {
   app.get('/api/upstreams', async () => ({ upstreams: (await control.describe()).upstreams }));
   app.get<{ Querystring: { key?: string | string[] } }>('/api/quotas', async (request) => {
     const { key = [] } = request.query;
-    return { quotas: (await control.readQuotas?.([key].flat())) ?? [] };
+    return { quotas: await control.readQuotas([key].flat()) };
   });
   app.post('/api/reload', async (_, reply) => {
     const result = await control.reload();

@@ -30,7 +30,7 @@ export interface GatewayControl {
    * Tells how a client stands with its quotas, by what they count it by: one value for each quota with one key, several for
    * one with several.
    */
-  readQuotas?(keys: readonly string[]): Promise<readonly object[]>;
+  readQuotas(keys: readonly string[]): Promise<readonly object[]>;
   /** Opens the API keys, to make, show and change them. */
   administerKeys(): Promise<ApiKeyAdministration>;
 }

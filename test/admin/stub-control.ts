@@ -33,6 +33,10 @@ export class StubControl implements GatewayControl {
     };
   }
 
+  async readQuotas(keys: readonly string[]): Promise<readonly object[]> {
+    return keys.map((key) => ({ name: 'monthly', key }));
+  }
+
   async administerKeys(): Promise<ApiKeyAdministration> {
     throw this.failure ?? new Error('there are no keys here');
   }
