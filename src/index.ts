@@ -34,6 +34,7 @@ export {
   type GatewayOptions,
 } from './gateway/gateway.ts';
 export type { InjectRequest, InjectResponse } from './gateway/inject.ts';
+export type { RoutedRequest } from './gateway/request-stages.ts';
 export { RateLimiter, type RateLimiterOptions } from './limits/rate-limiter.ts';
 export type { PolicyInput, PolicyOptions, WayIn } from './policies/policy-input.ts';
 export {

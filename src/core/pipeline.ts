@@ -113,6 +113,17 @@ export class Pipeline {
     if (exchange.bufferedBytes > 0) releaseRequestBody(exchange, this.budget);
   }
 
+  /** Runs `onRequest` of the policies with this access alone, as a question: nothing else of the exchange happens. */
+  async runAccess(access: 'identifies' | 'authorizes', exchange: Exchange): Promise<RequestResult> {
+    for (const step of this.requestSteps) {
+      if (step.access !== access) continue;
+      const outcome = step.isObserved ? observeRequest(step, exchange) : attemptRequest(step, exchange);
+      const result = step.judge(exchange, isPromise(outcome) ? await settled(outcome) : outcome);
+      if (result !== undefined) return result;
+    }
+    return undefined;
+  }
+
   private requestFrom(start: number, exchange: Exchange): RequestResult | Promise<RequestResult> {
     const steps = this.requestSteps;
     for (let i = start; i < steps.length; i++) {

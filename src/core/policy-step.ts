@@ -24,6 +24,7 @@ export class PolicyStep {
   readonly rank: number;
   readonly isObserved: boolean;
   readonly refuses: boolean;
+  readonly access: Policy['access'];
   readonly readsBody: boolean;
   readonly decisions: PolicyDecisions;
   private readonly id: string;
@@ -34,6 +35,7 @@ export class PolicyStep {
     this.rank = rank;
     this.isObserved = entry.observe;
     this.refuses = entry.policy.refuses;
+    this.access = entry.policy.access;
     this.readsBody = entry.instance.requestBody !== undefined;
     this.id = entry.id;
     this.log = log;

@@ -11,7 +11,8 @@ import type {
   Readiness,
   ReloadResult,
 } from '../core/control.ts';
-import type { GatewayError } from '../core/errors.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Identity } from '../core/identity.ts';
 import { KeptResources } from '../core/kept-resources.ts';
 import type { ClientInfo, ClientRequest, ClientSink, Reply } from '../core/message.ts';
 import type { Policy } from '../core/policy.ts';
@@ -29,11 +30,12 @@ import { buildSnapshot, type Snapshot } from '../snapshot/snapshot.ts';
 import type { SnapshotContext } from '../snapshot/snapshot-context.ts';
 import { VERSION } from '../version.ts';
 import { watchConfigFile } from './config-watch.ts';
+import { describeSnapshot, troublesOf } from './describe-snapshot.ts';
 import { useLimits } from './gateway-limits.ts';
 import { createServices, type GatewayServices } from './gateway-services.ts';
 import { handleRequest, type ListenerRules } from './handle-request.ts';
-import { type InjectRequest, type InjectResponse, inject } from './inject.ts';
-import { Listeners } from './listeners.ts';
+import { type InjectRequest, type InjectResponse, inject, receive } from './inject.ts';
+import { Listeners, servingRules } from './listeners.ts';
 import {
   type ConfigSource,
   type ConfigToPrepare,
@@ -42,6 +44,7 @@ import {
 } from './load-configuration.ts';
 import { openOperatorPorts } from './operator-ports.ts';
 import { findLateSettings, loadBeside } from './reload-config.ts';
+import { RequestStages, type RoutedRequest } from './request-stages.ts';
 import type { PreparedConfig, WorkerRole } from './worker-role.ts';
 
 export interface GatewayOptions extends ConfigSource {
@@ -215,14 +218,11 @@ export class Gateway implements GatewayControl {
   }
 
   readiness(): Readiness {
-    const details: string[] = [];
-    if (this.currentState !== 'ready') details.push(`the gateway is ${this.currentState}`);
+    const isReady = this.currentState === 'ready';
+    const details = isReady ? [] : [`the gateway is ${this.currentState}`];
     if (this.lastProblems.length > 0)
       details.push('the last reload was refused; the configuration before it runs');
-    for (const upstream of this.snapshot?.upstreams.values() ?? []) details.push(...upstream.troubles());
-    const { apiKeys, gatewayLimits } = this.services;
-    details.push(...apiKeys.troubles(), ...gatewayLimits.troubles());
-    return { isReady: this.currentState === 'ready', details };
+    return { isReady, details: [...details, ...troublesOf(this.snapshot, this.services)] };
   }
 
   metrics(): Promise<{ readonly contentType: string; readonly text: string }> {
@@ -243,16 +243,7 @@ export class Gateway implements GatewayControl {
   }
 
   async describe(): Promise<GatewayDescription> {
-    const { version, routes, upstreams } = this.running;
-    return {
-      version,
-      routes: routes.map(({ id, path, action }) => ({
-        id,
-        path,
-        upstreams: action.kind === 'forward' ? action.upstreams.map(({ name }) => name) : [],
-      })),
-      upstreams: [...upstreams.values()].map((upstream) => upstream.describe()),
-    };
+    return describeSnapshot(this.running);
   }
 
   /** Handles a request as a listener with these rules would. */
@@ -269,19 +260,42 @@ export class Gateway implements GatewayControl {
    * for tests of a configuration and its policies.
    */
   async inject(request: InjectRequest): Promise<InjectResponse> {
+    const { limits, rules } = await this.firstListener();
+    return inject(request, {
+      limits,
+      handle: (received, client) => this.handleRequest(received, client, rules),
+      refuse: (error, client) => this.refuse(error, client),
+    });
+  }
+
+  /** Finds the route that a request takes. */
+  async routeRequest(request: InjectRequest): Promise<RoutedRequest | undefined> {
+    return (await this.stagesOf(request)).routeRequest();
+  }
+
+  /** Finds out who sent a request, nobody where none need say so. Rejects with the `GatewayError` that would answer it. */
+  async authenticate(request: InjectRequest): Promise<Identity | undefined> {
+    return (await this.stagesOf(request)).authenticate();
+  }
+
+  /** Does the same, and rejects where that one may not send it. */
+  async authorize(request: InjectRequest): Promise<Identity | undefined> {
+    return (await this.stagesOf(request)).authorize();
+  }
+
+  private async stagesOf(request: InjectRequest): Promise<RequestStages> {
+    const { limits, rules } = await this.firstListener();
+    const { received } = receive(request, limits);
+    if (received instanceof GatewayError) throw received;
+    return new RequestStages(received, rules, this.running, this.clock);
+  }
+
+  /** How the first listener that does not only redirect takes requests; there need be no port for it yet. */
+  private async firstListener(): Promise<{ limits: ListenerConfig['limits']; rules: ListenerRules }> {
     if (this.currentState === 'closed') throw new TypeError('the gateway is closed');
     this.preparing ??= this.snapshot === undefined ? this.prepareToInject() : Promise.resolve();
     await this.preparing;
-    const { listeners } = this.config;
-    const { allowEncoded, limits } =
-      listeners.find(({ redirectToHttps }) => redirectToHttps === undefined) ??
-      (listeners[0] as ListenerConfig);
-    return inject(request, {
-      limits,
-      handle: (received, client) =>
-        this.handleRequest(received, client, { allowEncoded, redirectToHttps: undefined }),
-      refuse: (error, client) => this.refuse(error, client),
-    });
+    return servingRules(this.config.listeners);
   }
 
   /** Of workers, the supervisor says it once for all. */
@@ -354,18 +368,8 @@ export class Gateway implements GatewayControl {
   }
 
   private snapshotContext(policies: readonly Policy[]): SnapshotContext {
-    const { services, clock, log, deadlines, kept, budget, targetConnections } = this;
-    return {
-      services,
-      clock,
-      log,
-      metrics: this.metrics_,
-      deadlines,
-      kept,
-      budget,
-      policies,
-      targetConnections,
-    };
+    const { services, clock, log, metrics_: metrics, deadlines, kept, budget, targetConnections } = this;
+    return { services, clock, log, metrics, deadlines, kept, budget, policies, targetConnections };
   }
 
   private async drain(delayMs: number, spareIdleMs: number): Promise<void> {

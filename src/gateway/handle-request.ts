@@ -13,15 +13,15 @@ import { Forward, type ForwardOwner } from '../proxy/forward.ts';
 import { writeForwardHeaders } from '../proxy/forward-headers.ts';
 import { hostFor } from '../proxy/forward-plan.ts';
 import { writeIdentityHeaders } from '../proxy/identity-headers.ts';
-import { hostNameOf } from '../router/host-name.ts';
 import { normaliseTarget } from '../router/normalise.ts';
 import type { EncodedAllowances } from '../router/path-spelling.ts';
 import type { RouteResult } from '../router/router.ts';
-import { publicAuthorityOf } from '../server/client-address.ts';
 import { redirectToHttps } from '../server/https-redirect.ts';
 import type { ForwardAction, Route } from '../snapshot/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { describeClient } from './describe-client.ts';
+import { findRoute } from './find-route.ts';
 
 /** What the listener that a request came on decides about it. */
 export interface ListenerRules {
@@ -87,8 +87,7 @@ class RequestRun implements ForwardOwner {
     const { request } = exchange;
     // 1.
     exchange.requestId = newRequestId(this.clock.now());
-    exchange.headers.deleteKind(FieldKind.xAuth);
-    this.identifyClient();
+    describeClient(exchange, snapshot);
     // 2.
     const target = normaliseTarget(request.target, request.method, rules.allowEncoded);
     if (!target.ok) return this.answer(new GatewayError('GW_BAD_PATH', { detail: target.reason }));
@@ -115,18 +114,6 @@ class RequestRun implements ForwardOwner {
   onTunnel(): void {
     this.pipeline.runFinish(this.exchange);
     this.releaseSnapshot();
-  }
-
-  private identifyClient(): void {
-    const { exchange } = this;
-    const { request } = exchange;
-    const origin = this.snapshot.findOrigin(request.client.remoteAddress, request.headers);
-    exchange.clientAddress = origin.address;
-    exchange.isTrustedPeer = origin.isTrusted;
-    if (!origin.isTrusted) exchange.headers.deleteKind(FieldKind.clientCertificate);
-    exchange.scheme = origin.scheme ?? (request.client.isSecure ? 'https' : 'http');
-    exchange.host = hostNameOf(request.authority);
-    exchange.publicAuthority = publicAuthorityOf(origin, exchange.scheme, request.authority);
   }
 
   /** Takes what the router found. Returns the answer to a request that no route takes. */
@@ -255,16 +242,6 @@ class RequestRun implements ForwardOwner {
     if (this.holdsSnapshot) this.snapshot.release();
     this.holdsSnapshot = false;
   }
-}
-
-/** A preflight goes to the route of the request that it announces, if that answers preflights. */
-function findRoute(snapshot: Snapshot, exchange: Exchange): RouteResult<Route> {
-  const { host, path, query, request, headers } = exchange;
-  if (request.method === 'OPTIONS' && headers.has('access-control-request-method') && headers.has('origin')) {
-    const announced = snapshot.router.findPreflight(host, path, headers, query);
-    if (announced.kind === 'match' && announced.value.answersPreflights) return announced;
-  }
-  return snapshot.router.find(host, request.method, path, headers, query);
 }
 
 function upstreamPath(action: ForwardAction, path: string, rawParams: readonly string[]): string | undefined {

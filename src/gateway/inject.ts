@@ -54,24 +54,41 @@ function handleInMemory(
   { limits, handle, refuse }: InjectTarget,
 ): Promise<InjectResponse> {
   return new Promise((resolve, reject) => {
-    const { method = 'GET', body, remoteAddress = '127.0.0.1', signal } = request;
-    const { isSecure, authority, target } = splitUrl(request.url);
-    const source = toBodySource(body);
-    const head = readHead(`${method} ${target}`, headerLines(request, authority, source), limits);
-    const client: ClientInfo = {
-      remoteAddress: plainAddress(remoteAddress),
-      remotePort: 0,
-      localPort: 0,
-      isSecure,
-      serverName: isSecure ? authority.replace(/:\d+$/, '') : undefined,
-    };
-    const answer = new CollectedAnswer(method, source, resolve, reject);
-    if ('code' in head)
-      return answer.take(refuse(new GatewayError(head.code, { detail: head.detail }), client));
+    const { signal } = request;
+    const { received, client, source } = receive(request, limits);
+    const answer = new CollectedAnswer(request.method ?? 'GET', source, resolve, reject);
+    if (received instanceof GatewayError) return answer.take(refuse(received, client));
     signal?.throwIfAborted();
     signal?.addEventListener('abort', () => answer.leave(signal.reason), { once: true });
-    handle({ ...head, httpVersion: '1.1', body: source, client }, answer);
+    handle(received, answer);
   });
+}
+
+/** A request as a listener with these limits would receive it, or why it would not. */
+export interface ReceivedRequest {
+  readonly received: ClientRequest | GatewayError;
+  readonly client: ClientInfo;
+  readonly source: BodySource;
+}
+
+/** Reads a request as if it came on a connection. Throws `TypeError` for what cannot be sent. */
+export function receive(request: InjectRequest, limits: HeadLimits): ReceivedRequest {
+  const { method = 'GET', body, remoteAddress = '127.0.0.1' } = request;
+  const { isSecure, authority, target } = splitUrl(request.url);
+  const source = toBodySource(body);
+  const head = readHead(`${method} ${target}`, headerLines(request, authority, source), limits);
+  const client: ClientInfo = {
+    remoteAddress: plainAddress(remoteAddress),
+    remotePort: 0,
+    localPort: 0,
+    isSecure,
+    serverName: isSecure ? authority.replace(/:\d+$/, '') : undefined,
+  };
+  const received =
+    'code' in head
+      ? new GatewayError(head.code, { detail: head.detail })
+      : { ...head, httpVersion: '1.1' as const, body: source, client };
+  return { received, client, source };
 }
 
 function splitUrl(url: string): { isSecure: boolean; authority: string; target: string } {

@@ -187,6 +187,16 @@ export class Listeners {
   }
 }
 
+/** How the first listener that does not only redirect takes requests. */
+export function servingRules(configs: readonly ListenerConfig[]): {
+  limits: ListenerConfig['limits'];
+  rules: ListenerRules;
+} {
+  const serving = configs.find(({ redirectToHttps }) => redirectToHttps === undefined) ?? configs[0];
+  const { limits, allowEncoded } = serving as ListenerConfig;
+  return { limits, rules: { allowEncoded, redirectToHttps: undefined } };
+}
+
 /** What cannot be changed while a port is open. */
 function keyOf({ host, port, tls }: ListenerConfig): string {
   return JSON.stringify([host, port, tls !== undefined, tls?.clientCertificates?.required]);

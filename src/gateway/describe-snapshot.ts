@@ -1,0 +1,29 @@
+import type { GatewayDescription } from '../core/control.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { GatewayServices } from './gateway-services.ts';
+
+/** Says what a Snapshot is, for the admin API. */
+export function describeSnapshot({ version, routes, upstreams }: Snapshot): GatewayDescription {
+  return {
+    version,
+    routes: routes.map(({ id, path, action }) => ({
+      id,
+      path,
+      upstreams: action.kind === 'forward' ? action.upstreams.map(({ name }) => name) : [],
+    })),
+    upstreams: [...upstreams.values()].map((upstream) => upstream.describe()),
+  };
+}
+
+/** Names what works less well than it should, a sentence each. */
+export function troublesOf(
+  snapshot: Snapshot | undefined,
+  { apiKeys, gatewayLimits }: GatewayServices,
+): string[] {
+  const upstreams = [...(snapshot?.upstreams.values() ?? [])];
+  return [
+    ...upstreams.flatMap((upstream) => upstream.troubles()),
+    ...apiKeys.troubles(),
+    ...gatewayLimits.troubles(),
+  ];
+}
