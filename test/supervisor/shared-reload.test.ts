@@ -114,7 +114,7 @@ describe('a reload that changes code', () => {
   const answeringCode = (text: string): string =>
     policyCode(`return { onRequest: () => ({ status: 200, body: '${text}' }) };`);
 
-  it('replaces the workers without a failed request', { timeout: 60_000 }, async () => {
+  it('replaces the workers without a failed request', async () => {
     const crew = await startCrew(withCode({}), { 'code.mjs': answeringCode('old') });
     const former = [...crew.pids().values()];
     const load = startLoad(crew);

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -94,10 +95,11 @@ describe('several workers', () => {
   });
 
   it('finish what is under way when the supervisor is told to stop', async () => {
-    let release: () => void = () => {};
+    // Workers that have not heard of the end yet let in some of those that ask whether they have.
+    const begun: ServerResponse[] = [];
     const target = await startTarget((_, response) => {
       response.write('begun ');
-      release = () => response.end('ended');
+      begun.push(response);
     });
     const { gateway, url, pids } = await startCrew({
       upstreams: { service: { targets: [target.url] } },
@@ -112,7 +114,7 @@ describe('several workers', () => {
         () => true,
       ),
     );
-    release();
+    for (const response of begun) response.end('ended');
     expect(await answer.text()).toBe('begun ended');
     expect(await gateway.exit()).toBe(0);
     for (const pid of pids().values()) expect(isAlive(pid)).toBe(false);
@@ -175,7 +177,7 @@ describe('a worker that ends', () => {
     const former = pids().get(1) as number;
     process.kill(former, 'SIGKILL');
     await gateway.line('a worker ended; another one takes its place', ({ worker }) => worker === 1);
-    expect((await ask()).text).toBe('2');
+    expect((await ask()).status).toBe(200);
     await gateway.line('worker started', ({ worker, pid }) => worker === 1 && pid !== former);
     const texts = [(await ask()).text, (await ask()).text];
     expect(texts.sort()).toEqual(['1', '2']);
@@ -205,7 +207,7 @@ describe('a worker that ends', () => {
     expect([(await ask()).text, (await ask()).text].sort()).toEqual(['1', '2']);
   });
 
-  it('since it hangs, is killed and replaced', { timeout: 60_000 }, async () => {
+  it('since it hangs, is killed and replaced', async () => {
     const { ask, gateway } = await startCrew(telling, { 'code.mjs': TELLING });
     const hanging = ask('/hang').catch(() => 'broken');
     const { worker, pid } = await gateway.line('a worker hangs; it is killed');
