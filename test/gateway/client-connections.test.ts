@@ -320,9 +320,12 @@ describe('a client that leaves', () => {
 
   it('frees the target while it streams', async () => {
     const target = await startRawTarget((socket) => {
-      socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
-      const timer = setInterval(() => socket.write('more'), 5);
-      socket.on('end', () => clearInterval(timer)).on('close', () => clearInterval(timer));
+      // Not before it is asked: what comes then would end the connection, and another one would serve.
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        const timer = setInterval(() => socket.write('more'), 5);
+        socket.on('end', () => clearInterval(timer)).on('close', () => clearInterval(timer));
+      });
     });
     const gateway = await startGatewayTo(target);
     const client = await RawClient.connect(gateway.port);
