@@ -1,6 +1,7 @@
 import type { Policy } from '../core/policy.ts';
 import { checkApiKeys } from './check-api-keys.ts';
 import { checkAuthServices } from './check-auth-services.ts';
+import { checkInternalTokens } from './check-internal-tokens.ts';
 import { checkListeners } from './check-listeners.ts';
 import { checkPolicies } from './check-policies.ts';
 import { checkRoutes } from './check-routes.ts';
@@ -31,6 +32,7 @@ export function checkGateway(
   checkApiKeys(gateway, findings);
   checkAuthServices(gateway, findings);
   checkTokenPolicies(gateway, policies, findings);
+  checkInternalTokens(gateway, findings);
   return { problems, warnings };
 }
 

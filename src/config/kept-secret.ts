@@ -11,6 +11,8 @@ export interface KeptSecret {
   readonly file: string;
   /** What it is, with its article: `an admin token`. */
   readonly what: string;
+  /** Makes one. Default: 256 random bits. */
+  readonly make?: () => string | Promise<string>;
   /** What to do where the file cannot be read or written. */
   readonly remedy: string;
   /** What to do where the file holds something else. */
@@ -19,19 +21,20 @@ export interface KeptSecret {
   readonly remedyForRights: string;
 }
 
-/** Reads a secret that is kept in a file, or makes one there (256 random bits, for its owner's eyes only). */
+/** Reads a secret that is kept in a file, or makes one there, for its owner's eyes only. */
 export async function findOrMakeSecret(secret: KeptSecret, log: Log): Promise<string> {
   const { file, what } = secret;
-  const kept = await readSecret(secret, log);
+  const kept = await findSecret(secret, log);
   if (kept !== undefined) return kept;
   const made = await makeSecret(secret);
   if (made !== undefined) log.info({ file }, `made ${what}: it stands in this file`);
-  const found = made ?? (await readSecret(secret, log));
+  const found = made ?? (await findSecret(secret, log));
   if (found === undefined) throw new Error(`${file} came and went: is another process deleting it?`);
   return found;
 }
 
-async function readSecret(secret: KeptSecret, log: Log): Promise<string | undefined> {
+/** Reads a secret that is kept in a file, where there is one. */
+export async function findSecret(secret: KeptSecret, log: Log): Promise<string | undefined> {
   const { file, what, remedy, remedyForContent } = secret;
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -56,8 +59,13 @@ async function closeToOthers({ file, what, remedyForRights }: KeptSecret, log: L
 }
 
 /** Writes a new secret so that it appears whole or not at all. Returns `undefined` where another process was first. */
-async function makeSecret({ file, what, remedy }: KeptSecret): Promise<string | undefined> {
-  const secret = randomBytes(SECRET_BYTES).toString('base64url');
+async function makeSecret({
+  file,
+  what,
+  remedy,
+  make = randomSecret,
+}: KeptSecret): Promise<string | undefined> {
+  const secret = (await make()).trim();
   const draft = `${file}.${randomBytes(6).toString('hex')}`;
   try {
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
@@ -74,4 +82,8 @@ async function makeSecret({ file, what, remedy }: KeptSecret): Promise<string | 
   } finally {
     await rm(draft, { force: true });
   }
+}
+
+function randomSecret(): string {
+  return randomBytes(SECRET_BYTES).toString('base64url');
 }

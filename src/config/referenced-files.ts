@@ -5,6 +5,7 @@ import { asFields, asList, type Fields } from './findings.ts';
 import type { Finding } from './issue-problems.ts';
 import { type ConfigPath, splitRemedy } from './problem.ts';
 import { findKeySetFault } from './public-key.ts';
+import { readFormerKey, readSigningKey } from './signing-key.ts';
 
 /** Reports every file that a configuration names and that cannot be read. */
 export async function checkFiles(
@@ -68,7 +69,27 @@ function namedFiles(gateway: Fields): NamedFile[] {
     Object.keys(asFields(gateway.customPolicies)),
   );
   const redis = filesOf(asFields(gateway.redis).tls, ['redis', 'tls'], ['caFile', 'certFile', 'keyFile']);
-  return [...certificates, ...clientCas, ...upstreams, ...policies, ...redis, ...authFiles(gateway)];
+  return [
+    ...certificates,
+    ...clientCas,
+    ...upstreams,
+    ...policies,
+    ...redis,
+    ...authFiles(gateway),
+    ...signingFiles(gateway),
+  ];
+}
+
+function signingFiles(gateway: Fields): NamedFile[] {
+  const { keyFile, formerKeyFiles } = asFields(gateway.internalTokens);
+  const faultOf = (read: typeof readSigningKey) => (pem: string) => {
+    const key = read(pem);
+    return typeof key === 'string' ? key : undefined;
+  };
+  const former = asList(formerKeyFiles).map(
+    (file, i): NamedFile => [['internalTokens', 'formerKeyFiles', i], file, faultOf(readFormerKey)],
+  );
+  return [[['internalTokens', 'keyFile'], keyFile, faultOf(readSigningKey)], ...former];
 }
 
 function authFiles(gateway: Fields): NamedFile[] {

@@ -47,7 +47,7 @@ export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
     respond: answerSchema()
       .optional()
       .describe(
-        'Answers from the gateway itself, instead of an upstream; `quota` tells the client how it stands with its quotas.',
+        'Answers from the gateway itself, instead of an upstream; `quota` tells the client how it stands with its quotas, `jwks` which keys verify `internalTokens`.',
       ),
     redirect: redirectSchema().optional().describe('Sends the client elsewhere, instead of an upstream.'),
     rewrite: absolutePath()
@@ -95,8 +95,8 @@ function splitPart() {
 }
 
 function answerSchema() {
-  return z.union([z.literal('quota'), respondSchema()], {
-    error: 'is no answer — write a map with status, headers and body, or quota',
+  return z.union([z.literal('quota'), z.literal('jwks'), respondSchema()], {
+    error: 'is no answer — write a map with status, headers and body, quota, or jwks',
   });
 }
 

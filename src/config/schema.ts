@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Policy } from '../core/policy.ts';
 import { apiKeysSchema } from './api-keys-schema.ts';
 import { authServiceName, authServiceSchema } from './auth-schema.ts';
+import { internalTokensSchema } from './internal-tokens-schema.ts';
 import { listenerSchema } from './listener-schema.ts';
 import { type PolicyInput, policyEntrySchema } from './policy-entry.ts';
 import { redisSchema } from './redis-schema.ts';
@@ -78,6 +79,11 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
       .record(authServiceName(), authServiceSchema(file))
       .prefault({})
       .describe('Who says that a token is good, by name.'),
+    internalTokens: internalTokensSchema(file)
+      .optional()
+      .describe(
+        'The short tokens that upstreams get from the gateway where a policy says `forward: exchange`.',
+      ),
     upstreams: z.record(upstreamName(), upstreamSchema(file)).prefault({}).describe('Services, by name.'),
     policies: policyList.describe('Policies that every route runs first, in this order.'),
     routes: z.array(routeSchema(policyList)).prefault([]).describe('Which requests go where.'),

@@ -33,6 +33,8 @@ export class Exchange {
   identity: Identity | undefined = undefined;
   /** How a caller whom nothing identified could say who it is: a value for `WWW-Authenticate`. */
   challenge = '';
+  /** Whether the upstream gets a token of ours in the place of what the caller has shown. */
+  wantsInternalToken = false;
   /** The header field of another name than the usual ones that carries a credential onward; empty for none. */
   credentialField = '';
   /** What limits have counted so far, the latest first. */

@@ -17,16 +17,48 @@ export function defineIdentifyingPolicy<Schema extends z.ZodType>(
     Required<Pick<Policy<Schema>, 'createIdentifier'>> &
     Pick<Policy<Schema>, 'origins'>,
 ): Policy<Schema> {
+  const createIdentifier: typeof policy.createIdentifier = (options, services) => {
+    const made = policy.createIdentifier(options, services);
+    if ((options as { readonly forward?: unknown }).forward !== 'exchange') return made;
+    return isPromise(made) ? made.then(exchanging) : exchanging(made);
+  };
   return definePolicy({
     ...policy,
     refuses: true,
     access: 'identifies',
+    createIdentifier,
     create(options, services) {
-      const made = policy.createIdentifier(options, services);
+      const made = createIdentifier(options, services);
       if (!isPromise(made)) return identifyBy(made, policy.name, services);
       return made.then((identifier) => identifyBy(identifier, policy.name, services));
     },
   });
+}
+
+/** A way to identify after which the upstream gets a token of ours. Within `any`, each has its own say about that. */
+function exchanging(identifier: Identifier): Identifier {
+  const noted = (exchange: Exchange, outcome: Identification): Identification => {
+    if (isIdentity(outcome)) exchange.wantsInternalToken = true;
+    return outcome;
+  };
+  return {
+    challenge: identifier.challenge,
+    isOptional: identifier.isOptional,
+    hasOwnDeadlines: identifier.hasOwnDeadlines === true,
+    identify(exchange) {
+      const outcome = identifier.identify(exchange);
+      if (!isPromise(outcome)) return noted(exchange, outcome);
+      return outcome.then((settled) => noted(exchange, settled));
+    },
+    dropCredential: (exchange) => identifier.dropCredential(exchange),
+    close: () => identifier.close?.(),
+  };
+}
+
+function isIdentity(outcome: Identification): outcome is Identity {
+  return (
+    outcome !== undefined && outcome !== 'admitted' && !(outcome instanceof GatewayError) && !isReply(outcome)
+  );
 }
 
 /** How long anything may take to find out who is calling: longer than any of its own bounds, so that it is the last one. */

@@ -156,6 +156,8 @@ class RequestRun implements ForwardOwner {
         return this.forwardTo(action);
       case 'respond':
         return this.answer(action.reply);
+      case 'jwks':
+        return this.answer(action.tokens.keySet());
       case 'quota': {
         const standings = action.quotas.answer(this.exchange);
         if (!isPromise(standings)) return this.answer(standings);
@@ -175,6 +177,28 @@ class RequestRun implements ForwardOwner {
     const path = upstreamPath(action, exchange.path, this.rawParams);
     if (path === undefined) return this.answer(new GatewayError('GW_BAD_PATH'));
     exchange.upstream = upstream.name;
+    if (!exchange.wantsInternalToken) return this.sendTo(action, upstream, path);
+    const written = this.exchangeToken(upstream.name);
+    if (isPromise(written)) void written.then((error) => this.sendTo(action, upstream, path, error));
+    else this.sendTo(action, upstream, path, written);
+  }
+
+  /** Puts a token of ours in the place of the caller's, or says why that cannot be. */
+  private exchangeToken(audience: string): Promise<GatewayError | undefined> | GatewayError | undefined {
+    const { exchange, snapshot } = this;
+    if (exchange.identity === undefined || snapshot.internalTokens === undefined)
+      return new GatewayError('GW_INTERNAL', { cause: 'there is nobody, or no key, to make a token of' });
+    const written = snapshot.internalTokens.writeTo(exchange, exchange.identity, audience);
+    return written?.then(
+      () => undefined,
+      (cause: unknown) => new GatewayError('GW_INTERNAL', { cause }),
+    );
+  }
+
+  private sendTo(action: ForwardAction, upstream: Upstream, path: string, failure?: GatewayError): void {
+    if (this.isFinished) return;
+    if (failure !== undefined) return this.answer(failure);
+    const { exchange } = this;
     const slot = upstream.pick(exchange);
     if (slot === undefined) return this.answer(upstream.refusal());
     writeForwardHeaders(exchange, this.snapshot);

@@ -8,6 +8,7 @@ import type { Identification, Identifier } from '../core/identifier.ts';
 import { defineIdentifyingPolicy } from '../core/identify.ts';
 import { isPromise } from '../core/is-promise.ts';
 import { NameSet } from '../core/name-set.ts';
+import { onward } from './onward.ts';
 import { findOwnedField } from './owned-fields.ts';
 
 /** Asks for an API key, made with `sallyport keys` or the admin API. */
@@ -26,6 +27,7 @@ export const apiKey = defineIdentifyingPolicy({
       .boolean()
       .prefault(false)
       .describe("Lets requests without a key pass, as nobody's. A bad key is refused nevertheless."),
+    forward: onward(),
     realm: z
       .string()
       .regex(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/, {

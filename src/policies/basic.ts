@@ -9,6 +9,7 @@ import type { Identity } from '../core/identity.ts';
 import type { Hold } from '../core/kept-resources.ts';
 import type { Services } from '../core/services.ts';
 import { BoundedWork } from './bounded-work.ts';
+import { onward } from './onward.ts';
 import { findHashFault, impossibleHash, isPassword, type PasswordHash, parseHash } from './password-hash.ts';
 import { realm } from './realm.ts';
 
@@ -21,6 +22,7 @@ export const basic = defineIdentifyingPolicy({
       .record(userName(), user())
       .refine((users) => Object.keys(users).length > 0, { error: 'is empty — name a user' })
       .describe('Who may come in, by name.'),
+    forward: onward(),
     realm: realm(),
     optional: z
       .boolean()

@@ -7,6 +7,7 @@ import type { Identification, Identifier } from '../core/identifier.ts';
 import { defineIdentifyingPolicy } from '../core/identify.ts';
 import type { Identity } from '../core/identity.ts';
 import type { ClientCertificate } from '../core/message.ts';
+import { onward } from './onward.ts';
 import { realm } from './realm.ts';
 
 /** Asks for a certificate of an authority named in the listener's `tls.clientCertificates` (mutual TLS). */
@@ -27,6 +28,7 @@ export const clientCertificate = defineIdentifyingPolicy({
       })
       .optional()
       .describe('Who may come in, by subject; left out: everyone with a good certificate, without roles.'),
+    forward: onward(),
     realm: realm(),
     optional: z
       .boolean()

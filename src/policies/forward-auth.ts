@@ -42,6 +42,12 @@ export const forwardAuth = defineIdentifyingPolicy({
       identity: identitySchema()
         .optional()
         .describe('Which header fields of the answer say who is calling; left out: nobody is named.'),
+      forward: z
+        .enum(['pass', 'exchange'])
+        .prefault('pass')
+        .describe(
+          'What the upstream gets in `Authorization`: what the request has, or (`exchange`) a short token signed by the gateway for the caller in `identity`, by `internalTokens`.',
+        ),
       timeout: duration().prefault('2s').describe('How long the service has. Later is answered 503.'),
       cache: cacheSchema().optional().describe('Keeps answers that let pass; left out: asks each time.'),
     })

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { duration, size, text } from '../config/scalars.ts';
 import { defineIdentifyingPolicy } from '../core/identify.ts';
+import { onward } from './onward.ts';
 import { realm } from './realm.ts';
 import { SignatureIdentifier } from './signature-identifier.ts';
 import { readSignatureKey, SIGNATURE_ALGORITHMS } from './signature-key.ts';
@@ -36,6 +37,7 @@ export const signature = defineIdentifyingPolicy({
       ),
     tag: text().optional().describe('What `tag` must be, where signatures of other kinds stand beside ours.'),
     maxBody: size().prefault('1MiB').describe('Largest request body; more is answered 413.'),
+    forward: onward(),
     realm: realm(),
     optional: z
       .boolean()

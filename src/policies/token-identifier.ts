@@ -32,9 +32,11 @@ export function tokenOptions() {
       .prefault(false)
       .describe('Lets requests without a token pass, as nobody; a bad token is refused nevertheless.'),
     forward: z
-      .enum(['pass', 'drop'])
+      .enum(['pass', 'drop', 'exchange'])
       .prefault('pass')
-      .describe('Whether the upstream gets the header with the token.'),
+      .describe(
+        'What the upstream gets: the header with the token, nothing, or (`exchange`) a short token signed by the gateway in its place, by `internalTokens`.',
+      ),
     realm: z
       .string()
       .regex(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/, {
@@ -50,7 +52,7 @@ export interface TokenIdentifierOptions {
   readonly method: 'jwt' | 'introspect';
   readonly from: { readonly header?: string | undefined; readonly cookie?: string | undefined };
   readonly optional: boolean;
-  readonly forward: 'pass' | 'drop';
+  readonly forward: 'pass' | 'drop' | 'exchange';
   readonly realm: string;
 }
 
@@ -85,7 +87,7 @@ export class TokenIdentifier implements Identifier {
     this.byIssuer = new Map(services.map((service) => [service.issuer, service]));
     this.method = options.method;
     this.place = new TokenPlace(options.from);
-    this.dropsToken = options.forward === 'drop';
+    this.dropsToken = options.forward !== 'pass';
     this.isOptional = options.optional;
     this.challenge = `Bearer realm="${options.realm}"`;
   }

@@ -1,3 +1,4 @@
+import type { InternalTokens } from '../auth/internal-tokens.ts';
 import type { RouteInfo } from '../core/exchange.ts';
 import type { Reply } from '../core/message.ts';
 import type { Pipeline } from '../core/pipeline.ts';
@@ -14,6 +15,7 @@ export type RouteAction =
   | ForwardAction
   | { readonly kind: 'respond'; readonly reply: Reply }
   | { readonly kind: 'quota'; readonly quotas: QuotaReader }
+  | { readonly kind: 'jwks'; readonly tokens: InternalTokens }
   | { readonly kind: 'redirect'; readonly status: number; readonly locate: Redirect };
 
 export interface ForwardAction extends ForwardPlan {

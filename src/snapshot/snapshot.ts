@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import type { InternalTokens } from '../auth/internal-tokens.ts';
 import type { GatewayConfig, PolicyEntry, RouteConfig } from '../config/schema.ts';
 import type { AuthService } from '../core/auth-service.ts';
 import { bufferBodyOnDemand } from '../core/buffer-request-body.ts';
@@ -21,6 +22,7 @@ import { compileSplit } from '../upstream/split.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { createSender } from '../upstream/upstream-sender.ts';
 import { buildAuthServices, findAuthServiceIn } from './auth-services.ts';
+import { buildInternalTokens } from './internal-tokens.ts';
 import { originUpstreams } from './origin-upstreams.ts';
 import { type ForwardAction, type Route, type RouteAction, UNMATCHED } from './route.ts';
 import type { SnapshotContext } from './snapshot-context.ts';
@@ -35,6 +37,8 @@ export interface Snapshot {
   readonly routes: readonly Route[];
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly quotas: QuotaReader;
+  /** Makes the tokens that upstreams get from us, where those are configured. */
+  readonly internalTokens: InternalTokens | undefined;
   readonly findOrigin: ClientAddressResolver;
   /** Whether targets are told in `Forwarded` too. */
   readonly forwarded: boolean;
@@ -72,10 +76,11 @@ export async function buildSnapshot(
     const upstreams = await buildUpstreams({ ...config, upstreams: named }, context, closers);
     builder.offerUpstreams(upstreams);
     builder.offerAuthServices(await buildAuthServices(config, context, closers));
+    const internalTokens = await buildInternalTokens(config, context, closers);
     const shared = await builder.createEntries(config.policies, undefined);
     const unmatched = builder.finishRoute(UNMATCHED, '', shared, { kind: 'respond', reply: NOTHING });
     // 2.
-    const routes = await builder.createRoutes(shared, upstreams);
+    const routes = await builder.createRoutes(shared, { upstreams, internalTokens });
     // 3.
     const router = await compileRouter(routerEntries(config.routes, routes));
     const shedder = createShedder(config, context, closers);
@@ -83,7 +88,7 @@ export async function buildSnapshot(
     return new RunningSnapshot(
       config,
       version,
-      { router, unmatched, routes, upstreams, quotas, shedder },
+      { router, unmatched, routes, upstreams, quotas, internalTokens, shedder },
       closers,
     );
   } catch (error) {
@@ -93,6 +98,9 @@ export async function buildSnapshot(
 }
 
 const NOTHING: Reply = { status: 404 };
+
+/** What routes are made of beside their policies. */
+type RouteParts = Pick<Snapshot, 'upstreams' | 'internalTokens'>;
 
 class SnapshotBuilder {
   private readonly config: GatewayConfig;
@@ -145,10 +153,7 @@ class SnapshotBuilder {
     return made;
   }
 
-  async createRoutes(
-    shared: readonly PipelineEntry[],
-    upstreams: ReadonlyMap<string, Upstream>,
-  ): Promise<Route[]> {
+  async createRoutes(shared: readonly PipelineEntry[], parts: RouteParts): Promise<Route[]> {
     const { clock } = this.context;
     const routes: Route[] = [];
     let sliceStart = clock.monotonic();
@@ -156,7 +161,7 @@ class SnapshotBuilder {
       const own = route.policies.length === 0 ? [] : await this.createEntries(route.policies, route.id);
       const isAsShared = own.length === 0 && !route.public;
       const entries = isAsShared ? shared : mergePolicies(shared, own, route.public);
-      routes.push(this.createRoute(route, entries, upstreams));
+      routes.push(this.createRoute(route, entries, parts));
       if (clock.monotonic() - sliceStart > SLICE_MS) {
         await setImmediate();
         sliceStart = clock.monotonic();
@@ -165,13 +170,9 @@ class SnapshotBuilder {
     return routes;
   }
 
-  private createRoute(
-    route: RouteConfig,
-    entries: readonly PipelineEntry[],
-    upstreams: ReadonlyMap<string, Upstream>,
-  ): Route {
+  private createRoute(route: RouteConfig, entries: readonly PipelineEntry[], parts: RouteParts): Route {
     if (route.respond !== 'quota')
-      return this.finishRoute(route.id, route.path, entries, compileAction(route, upstreams));
+      return this.finishRoute(route.id, route.path, entries, compileAction(route, parts));
     // To look at a quota costs nothing of it.
     const others = entries.filter(({ instance }) => !isQuota(instance));
     return this.finishRoute(route.id, route.path, others, { kind: 'quota', quotas: this.quotaReader() });
@@ -196,8 +197,12 @@ class SnapshotBuilder {
   }
 }
 
-function compileAction(route: RouteConfig, upstreams: ReadonlyMap<string, Upstream>): RouteAction {
+function compileAction(route: RouteConfig, { upstreams, internalTokens }: RouteParts): RouteAction {
   const { paramNames } = parseRoutePath(route.path);
+  if (route.respond === 'jwks') {
+    if (internalTokens === undefined) throw new TypeError(`route '${route.id}': there are no internalTokens`);
+    return { kind: 'jwks', tokens: internalTokens };
+  }
   if (route.respond !== undefined && route.respond !== 'quota')
     return { kind: 'respond', reply: compileRespond(route.respond) };
   if (route.redirect !== undefined) {
@@ -236,7 +241,7 @@ function compileRespond({
   status,
   headers,
   body,
-}: Exclude<NonNullable<RouteConfig['respond']>, 'quota'>): Reply {
+}: Exclude<NonNullable<RouteConfig['respond']>, string>): Reply {
   if (body === undefined) return { status, headers };
   const isText = typeof body === 'string';
   const type = isText ? 'text/plain; charset=utf-8' : 'application/json';
@@ -268,7 +273,10 @@ function createShedder(
   return shedder;
 }
 
-type SnapshotParts = Pick<Snapshot, 'router' | 'unmatched' | 'routes' | 'upstreams' | 'quotas' | 'shedder'>;
+type SnapshotParts = Pick<
+  Snapshot,
+  'router' | 'unmatched' | 'routes' | 'upstreams' | 'quotas' | 'internalTokens' | 'shedder'
+>;
 
 class RunningSnapshot implements Snapshot {
   readonly config: GatewayConfig;
@@ -278,6 +286,7 @@ class RunningSnapshot implements Snapshot {
   readonly routes: readonly Route[];
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly quotas: QuotaReader;
+  readonly internalTokens: InternalTokens | undefined;
   readonly findOrigin: ClientAddressResolver;
   readonly forwarded: boolean;
   readonly shedder: LoadShedder | undefined;
@@ -299,6 +308,7 @@ class RunningSnapshot implements Snapshot {
     this.routes = parts.routes;
     this.upstreams = parts.upstreams;
     this.quotas = parts.quotas;
+    this.internalTokens = parts.internalTokens;
     this.shedder = parts.shedder;
     this.findOrigin = compileTrustedProxies(config.trustedProxies);
     this.forwarded = config.forwarded;
