@@ -26,7 +26,8 @@ export async function runCurl(command: string, port: number): Promise<{ status: 
   const [body] = valuesOf('-d');
   const [method = body === undefined ? 'GET' : 'POST'] = valuesOf('-X');
   const given = valuesOf('-H').map((field) => field.split(/: (.*)/).slice(0, 2) as [string, string]);
-  const headers = { host: 'localhost:8080', ...Object.fromEntries(given) };
+  const users = valuesOf('-u').map((user) => ['authorization', `Basic ${btoa(user)}`] as const);
+  const headers = { host: 'localhost:8080', ...Object.fromEntries([...given, ...users]) };
   const path = url.pathname + url.search;
   return new Promise((resolve, reject) => {
     const request = httpRequest({ host: LOOPBACK, port, path, method, headers }, (response) => {
