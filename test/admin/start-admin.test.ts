@@ -108,6 +108,7 @@ describe('the token', () => {
     ['GET', '/api/status'],
     ['GET', '/api/routes'],
     ['GET', '/api/upstreams'],
+    ['GET', '/api/quotas'],
     ['POST', '/api/reload'],
     ['GET', '/unknown'],
     ['GET', '/api'],
