@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { RedisConfig } from '../../src/config/redis-schema.ts';
 import { systemClock } from '../../src/core/clock.ts';
@@ -45,8 +47,8 @@ async function openStore(settings: Partial<RedisConfig> = {}) {
   return { store, connection, metrics, config };
 }
 
-async function startOwnServer(): Promise<RedisServer> {
-  const server = await RedisServer.start();
+async function startOwnServer(config: readonly string[] = []): Promise<RedisServer> {
+  const server = await RedisServer.start({ config });
   onTestFinished(() => server.close());
   return server;
 }
@@ -81,6 +83,19 @@ describe('several gateways on one Redis', () => {
     const charge = chargeFor({ rule: slowRule({ limit: 3 }) });
     expect(await admit((await openStore()).store, charge, 5)).toBe(3);
     expect(await admit((await openStore()).store, charge, 5)).toBe(3);
+  });
+
+  it('need no more rights than the guide says', async () => {
+    const guide = readFileSync(path.resolve(import.meta.dirname, '../../docs/guide/limits-redis.md'), 'utf8');
+    const rights = /`(\+ping [^`]+)`/.exec(guide)?.[1] ?? '';
+    const server = await startOwnServer([`user default off`, `user gateway on >word ~mine:* ${rights}`]);
+    const login = { url: server.url, username: 'gateway', password: 'word' };
+    const { store, connection } = await openStore({ ...login, prefix: 'mine:' });
+    expect(connection.trouble).toBeUndefined();
+    expect(await admit(store, chargeFor(), 5)).toBe(3);
+    store.chargeAfterwards([chargeFor({ cost: -100 })]);
+    expect(await admit(store, chargeFor(), 5)).toBe(3);
+    expect(connection.trouble).toBeUndefined();
   });
 
   it('leave no key behind for ever', async () => {
