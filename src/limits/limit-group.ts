@@ -66,7 +66,7 @@ export class LimitGroup {
         return each;
       }
       if (each === undefined || isCharged(charges, each.charge)) continue;
-      if (use.usage !== undefined) prepareForUsage(use.usage, exchange.headers);
+      if (use.usage !== undefined && !isObserved) prepareForUsage(use.usage, exchange.headers);
       prepared.push(each);
       charges.push(each.charge);
     }
