@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { ReloadResult } from '../../src/core/control.ts';
+import { StubClock } from '../observability/stub-clock.ts';
 import {
   ADMIN_TOKEN,
   RawClient,
@@ -265,7 +266,8 @@ describe('connections to targets', () => {
   it('outlive reloads', async () => {
     const target = await startTarget();
     const ports = new Set<number | undefined>();
-    const gateway = await startGatewayTo(target);
+    // Reloads may take longer than a connection is kept without use.
+    const gateway = await startGatewayTo(target, {}, { clock: new StubClock() });
     for (let i = 0; i < 3; i++) {
       await textOf(gateway.url);
       ports.add(target.requests.at(-1)?.socket.remotePort);

@@ -3,8 +3,16 @@ import { get, request } from 'node:https';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import { describe, expect, it } from 'vitest';
+import { StubClock } from '../observability/stub-clock.ts';
 import { makeCertificates, type TestCertificate } from '../support/certificates.ts';
-import { readAll, startGateway, startTarget, type TestConfig, type TestGateway } from '../support/harness.ts';
+import {
+  readAll,
+  startGateway,
+  startTarget,
+  type TestConfig,
+  type TestGateway,
+  type TestGatewayOptions,
+} from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
 import { until } from '../support/until.ts';
 
@@ -62,7 +70,7 @@ describe('an HTTPS listener', () => {
   });
 
   it('takes up replaced files at a reload, and keeps connections and sessions', async () => {
-    const gateway = await startReplaceable();
+    const gateway = await startReplaceable({ clock: new StubClock() });
     const old = connect({
       port: gateway.port,
       host: LOOPBACK,
@@ -147,11 +155,11 @@ describe('redirectToHttps', () => {
 });
 
 /** Starts a gateway whose certificate files lie in its folder, the first one issued to `old`. */
-async function startReplaceable(): Promise<TestGateway> {
+async function startReplaceable(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const { cert, key } = await authority.issue({ commonName: 'old' });
   const files = { 'server.pem': cert, 'server.key': key };
   const tls = { certificates: [{ certFile: './server.pem', keyFile: './server.key' }] };
-  return startGateway({ routes, listeners: [{ host: LOOPBACK, port: 0, tls }] }, { files });
+  return startGateway({ routes, listeners: [{ host: LOOPBACK, port: 0, tls }] }, { files, ...options });
 }
 
 async function replace(folder: string, certificate: TestCertificate): Promise<void> {
