@@ -20,6 +20,8 @@ export {
 export { FAILURES, type FailureCode, GatewayError } from './core/errors.ts';
 export type { Exchange } from './core/exchange.ts';
 export { HeaderList } from './core/header-list.ts';
+export type { Identification, Identifier } from './core/identifier.ts';
+export { defineIdentifyingPolicy } from './core/identify.ts';
 export type { Identity } from './core/identity.ts';
 export type { LimitRule, LimitStanding, LimitStore } from './core/limit-store.ts';
 export type { Reply, ResponseHead } from './core/message.ts';

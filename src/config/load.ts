@@ -1,5 +1,6 @@
 import { readFile as readFileFromDisk } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { joinPolicies } from '../core/join-policies.ts';
 import type { Policy } from '../core/policy.ts';
 import { checkGateway } from './check.ts';
 import { coerceReferences } from './coerce.ts';
@@ -55,7 +56,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const interpolated = await interpolate(document.data, { env, folder, readFile });
   // 3.
   const custom = await importCustomPolicies(asFields(interpolated.data).customPolicies, folder);
-  const policies = [...options.policies, ...custom.policies];
+  const policies = joinPolicies(options.policies, custom.policies);
   // 4.
   const judged = judge(interpolated, policies, folder);
   const missing = await checkFiles(interpolated.data, folder, readFile);

@@ -39,6 +39,8 @@ export interface Policy<Schema extends z.ZodType = z.ZodType> {
   readonly authServices?: 'by-key' | 'by-asking';
   /** The way to identify behind `create`, so that `any` can put several side by side. */
   createIdentifier?(options: z.output<Schema>, services: Services): Identifier | Promise<Identifier>;
+  /** Makes the same policy with more that its options may name: those of one's own, for `any`. */
+  including?(others: readonly Policy[]): Policy;
   /** Origins such as `http://auth:9000` that this use sends requests to, found by `Services.upstream` under that name. */
   origins?(options: z.output<Schema>): readonly string[];
   create(

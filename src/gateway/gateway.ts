@@ -13,6 +13,7 @@ import type {
 } from '../core/control.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Identity } from '../core/identity.ts';
+import { joinPolicies } from '../core/join-policies.ts';
 import { KeptResources } from '../core/kept-resources.ts';
 import type { ClientInfo, ClientRequest, ClientSink, Reply } from '../core/message.ts';
 import type { Policy } from '../core/policy.ts';
@@ -101,7 +102,7 @@ export class Gateway implements GatewayControl {
     this.role = role;
     this.config = loaded.config;
     this.loaded = loaded;
-    this.policies = [...builtInPolicies, ...loaded.customPolicies];
+    this.policies = joinPolicies(builtInPolicies, loaded.customPolicies);
     this.destination = destination;
     const level = options.logLevel ?? 'info';
     this.log = createLog({ level, destination });
@@ -185,7 +186,7 @@ export class Gateway implements GatewayControl {
    */
   async prepare({ config, customPolicies }: ConfigToPrepare, version: number): Promise<PreparedConfig> {
     const former = this.snapshot;
-    const policies = [...builtInPolicies, ...customPolicies];
+    const policies = joinPolicies(builtInPolicies, customPolicies);
     await this.services.gatewayLimits.prepare(config);
     const snapshot = await buildSnapshot(config, version, this.snapshotContext(policies));
     // At the start the first port may be asked something while the second one is still being opened.

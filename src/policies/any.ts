@@ -9,10 +9,10 @@ import type { Policy } from '../core/policy.ts';
 import type { Services } from '../core/services.ts';
 
 /** Makes the policy `any` of those that it may put side by side: all of `policies` that identify. */
-export function anyOf(policies: readonly Policy[]) {
+export function anyOf(policies: readonly Policy[]): Policy {
   const ways = policies.filter(({ createIdentifier }) => createIdentifier !== undefined);
   const byName = new Map(ways.map((policy) => [policy.name, policy]));
-  return defineIdentifyingPolicy({
+  const any = defineIdentifyingPolicy({
     name: 'any',
     summary: 'Asks for one of several kinds of credentials: the first that a request has decides.',
     options: z
@@ -26,6 +26,7 @@ export function anyOf(policies: readonly Policy[]) {
     origins: (entries) => entries.flatMap(({ name, options }) => byName.get(name)?.origins?.(options) ?? []),
     createIdentifier: (entries, services) => createAny(entries, byName, services),
   });
+  return { ...any, including: (others) => anyOf([...policies, ...others]) } as Policy;
 }
 
 /** Kinds that need no credential to decide, so that nothing behind them is ever asked. */

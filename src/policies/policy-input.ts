@@ -53,7 +53,10 @@ type WayInName =
   | 'forward-auth';
 
 /** An entry within `any`. */
-export type WayIn = { [Name in WayInName]: PolicyEntryInput<Name> | NameAlone<Name> }[WayInName];
+export type WayIn =
+  | { [Name in WayInName]: PolicyEntryInput<Name> | NameAlone<Name> }[WayInName]
+  | CustomName
+  | CustomUse;
 
 /** A use of one built-in policy with options: a map with exactly one key. */
 export type PolicyEntryInput<Name extends keyof PolicyOptions> = { [Key in Name]: PolicyOptions[Name] } & {

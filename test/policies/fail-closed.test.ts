@@ -246,6 +246,23 @@ describe('on real sockets', () => {
     expect(target.requests).toHaveLength(0);
   });
 
+  test("a way in of one's own may stand within any", async () => {
+    const target = await startTarget();
+    const somebody = { subject: 'a', roles: [], permissions: [], method: 'test', claims: {} };
+    sayings.set('within', ({ headers }) => (headers.has('x-session') ? somebody : undefined));
+    const policies = [{ any: ['api-key', { 'test/way-in': { script: 'within' } }] }];
+    const { gateway } = await startGatewayTo(target, { customPolicies, policies } as object);
+    expect((await gateway.inject({ url: '/', headers: { 'x-session': '1' } })).status).toBe(200);
+    const asked = await gateway.inject({ url: '/' });
+    expect(asked.status).toBe(401);
+    expect(asked.headers.get('www-authenticate')).toBe('ApiKey realm="api", Test realm="api"');
+    sayings.set('within', () => Promise.reject(new Error('broken')));
+    expect((await gateway.inject({ url: '/' })).status).toBe(500);
+    expect(await gateway.reload()).toMatchObject({ ok: true });
+    expect((await gateway.inject({ url: '/' })).status).toBe(500);
+    expect(target.requests).toHaveLength(1);
+  });
+
   test('an optional way in that finds nobody does not let authorize be passed', async () => {
     const { target, gateway } = await setUp('optional', () => undefined, ['authorize']);
     const answer = await gateway.inject({ url: '/' });
