@@ -108,17 +108,18 @@ describe('a good token', () => {
     ['in a cookie', '/places', [`Cookie: a=b; session=${good}`]],
     ['in a header of its own', '/own', [`X-Token: ${good}`]],
     [
-      'clocks that differ a little',
-      '/keys',
-      bearer(signToken(rsa, goodClaims({ exp: seconds(-10), nbf: seconds(10) }))),
-    ],
-    [
       'keys that it brings along are not looked at',
       '/keys',
       bearer(signToken(rsa, goodClaims(), { jku: 'http://127.0.0.1:1/' })),
     ],
   ])('passes: %s', async (_, path, lines) => {
     expect(await send(path, lines)).toMatchObject({ status: 200, body: 'reached' });
+  });
+
+  it('passes: clocks that differ a little', async () => {
+    // Made now, since it is over soon.
+    const token = signToken(rsa, goodClaims({ exp: seconds(-5), nbf: seconds(25) }));
+    expect(await send('/keys', bearer(token))).toMatchObject({ status: 200, body: 'reached' });
   });
 });
 
@@ -392,13 +393,13 @@ const ATTACKS: Attack[] = [
     '/keys',
     bearer(signToken(rsa, asText(goodClaims({ exp: undefined }), '"exp":1e999'))),
   ],
-  ['not yet', 'not-yet', '/keys', bearer(signToken(rsa, goodClaims({ nbf: seconds(60) })))],
+  ['not yet', 'not-yet', '/keys', bearer(signToken(rsa, goodClaims({ nbf: seconds(3600) })))],
   ['nbf as text', 'malformed-time', '/keys', bearer(signToken(rsa, goodClaims({ nbf: '0' })))],
   [
     'issued in the future',
     'from-the-future',
     '/keys',
-    bearer(signToken(rsa, goodClaims({ iat: seconds(60) }))),
+    bearer(signToken(rsa, goodClaims({ iat: seconds(3600) }))),
   ],
   ['wrong audience', 'audience', '/keys', bearer(signToken(rsa, goodClaims({ aud: 'billing-api' })))],
   ['no audience', 'audience', '/keys', bearer(signToken(rsa, goodClaims({ aud: undefined })))],
