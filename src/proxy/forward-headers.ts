@@ -12,7 +12,7 @@ const REPLACED =
   (1 << FieldKind.xForwardedHost);
 
 /** What only a proxy in front may say, dropped unless it is trusted. */
-const CLAIMED = (1 << FieldKind.xForwardedPort) | (1 << FieldKind.forwarded) | (1 << FieldKind.xRealIp);
+const CLAIMED = (1 << FieldKind.xForwardedPort) | (1 << FieldKind.forwarded);
 
 /** Our name in `Via` (RFC 9110 §7.6.3). */
 const PSEUDONYM = 'sallyport';

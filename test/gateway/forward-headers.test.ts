@@ -27,6 +27,12 @@ async function forward(
 const TRUSTED: TestConfig = { trustedProxies: ['127.0.0.0/8'] };
 
 describe('towards the target', () => {
+  it('sends what a policy says in x-real-ip, and not what a client says there', async () => {
+    const policies = [{ headers: { request: { set: { 'x-real-ip': '{clientAddress}' } } } }];
+    const { sent } = await forward(['X-Real-IP: 192.0.2.1'], { policies } as TestConfig);
+    expect(sent.filter((line) => /^x[-_]real[-_]ip/i.test(line))).toEqual(['x-real-ip: 127.0.0.1']);
+  });
+
   it('says who asks, how, and under which name, and nothing else is added', async () => {
     const { sent } = await forward(['Accept: */*']);
     expect(sent.map((line) => line.toLowerCase()).sort()).toEqual([
