@@ -95,6 +95,26 @@ describe('sallyport start', () => {
     expect(stderr).toMatch(/:1:1 listeners: is empty .+\n.+:2:10 metrics: /);
   });
 
+  it('serves with several workers when asked to, whatever the file says', async () => {
+    const file = write(
+      'workers.yaml',
+      'listeners: [{ port: 0, host: 127.0.0.1 }]\nadmin: { port: 0, token: for-tests }\nworkers: 1\nroutes: []\ndrain: { delay: 0s }\n',
+    );
+    const gateway = spawn(process.execPath, [cli, 'start', '--config', file, '--workers', '2']);
+    const output = new Output(gateway);
+    await output.waitFor(/"workers":2,"msg":"gateway started"/);
+    gateway.kill('SIGTERM');
+    expect(await once(gateway, 'exit')).toEqual([0, null]);
+  });
+
+  it.each(['0', '-1', 'many', '1.5'])('takes no %s for a number of workers', (workers) => {
+    expect(run('start', `--workers=${workers}`)).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: `--workers ${workers} is not a number of workers: write a whole number from 1 on, or auto\n`,
+    });
+  });
+
   it('reloads at SIGHUP and ends with 0 after SIGTERM', async () => {
     const text = (drain: string) =>
       `listeners: [{ port: 0, host: ${LOOPBACK} }]\nadmin: { host: ${LOOPBACK}, port: 0, token: for-tests }\nroutes: [{ id: r, path: /x, respond: {} }]\ndrain: { delay: 0s, timeout: ${drain} }\n`;
