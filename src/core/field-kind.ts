@@ -35,6 +35,8 @@ export const FieldKind = {
   accessControl: 26,
   /** What proxies say about the certificate of a client, which only trusted ones may. */
   clientCertificate: 27,
+  /** What has some services take another method or path than those of the request, by which routes are chosen. */
+  override: 28,
 } as const;
 
 const KNOWN: Readonly<Record<string, number>> = {
@@ -65,6 +67,12 @@ const KNOWN: Readonly<Record<string, number>> = {
   'client-cert': FieldKind.clientCertificate,
   'client-cert-chain': FieldKind.clientCertificate,
   'x-forwarded-client-cert': FieldKind.clientCertificate,
+  'x-http-method': FieldKind.override,
+  'x-http-method-override': FieldKind.override,
+  'x-method-override': FieldKind.override,
+  'x-original-url': FieldKind.override,
+  'x-override-url': FieldKind.override,
+  'x-rewrite-url': FieldKind.override,
 };
 
 const SLOTS = 1024;

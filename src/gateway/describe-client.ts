@@ -5,7 +5,7 @@ import { publicAuthorityOf } from '../server/client-address.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 
 /** What only a proxy in front may say. Dropped before policies, which may write a field of the name themselves. */
-const CLAIMED = (1 << FieldKind.clientCertificate) | (1 << FieldKind.xRealIp);
+const CLAIMED = (1 << FieldKind.clientCertificate) | (1 << FieldKind.xRealIp) | (1 << FieldKind.override);
 
 /** Says of an exchange who asks and how, and drops what only the gateway, or a trusted proxy, may say about that. */
 export function describeClient(exchange: Exchange, snapshot: Snapshot): void {

@@ -3,9 +3,10 @@ import { HeaderList } from '../core/header-list.ts';
 /** Fields that mean something only before the body, or that only we may say (RFC 9110 §6.5.1). */
 const NOT_IN_TRAILERS: ReadonlySet<string> = new Set(
   (
-    'age authorization cache-control connection content-encoding content-length content-range content-type cookie date ' +
+    'age authorization cache-control client-cert client-cert-chain connection content-encoding content-length content-range content-type cookie date ' +
     'expect expires forwarded host http2-settings keep-alive location max-forwards origin pragma range retry-after ' +
-    'set-cookie te trailer transfer-encoding upgrade vary via www-authenticate x-real-ip x-request-id'
+    'set-cookie te trailer transfer-encoding upgrade vary via www-authenticate x-api-key ' +
+    'x-http-method x-original-url x-override-url x-real-ip x-request-id x-rewrite-url'
   ).split(' '),
 );
 const PREFIXES_NOT_IN_TRAILERS =
