@@ -112,7 +112,7 @@ export class GatewayKeys implements ApiKeys {
 /** A store over the network may be away now and be back later, but one with keys of another pepper stays useless. */
 async function refuseForeign(store: KeyStore): Promise<void> {
   try {
-    await store.changesSince(-1);
+    await store.changesSince(undefined);
   } catch (error) {
     if (!(error instanceof KeyStoreRefusal)) return;
     await store.close();

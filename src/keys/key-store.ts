@@ -21,9 +21,17 @@ export interface FoundKey extends StoredKey {
   readonly lastUsedAt: number | undefined;
 }
 
-/** What has been changed since a revision. */
-export interface KeyChanges {
+/** How far somebody knows what was changed. */
+export interface KeyPosition {
+  /** Another one in a store that was emptied and filled again. */
+  readonly epoch: string;
+  /** That of the last change. Lower than before where the store has lost changes. */
   readonly revision: number;
+}
+
+/** What has been changed since a position. */
+export interface KeyChanges {
+  readonly position: KeyPosition;
   /** Ids of the keys that are new, changed or gone; `all` where that is not remembered. */
   readonly ids: readonly string[] | 'all';
 }
@@ -43,8 +51,8 @@ export interface KeyStore {
   delete(id: string): Promise<boolean>;
   /** Writes down when keys were used last: one write for all. Later times stay. */
   markUsed(uses: ReadonlyMap<string, number>): Promise<void>;
-  /** Tells what was changed, by whichever process, since the revision that it gave before; -1 for the first time. */
-  changesSince(revision: number): KeyChanges | Promise<KeyChanges>;
+  /** Tells what was changed, by whichever process, since the position that it gave before, if it did. */
+  changesSince(position: KeyPosition | undefined): KeyChanges | Promise<KeyChanges>;
   close(): Promise<void>;
 }
 

@@ -5,7 +5,7 @@ import { isPromise } from '../core/is-promise.ts';
 import type { Log } from '../core/services.ts';
 import { findKeyId } from './key-format.ts';
 import { findHash, type KeyHasher } from './key-hash.ts';
-import type { FoundKey, KeyChanges, KeyStore } from './key-store.ts';
+import type { FoundKey, KeyChanges, KeyPosition, KeyStore } from './key-store.ts';
 import { recordOf } from './record-of.ts';
 
 /** How often the store is asked what was changed: a revoked key is refused within that, and the time of the answer. */
@@ -54,7 +54,9 @@ export class KeyVerifier implements ApiKeyVerifier {
   private readonly lookedUp = new Map<string, FoundKey | undefined>();
   private readonly pending = new Map<string, Promise<FoundKey | undefined | 'unavailable'>>();
   private used: SeenKey[] = [];
-  private revision = -1;
+  private position: KeyPosition | undefined = undefined;
+  /** Of all keys that are remembered. A store that knows less has lost some of them. */
+  private highestRevision = 0;
   /** Counts what was forgotten, so that a look-up that began before is not remembered after. */
   private generation = 0;
   /** Monotonic milliseconds at which the store last said what was changed. */
@@ -165,6 +167,7 @@ export class KeyVerifier implements ApiKeyVerifier {
 
   private remember(id: string, found: FoundKey | undefined, generation: number): FoundKey | undefined {
     if (generation !== this.generation) return found;
+    this.highestRevision = Math.max(this.highestRevision, found?.revision ?? 0);
     makeRoom(this.lookedUp, this.options.maxLookedUp);
     this.lookedUp.set(id, found);
     return found;
@@ -213,7 +216,7 @@ export class KeyVerifier implements ApiKeyVerifier {
     const { store, clock, log } = this.options;
     const askedAt = clock.monotonic();
     try {
-      const asked = store.changesSince(this.revision);
+      const asked = store.changesSince(this.position);
       this.apply(isPromise(asked) ? await asked : asked);
       this.confirmedAt = askedAt;
       if (this.isAway) log.info({}, 'the store of the API keys is back');
@@ -228,14 +231,15 @@ export class KeyVerifier implements ApiKeyVerifier {
     }
   }
 
-  private apply({ revision, ids }: KeyChanges): void {
-    this.revision = revision;
-    if (ids !== 'all') {
+  private apply({ position, ids }: KeyChanges): void {
+    this.position = position;
+    if (ids !== 'all' && position.revision >= this.highestRevision) {
       for (const id of ids) this.forget(id);
       if (ids.length > 0) this.generation++;
       return;
     }
     this.generation++;
+    this.highestRevision = 0;
     this.seen.clear();
     this.textsById.clear();
     this.lookedUp.clear();

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import {
   type FoundKey,
   type KeyChanges,
+  type KeyPosition,
   type KeyStore,
   KeyStoreRefusal,
   type StoredKey,
@@ -30,6 +32,8 @@ class RedisKeyStore implements KeyStore {
   /** In a Cluster the braces keep all of them on one node, so that a script may use them together. */
   private readonly names: readonly string[];
   private readonly fingerprint: string;
+  /** For a store that has none yet. */
+  private readonly newEpoch = randomUUID();
 
   constructor(redis: KeyRedis, prefix: string, fingerprint: string) {
     this.redis = redis;
@@ -76,9 +80,13 @@ class RedisKeyStore implements KeyStore {
     for (let i = 0; i < flat.length; i += 2 * PAGE) await this.run(MARK_USED, ...flat.slice(i, i + 2 * PAGE));
   }
 
-  async changesSince(revision: number): Promise<KeyChanges> {
-    const [last, ids] = listOf(await this.run(CHANGES_SINCE, revision));
-    return { revision: Number(last), ids: Array.isArray(ids) ? ids.map(String) : 'all' };
+  async changesSince(position: KeyPosition | undefined): Promise<KeyChanges> {
+    const { epoch: known = '', revision: since = -1 } = position ?? {};
+    const [epoch, revision, ids] = listOf(await this.run(CHANGES_SINCE, known, since));
+    return {
+      position: { epoch: String(epoch), revision: Number(revision) },
+      ids: Array.isArray(ids) ? ids.map(String) : 'all',
+    };
   }
 
   async close(): Promise<void> {
@@ -87,7 +95,11 @@ class RedisKeyStore implements KeyStore {
 
   /** Every step checks first that the keys are hashed with our pepper: else all of them would seem wrong. */
   private async run(script: string, ...args: readonly (string | number)[]): Promise<RedisValue> {
-    const reply = await this.redis.run(SHARED + script, this.names, [this.fingerprint, ...args.map(String)]);
+    const reply = await this.redis.run(SHARED + script, this.names, [
+      this.fingerprint,
+      this.newEpoch,
+      ...args.map(String),
+    ]);
     if (reply === 'other pepper') throw new KeyStoreRefusal(OTHER_PEPPER);
     return reply;
   }
@@ -118,7 +130,7 @@ local stored, used, changes, settings = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local pepper = redis.call('HGET', settings, 'pepper')
 if pepper and pepper ~= ARGV[1] then return 'other pepper' end
 local function change(id, remembered)
-  if not pepper then redis.call('HSET', settings, 'pepper', ARGV[1]) end
+  if not pepper then redis.call('HSET', settings, 'pepper', ARGV[1], 'epoch', ARGV[2]) end
   local revision = redis.call('HINCRBY', settings, 'revision', 1)
   redis.call('ZADD', changes, revision, id)
   local surplus = redis.call('ZCARD', changes) - tonumber(remembered)
@@ -132,11 +144,11 @@ end
 `;
 
 const FIND = `
-return { redis.call('HGET', stored, ARGV[2]), redis.call('HGET', used, ARGV[2]) }
+return { redis.call('HGET', stored, ARGV[3]), redis.call('HGET', used, ARGV[3]) }
 `;
 
 const LIST = `
-local page = redis.call('HSCAN', stored, ARGV[2], 'COUNT', ARGV[3])
+local page = redis.call('HSCAN', stored, ARGV[3], 'COUNT', ARGV[4])
 local rows = {}
 for i = 1, #page[2], 2 do
   rows[#rows + 1] = { page[2][i + 1], redis.call('HGET', used, page[2][i]) }
@@ -146,27 +158,27 @@ return { page[1], rows }
 
 /** Writes where the key is as it was found: at that revision, or, where none is given, not there. */
 const WRITE = `
-local id, text, expected = ARGV[2], ARGV[3], ARGV[4]
+local id, text, expected = ARGV[3], ARGV[4], ARGV[5]
 local former = redis.call('HGET', stored, id)
 if expected == '' then
   if former then return 0 end
 elseif not former or string.sub(former, 1, #expected + 1) ~= expected .. ' ' then
   return 0
 end
-redis.call('HSET', stored, id, change(id, ARGV[5]) .. ' ' .. text)
+redis.call('HSET', stored, id, change(id, ARGV[6]) .. ' ' .. text)
 return 1
 `;
 
 const DELETE = `
-local removed = redis.call('HDEL', stored, ARGV[2])
+local removed = redis.call('HDEL', stored, ARGV[3])
 if removed == 0 then return 0 end
-redis.call('HDEL', used, ARGV[2])
-change(ARGV[2], ARGV[3])
+redis.call('HDEL', used, ARGV[3])
+change(ARGV[3], ARGV[4])
 return 1
 `;
 
 const MARK_USED = `
-for i = 2, #ARGV, 2 do
+for i = 3, #ARGV, 2 do
   local id, at = ARGV[i + 1], ARGV[i]
   if redis.call('HEXISTS', stored, id) == 1 then
     local former = redis.call('HGET', used, id)
@@ -177,10 +189,11 @@ return 1
 `;
 
 const CHANGES_SINCE = `
-local since = tonumber(ARGV[2])
+local since = tonumber(ARGV[4])
+local epoch = redis.call('HGET', settings, 'epoch') or ''
 local last = tonumber(redis.call('HGET', settings, 'revision') or '0')
-if since == last then return { last, {} } end
 local forgotten = tonumber(redis.call('HGET', settings, 'forgotten') or '0')
-if since < 0 or since > last or since < forgotten then return { last, 'all' } end
-return { last, redis.call('ZRANGEBYSCORE', changes, '(' .. since, '+inf') }
+if epoch ~= ARGV[3] or since < 0 or since > last or since < forgotten then return { epoch, last, 'all' } end
+if since == last then return { epoch, last, {} } end
+return { epoch, last, redis.call('ZRANGEBYSCORE', changes, '(' .. since, '+inf') }
 `;

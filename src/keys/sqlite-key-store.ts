@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
@@ -5,6 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import {
   type FoundKey,
   type KeyChanges,
+  type KeyPosition,
   type KeyStore,
   KeyStoreRefusal,
   type StoredKey,
@@ -43,6 +45,7 @@ interface OpenDatabase {
   readonly database: DatabaseSync;
   /** Which file this is, so that one put in its place is noticed. */
   readonly inode: bigint;
+  readonly epoch: string;
   readonly find: StatementSync;
   readonly dataVersion: StatementSync;
   readonly lastChange: StatementSync;
@@ -60,10 +63,11 @@ function openDatabase(Database: typeof DatabaseSync, file: string, fingerprint: 
     database = new Database(file, { timeout: BUSY_TIMEOUT_MS });
     // What was acknowledged must survive a power cut, too.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
-    layOut(database, file, fingerprint);
+    const epoch = layOut(database, file, fingerprint);
     return {
       database,
       inode: inodeOf(file),
+      epoch,
       find: database.prepare('SELECT stored, revision, last_used_at FROM keys WHERE id = ?'),
       dataVersion: database.prepare('PRAGMA data_version'),
       lastChange: database.prepare("SELECT seq AS revision FROM sqlite_sequence WHERE name = 'changes'"),
@@ -80,8 +84,9 @@ function openDatabase(Database: typeof DatabaseSync, file: string, fingerprint: 
   }
 }
 
-function layOut(database: DatabaseSync, file: string, fingerprint: string): void {
-  inTransaction(database, () => {
+/** Makes what is missing and returns the file's epoch. Throws where it is not ours to use. */
+function layOut(database: DatabaseSync, file: string, fingerprint: string): string {
+  return inTransaction(database, () => {
     const { user_version: layout } = database.prepare('PRAGMA user_version').get() as {
       user_version: number;
     };
@@ -90,17 +95,18 @@ function layOut(database: DatabaseSync, file: string, fingerprint: string): void
         `the API keys in ${file} were written by a later version: run that version again`,
       );
     database.exec(`${TABLES} PRAGMA user_version = ${LAYOUT}`);
-    database
-      .prepare("INSERT INTO settings VALUES ('pepper', ?) ON CONFLICT (name) DO NOTHING")
-      .run(fingerprint);
-    const { value } = database.prepare("SELECT value FROM settings WHERE name = 'pepper'").get() as {
-      value: string;
-    };
-    if (value === fingerprint) return;
+    if (findOrSet(database, 'pepper', fingerprint) === fingerprint)
+      return findOrSet(database, 'epoch', randomUUID());
     throw new KeyStoreRefusal(
       `the API keys in ${file} were made with another pepper: bring back the file api-key-pepper beside it, or the apiKeys.pepper of before`,
     );
   });
+}
+
+function findOrSet(database: DatabaseSync, name: string, value: string): string {
+  database.prepare('INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO NOTHING').run(name, value);
+  const row = database.prepare('SELECT value FROM settings WHERE name = ?').get(name) as { value: string };
+  return row.value;
 }
 
 class SqliteKeyStore implements KeyStore {
@@ -169,14 +175,16 @@ class SqliteKeyStore implements KeyStore {
     }
   }
 
-  changesSince(revision: number): KeyChanges {
+  changesSince(position: KeyPosition | undefined): KeyChanges {
     if (inodeOf(this.file) !== this.db.inode) return this.reopen();
     const { data_version: dataVersion } = this.db.dataVersion.get() as { data_version: number };
     // Only other connections change the data version; this one's own writes reset what is known.
-    if (dataVersion === this.knownDataVersion && revision === this.knownRevision)
-      return { revision, ids: [] };
+    const { epoch } = this.db;
+    const since = position?.epoch === epoch ? position.revision : -1;
+    if (dataVersion === this.knownDataVersion && since === this.knownRevision && position !== undefined)
+      return { position, ids: [] };
     const last = revisionIn(this.db.lastChange.get());
-    const changes = { revision: last, ids: this.idsSince(revision, last) };
+    const changes = { position: { epoch, revision: last }, ids: this.idsSince(since, last) };
     this.knownDataVersion = dataVersion;
     this.knownRevision = last;
     return changes;
@@ -199,7 +207,7 @@ class SqliteKeyStore implements KeyStore {
     this.db = this.open();
     former.database.close();
     this.knownRevision = -1;
-    return this.changesSince(-1);
+    return this.changesSince(undefined);
   }
 
   /** Runs one change in a transaction of its own and remembers it, unless it changed nothing. */

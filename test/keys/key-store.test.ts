@@ -112,31 +112,35 @@ describe.each([
 
   it('tells what was changed, by whom ever', async () => {
     const [one, other] = await openTwo();
-    const first = await one.changesSince(-1);
+    await one.insert(key('before'));
+    const first = await one.changesSince(undefined);
     expect(first.ids).toBe('all');
-    expect(await one.changesSince(first.revision)).toEqual({ revision: first.revision, ids: [] });
+    expect(await one.changesSince(first.position)).toEqual({ position: first.position, ids: [] });
     await one.insert(key('own'));
     await other.insert(key('a'));
     await other.insert(key('b'));
     await other.replace(key('b', { isDisabled: true }), (await other.find('b'))?.revision as number);
-    const second = await one.changesSince(first.revision);
+    const second = await one.changesSince(first.position);
     expect([...(second.ids as string[])].sort()).toEqual(['a', 'b', 'own']);
     await other.delete('a');
-    const third = await one.changesSince(second.revision);
+    const third = await one.changesSince(second.position);
     expect(third.ids).toEqual(['a']);
-    expect(await one.changesSince(third.revision)).toEqual({ revision: third.revision, ids: [] });
+    expect(await one.changesSince(third.position)).toEqual({ position: third.position, ids: [] });
   });
 
   it('says that everything may be different where it does not remember', async () => {
     const store = await open(place());
     await store.insert(key('a'));
-    expect((await store.changesSince(4711)).ids).toBe('all');
+    const { position } = await store.changesSince(undefined);
+    const lost = { ...position, revision: position.revision + 1 };
+    const refilled = { ...position, epoch: 'another' };
+    for (const at of [undefined, lost, refilled]) expect((await store.changesSince(at)).ids).toBe('all');
   });
 
   it('writes down last uses in one go, without a change, and never an earlier one', async () => {
     const [one, other] = await openTwo();
     for (const id of ['a', 'b']) await one.insert(key(id));
-    const { revision } = await one.changesSince(-1);
+    const { position } = await one.changesSince(undefined);
     await one.markUsed(
       new Map([
         ['a', 2000],
@@ -147,7 +151,7 @@ describe.each([
     await other.markUsed(new Map([['a', 1000]]));
     expect((await other.find('a'))?.lastUsedAt).toBe(2000);
     expect((await other.list()).map(({ lastUsedAt }) => lastUsedAt).sort()).toEqual([2000, 3000]);
-    expect(await one.changesSince(revision)).toEqual({ revision, ids: [] });
+    expect(await one.changesSince(position)).toEqual({ position, ids: [] });
     expect(await one.find('gone')).toBeUndefined();
     expect(await one.replace(key('a'), (await one.find('a'))?.revision as number)).toBe(true);
     expect((await one.find('a'))?.lastUsedAt).toBe(2000);

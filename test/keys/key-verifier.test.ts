@@ -6,7 +6,7 @@ import type { ApiKeyAdministration, NewApiKey, VerifiedApiKey } from '../../src/
 import { createAdministration } from '../../src/keys/key-administration.ts';
 import { makeKey, newKeyId } from '../../src/keys/key-format.ts';
 import { KeyHasher } from '../../src/keys/key-hash.ts';
-import type { KeyStore } from '../../src/keys/key-store.ts';
+import type { KeyPosition, KeyStore } from '../../src/keys/key-store.ts';
 import { KeyVerifier, type VerifierOptions } from '../../src/keys/key-verifier.ts';
 import { openSqliteKeyStore } from '../../src/keys/sqlite-key-store.ts';
 import { MemoryLog } from '../admin/memory-log.ts';
@@ -52,9 +52,9 @@ class ShakyStore implements KeyStore {
     return this.inner.markUsed(uses);
   }
 
-  changesSince(revision: number) {
+  changesSince(position: KeyPosition | undefined) {
     this.check();
-    return this.later(this.isSlowToTell, this.inner.changesSince(revision));
+    return this.later(this.isSlowToTell, this.inner.changesSince(position));
   }
 
   list = () => this.inner.list();

@@ -4,7 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { type KeySettings, type KeysAction, runKeys } from '../../src/cli/run-keys.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import { startGateway, type TestConfig, type TestGateway } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
@@ -27,12 +28,21 @@ function sallyport(configFile: string, ...args: string[]): Promise<Run> {
   });
 }
 
-async function keys(configFile: string, ...args: string[]) {
-  const { status, stdout, stderr } = await sallyport(configFile, 'keys', ...args, '--json');
-  expect(stderr).toBe('');
-  expect(status).toBe(0);
-  return JSON.parse(stdout);
+/** Runs one of the commands as a process of its own would, without the time that it takes to start. */
+async function keys(configFile: string, action: KeysAction) {
+  const print = vi.spyOn(console, 'log').mockImplementation(() => {});
+  try {
+    await runKeys(configFile, true, action);
+    return JSON.parse(String(print.mock.calls[0]?.[0]));
+  } finally {
+    print.mockRestore();
+  }
 }
+
+const create = (settings: Partial<KeySettings> = {}): KeysAction => ({
+  kind: 'create',
+  settings: { owner: 'acme', ...settings },
+});
 
 async function ask(
   { url }: { url: string },
@@ -57,7 +67,9 @@ function configFile(config: object = ROUTES): string {
 describe('sallyport keys beside a running gateway', () => {
   it('makes a key that is good at once, and takes it back within a second', async () => {
     const gateway = await startGateway(ROUTES);
-    const { id, key } = await keys(gateway.configFile, 'create', '--owner', 'acme', '--role', 'partner');
+    const made = await sallyport(gateway.configFile, 'keys', 'create', '--owner', 'acme', '--json');
+    expect(made).toMatchObject({ status: 0, stderr: '' });
+    const { id, key } = JSON.parse(made.stdout);
     expect(await ask(gateway, key)).toBe(200);
     const { status } = await sallyport(gateway.configFile, 'keys', 'delete', id);
     const deletedAt = performance.now();
@@ -69,17 +81,17 @@ describe('sallyport keys beside a running gateway', () => {
 
   it('rotates, disables, enables and expires it', async () => {
     const gateway = await startGateway(ROUTES);
-    const { id, key: former } = await keys(gateway.configFile, 'create', '--owner', 'acme');
-    const { key } = await keys(gateway.configFile, 'rotate', id);
+    const { id, key: former } = await keys(gateway.configFile, create());
+    const { key } = await keys(gateway.configFile, { kind: 'rotate', id, grace: '24h' });
     expect([await ask(gateway, former), await ask(gateway, key)]).toEqual([200, 200]);
-    const { key: last } = await keys(gateway.configFile, 'rotate', id, '--grace', '0s');
+    const { key: last } = await keys(gateway.configFile, { kind: 'rotate', id, grace: '0s' });
     await until(async () => (await ask(gateway, key)) === 401);
     expect([await ask(gateway, former), await ask(gateway, last)]).toEqual([401, 200]);
-    expect(await keys(gateway.configFile, 'disable', id)).toMatchObject({ id, disabled: true });
+    expect(await keys(gateway.configFile, { kind: 'disable', id })).toMatchObject({ id, disabled: true });
     await until(async () => (await ask(gateway, last)) === 401);
-    await keys(gateway.configFile, 'enable', id);
+    await keys(gateway.configFile, { kind: 'enable', id });
     await until(async () => (await ask(gateway, last)) === 200);
-    await keys(gateway.configFile, 'expire', id);
+    await keys(gateway.configFile, { kind: 'expire', id, expires: 'now' });
     await until(async () => (await ask(gateway, last)) === 401);
   });
 });
@@ -87,13 +99,13 @@ describe('sallyport keys beside a running gateway', () => {
 describe('sallyport keys beside several workers', () => {
   it('makes a key that is good at all of them, and takes it back from all', async () => {
     const gateway = await GatewayProcess.start({ ...ROUTES, workers: 2 });
-    const { id, key } = await keys(gateway.configFile, 'create', '--owner', 'acme');
+    const { id, key } = await keys(gateway.configFile, create());
     const url = `http://${LOOPBACK}:${gateway.port}`;
     // A connection for each request, so that both workers get some.
     const askOften = () =>
       Promise.all(Array.from({ length: 20 }, () => ask({ url }, key, { connection: 'close' })));
     expect(new Set(await askOften())).toEqual(new Set([200]));
-    await keys(gateway.configFile, 'delete', id);
+    await keys(gateway.configFile, { kind: 'delete', id });
     await until(async () => (await askOften()).every((status) => status === 401));
   });
 });
@@ -112,10 +124,11 @@ describe('sallyport keys', () => {
       'gold',
     ];
     const limits = ['--route', 'a', '--ip', '10.0.0.0/8', '--expires', '2100-01-31T00:00:00Z'];
-    const about = ['--metadata', '{"contract":"4711"}'];
-    const { id, key } = await keys(file, 'create', '--owner', 'acme', ...settings, ...limits, ...about);
+    const about = ['--metadata', '{"contract":"4711"}', '--json'];
+    const made = await sallyport(file, 'keys', 'create', '--owner', 'acme', ...settings, ...limits, ...about);
+    const { id, key } = JSON.parse(made.stdout);
     expect(key).toMatch(/^sp_live_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}$/);
-    const shown = await keys(file, 'show', id);
+    const shown = await keys(file, { kind: 'show', id });
     expect(shown).toEqual({
       id,
       owner: 'acme',
@@ -129,14 +142,14 @@ describe('sallyport keys', () => {
       createdAt: expect.stringMatching(/^20\d\d-/),
       expiresAt: '2100-01-31T00:00:00.000Z',
     });
-    expect(await keys(file, 'list')).toEqual([shown]);
+    expect(await keys(file, { kind: 'list' })).toEqual([shown]);
     const table = await sallyport(file, 'keys', 'list');
     expect(table.stdout).toMatch(new RegExp(`^ID .*\n${id} +acme +partner reader +until 2100-`));
   });
 
   it('keeps nothing in the store by which a key could be used', async () => {
     const file = configFile({ ...ROUTES, dataDir: './data' });
-    const { key } = await keys(file, 'create', '--owner', 'acme');
+    const { key } = await keys(file, create());
     const secret = key.slice(key.lastIndexOf('_') + 1, -6);
     const stored = readFileSync(join(file, '../data/api-keys.db'), 'latin1');
     expect(stored).toContain('acme');
@@ -148,22 +161,31 @@ describe('sallyport keys', () => {
     expect(stdout).toMatch(/^id {3}\w{12}\nkey {2}sp_live_\w{62}\nThe key is not shown again\.\n$/);
   });
 
-  it.each([
-    [['show', 'nobody'], 'there is no API key nobody'],
-    [['rotate', 'nobody'], 'there is no API key nobody'],
-    [['delete', 'nobody'], 'there is no API key nobody'],
-    [['disable', 'nobody'], 'there is no API key nobody'],
-    [['create', '--owner', 'a', '--ip', 'home'], '--ip: is not an address or range'],
-    [['create', '--owner', 'a', '--route', 'b'], "--route: the configuration has no route 'b'"],
-    [['create', '--owner', 'a', '--expires', 'soon'], '--expires: is not a duration'],
-    [['create', '--owner', 'a', '--metadata', '{'], '--metadata: is not JSON'],
-    [['create', '--owner', 'a', '--metadata', '[]'], '--metadata: '],
-    [['create'], '--owner'],
-    [['rotate', 'x', '--grace', '1 day'], '--grace: is not a duration'],
-  ])('%j exits 1 and says why', async (args, message) => {
-    const { status, stdout, stderr } = await sallyport(configFile(), 'keys', ...args);
-    expect([status, stdout]).toEqual([1, '']);
-    expect(stderr).toContain(message);
+  it.each<[KeysAction, string]>([
+    [{ kind: 'show', id: 'nobody' }, 'there is no API key nobody'],
+    [{ kind: 'rotate', id: 'nobody', grace: '1h' }, 'there is no API key nobody'],
+    [{ kind: 'delete', id: 'nobody' }, 'there is no API key nobody'],
+    [{ kind: 'disable', id: 'nobody' }, 'there is no API key nobody'],
+    [{ kind: 'expire', id: 'nobody', expires: 'soon' }, '--expires: is not a duration'],
+    [{ kind: 'rotate', id: 'nobody', grace: '1 day' }, '--grace: is not a duration'],
+    [create({ ip: ['home'] }), '--ip: is not an address or range'],
+    [create({ route: ['b'] }), "--route: the configuration has no route 'b'"],
+    [create({ expires: 'soon' }), '--expires: is not a duration'],
+    [create({ metadata: '{' }), '--metadata: is not JSON'],
+    [create({ metadata: '[]' }), '--metadata: '],
+    [create({ owner: 'a\r\nb' }), '--owner: '],
+  ])('says what is wrong with %j', async (action, message) => {
+    await expect(keys(configFile(), action)).rejects.toThrow(message);
+  });
+
+  it('exits 1 where something is wrong', async () => {
+    const file = configFile();
+    const [gone, ownerless] = await Promise.all([
+      sallyport(file, 'keys', 'show', 'nobody'),
+      sallyport(file, 'keys', 'create'),
+    ]);
+    expect(gone).toEqual({ status: 1, stdout: '', stderr: 'there is no API key nobody\n' });
+    expect(ownerless).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining('--owner') });
   });
 
   it('exits 1 with the problems of the configuration', async () => {
@@ -190,14 +212,14 @@ describe('keys in Redis', () => {
     const config = shared(redis.url);
     const gateways = [await startGateway(config), await startGateway(config)];
     const file = (gateways[0] as TestGateway).configFile;
-    const { id, key } = await keys(file, 'create', '--owner', 'acme');
+    const { id, key } = await keys(file, create());
     const askAll = () => Promise.all(gateways.map((gateway) => ask(gateway, key)));
     expect(await askAll()).toEqual([200, 200]);
-    await keys(file, 'disable', id);
+    await keys(file, { kind: 'disable', id });
     await until(async () => (await askAll()).every((status) => status === 401));
-    await keys(file, 'enable', id);
+    await keys(file, { kind: 'enable', id });
     await until(async () => (await askAll()).every((status) => status === 200));
-    expect(await keys(file, 'delete', id)).toEqual({ id, deleted: true });
+    expect(await keys(file, { kind: 'delete', id })).toEqual({ id, deleted: true });
     await until(async () => (await askAll()).every((status) => status === 401));
   });
 
@@ -205,8 +227,8 @@ describe('keys in Redis', () => {
     const own = await RedisServer.start();
     onTestFinished(() => own.close());
     const gateway = await startGateway(shared(own.url));
-    const { key: seen } = await keys(gateway.configFile, 'create', '--owner', 'acme');
-    const { key: unseen } = await keys(gateway.configFile, 'create', '--owner', 'acme');
+    const { key: seen } = await keys(gateway.configFile, create());
+    const { key: unseen } = await keys(gateway.configFile, create());
     expect(await ask(gateway, seen)).toBe(200);
     await own.kill();
     const response = await fetch(`${gateway.url}/a`, { headers: { 'x-api-key': unseen } });
@@ -234,7 +256,7 @@ describe('keys in Redis', () => {
   it('that were made with another pepper are said to be so', async () => {
     const config = shared(redis.url);
     const gateway = await startGateway(config);
-    await keys(gateway.configFile, 'create', '--owner', 'acme');
+    await keys(gateway.configFile, create());
     const other = { ...config, apiKeys: { store: 'redis', pepper: 'another pepper of enough letters' } };
     await expect(startGateway(other as TestConfig)).rejects.toThrow(/another apiKeys\.pepper/);
   });

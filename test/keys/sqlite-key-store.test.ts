@@ -116,11 +116,11 @@ describe('the embedded store', () => {
 
   it('forgets the oldest changes, and then says that everything may be different', async () => {
     const [one, other] = [await open(), await open()];
-    const { revision } = await one.changesSince(-1);
+    const { position } = await one.changesSince(undefined);
     for (let i = 0; i < 201; i++) await other.delete('nobody');
-    expect((await one.changesSince(revision)).ids).toBe('all');
-    const { revision: last } = await one.changesSince(revision);
-    expect(await one.changesSince(last)).toEqual({ revision: last, ids: [] });
+    expect((await one.changesSince(position)).ids).toBe('all');
+    const { position: last } = await one.changesSince(position);
+    expect(await one.changesSince(last)).toEqual({ position: last, ids: [] });
   });
 
   it('notices that another file was put in its place, such as a copy from before', async () => {
@@ -133,18 +133,18 @@ describe('the embedded store', () => {
     await copy.close();
     copyFileSync(file, join(folder, 'copy'));
     await store.insert(key('b'));
-    const { revision } = await store.changesSince(-1);
+    const { position } = await store.changesSince(undefined);
     for (const ending of ['-wal', '-shm']) rmSync(file + ending, { force: true });
     renameSync(join(folder, 'copy'), file);
-    expect((await store.changesSince(revision)).ids).toBe('all');
+    expect((await store.changesSince(position)).ids).toBe('all');
     expect((await store.list()).map(({ record }) => record.id)).toEqual(['a']);
   });
 
   it('fails where its file is gone, rather than to go on with what nobody else sees', async () => {
     const store = await open();
-    const { revision } = await store.changesSince(-1);
+    const { position } = await store.changesSince(undefined);
     rmSync(file);
-    expect(() => store.changesSince(revision)).toThrow(/ENOENT/);
+    expect(() => store.changesSince(position)).toThrow(/ENOENT/);
   });
 });
 
