@@ -119,8 +119,8 @@ function hostAndPort(defaultPort: number) {
 }
 
 function commandTimeout() {
-  return duration().refine((ms) => ms >= 5 && ms <= 1000, {
-    error: 'is out of range — write 5ms to 1s: a request waits no longer than that for Redis',
+  return duration().refine((ms) => ms >= 5 && ms <= 5000, {
+    error: 'is out of range — write 5ms to 5s: a request waits no longer than that for Redis',
   });
 }
 

@@ -165,6 +165,8 @@ export class RedisConnection {
       } catch (error) {
         this.goDown(error);
       }
+      // `close` still has something to say before it drops the link.
+      if (this.isClosed) return;
       this.dropLink();
       await this.pause(retryMs);
       retryMs = Math.min(LONGEST_RETRY_MS, retryMs * 2);
@@ -184,7 +186,8 @@ export class RedisConnection {
     if (config.cluster !== undefined) link = await openCluster(options);
     else if (config.sentinel !== undefined) link = await openBySentinel(options);
     else link = await openServer(serverOf(config), options);
-    this.link = link;
+    if (this.isClosed) link.destroy();
+    else this.link = link;
     return link;
   }
 

@@ -1,4 +1,5 @@
-import { type LinkOptions, openServer, type RedisLink } from './redis-link.ts';
+import { explainFailure } from './redis-failure.ts';
+import { type LinkOptions, openServer, type RedisLink, type RedisReply, withinMs } from './redis-link.ts';
 import { loginOf, placeName, type RedisPlace } from './redis-settings.ts';
 
 /**
@@ -12,7 +13,7 @@ export async function openBySentinel(options: LinkOptions): Promise<RedisLink> {
   const server = { place, login, database, speaksTls: tls !== undefined };
   const link = await openServer(server, options);
   try {
-    const role = await link.send('', ['ROLE']);
+    const role = await askInTime(link, ['ROLE'], options);
     if (Array.isArray(role) && role[0] !== 'master')
       throw new Error(`READONLY ${placeName(place)} is a replica`);
     return link;
@@ -31,14 +32,18 @@ async function findServer(options: LinkOptions): Promise<RedisPlace> {
     try {
       const asked = { place, login, database: 0, speaksTls: tls !== undefined };
       const link = await openServer(asked, { ...options, onLost: () => {} });
-      const address = await link
-        .send('', ['SENTINEL', 'get-master-addr-by-name', master])
-        .finally(() => link.destroy());
+      const question = ['SENTINEL', 'get-master-addr-by-name', master];
+      const address = await askInTime(link, question, options).finally(() => link.destroy());
       if (Array.isArray(address)) return { host: String(address[0]), port: Number(address[1]) };
       faults.push(`${placeName(place)} knows no '${master}'`);
     } catch (error) {
-      faults.push(`${placeName(place)}: ${error instanceof Error ? error.message : error}`);
+      faults.push(`${placeName(place)} ${explainFailure(error, options.config)}`);
     }
   }
   throw new Error(`no Sentinel says where '${master}' is: ${faults.join('; ')}`);
+}
+
+/** A server that is mute must not keep us from asking another one. */
+function askInTime(link: RedisLink, command: readonly string[], options: LinkOptions): Promise<RedisReply> {
+  return withinMs(options, link.send('', command), () => link.destroy());
 }

@@ -60,7 +60,7 @@ describe('redis', () => {
     ['{ url: "redis://a?x=1" }', /redis\.url: is not the URL of a Redis/],
     ['{ cluster: { nodes: [] } }', /redis\.cluster\.nodes: is empty/],
     ['{ cluster: { nodes: ["redis://a"] } }', /redis\.cluster\.nodes\[0\]: is not a host with its port/],
-    ['{ url: "redis://a", commandTimeout: 5s }', /redis\.commandTimeout: is out of range/],
+    ['{ url: "redis://a", commandTimeout: 6s }', /redis\.commandTimeout: is out of range/],
     ['{ url: "redis://a", sync: 1ms }', /redis\.sync: is out of range/],
     ['{ url: "redis://a", prefix: "a{b}" }', /redis\.prefix: is not a prefix/],
     ['{ url: "redis://a", onStoreFailure: fail }', /redis\.onStoreFailure: is not one of the ways out/],

@@ -19,7 +19,7 @@ function startLimited(
   limit: { limit: number; window: string; algorithm?: 'fixed-window' },
 ): Promise<TestGateway> {
   return startGateway({
-    redis: { commandTimeout: '1s', ...redis },
+    redis: { commandTimeout: '5s', ...redis },
     upstreams: { service: { targets: [target.url] } },
     routes: [{ id: 'all', path: '/*', upstream: 'service', policies: [{ 'rate-limit': limit }] }],
   });
@@ -139,7 +139,7 @@ describe('one gateway', () => {
   it('has one connection to Redis for all that it keeps there, and leaves when it closes', async () => {
     const server = await startRedis();
     const gateway = await startGateway({
-      redis: { url: server.url, commandTimeout: '1s' },
+      redis: { url: server.url, commandTimeout: '5s' },
       apiKeys: { store: 'redis', pepper: 'a pepper that is long enough, surely' },
       routes: [
         { id: 'keys', path: '/keys', respond: { status: 200 }, policies: ['api-key'] },

@@ -11,8 +11,9 @@ import { recordLog } from '../stores/record-log.ts';
 export async function openLimitStore(settings: Partial<RedisConfig>) {
   const config: RedisConfig = {
     database: 0,
-    commandTimeout: 1000,
-    connectTimeout: 1000,
+    // Of a machine that does much else; a Sentinel or node that is gone refuses connections.
+    commandTimeout: 5000,
+    connectTimeout: 5000,
     prefix: 'test:',
     onStoreFailure: 'fair-share',
     ...settings,
