@@ -116,16 +116,23 @@ function checkOrder(
       findings.refuse(path, `decides by who is calling, but nothing before it finds that out — ${remedy}`);
       continue;
     }
-    const key = asList(typeof options.key === 'string' ? [options.key] : options.key).find(
+    const key = asList(keyOf(policy, options)).find(
       (part) => typeof part === 'string' && IDENTITY_KEY.test(part),
     );
     if (policy?.access !== 'none' || key === undefined) continue;
-    const at = [...path, name, 'key'];
-    const text =
-      'names the caller, but nothing before it finds out who that is, so that all count by address';
-    if (later === undefined) findings.warn(at, `${text} — put jwt, api-key or another way in before it`);
-    else findings.refuse(at, `${text} — put it behind what identifies, or write key: ip`);
+    const isWritten = options.key !== undefined;
+    const at = isWritten ? [...path, name, 'key'] : path;
+    const text = `${isWritten ? 'names' : 'counts by'} the caller, but nothing before it finds out who that is, so that all count by address`;
+    if (later !== undefined) findings.refuse(at, `${text} — put it behind what identifies, or write key: ip`);
+    else if (isWritten) findings.warn(at, `${text} — put jwt, api-key or another way in before it`);
   }
+}
+
+/** The key as written, or that which the policy takes where none is. */
+function keyOf(policy: WrittenUse['policy'], options: Fields): readonly unknown[] {
+  const { id: _id, observe: _observe, ...own } = options;
+  const key = options.key ?? asFields(policy?.options.safeParse(own).data).key;
+  return typeof key === 'string' ? [key] : asList(key);
 }
 
 /** No client is asked for a certificate unless a listener says so. */

@@ -11,6 +11,12 @@ const policies = [
   stub('api-key', 'identifies'),
   stub('authorize', 'authorizes'),
   stub('limit', 'none'),
+  definePolicy({
+    name: 'quota',
+    refuses: true,
+    options: z.strictObject({ key: z.string().prefault('subject') }),
+    create: () => ({}),
+  }),
 ];
 
 const config = (topLevel: string, ...routes: string[]) =>
@@ -104,6 +110,15 @@ describe('a key that names the caller', () => {
       ]);
     }
     expect(await problems('[limit: { key: subject }]', 'policies: [jwt]')).toHaveLength(1);
+  });
+
+  it('is refused also where it is the one that the policy takes when none is written', async () => {
+    expect(await problems('[quota]', 'policies: [jwt]')).toEqual([
+      expect.stringContaining('policies[0]: counts by the caller, but nothing before it'),
+    ]);
+    expect(await warnings('[quota]')).toEqual([]);
+    expect(await warnings('[jwt, quota]')).toEqual([]);
+    expect(await warnings('[quota: { key: ip }, jwt]')).toEqual([]);
   });
 
   it('deserves a look where nothing ever finds that out', async () => {
