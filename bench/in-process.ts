@@ -46,16 +46,32 @@ const clients = Array.from({ length: CLIENTS }, (_, i) => ({
   serverName: undefined,
 }));
 
+/** What a Snapshot is made of beside its policies. */
+interface SnapshotParts {
+  readonly config?: object;
+  readonly services?: Partial<Services>;
+  readonly target?: Target;
+}
+
 /** Compiles a route with these policies, to a target that answers at once. */
-export async function makeSnapshot(policies: readonly object[], limits: LimitStore): Promise<Snapshot> {
+export async function makeSnapshot(
+  policies: readonly object[],
+  limits: LimitStore | undefined,
+  { config: more = {}, services: others = {}, target: answering = nullTarget }: SnapshotParts = {},
+): Promise<Snapshot> {
   const config = gatewaySchema(builtInPolicies).parse({
     listeners: [{ port: 0 }],
     upstreams: { service: { targets: ['http://127.0.0.1:1'] } },
     routes: [{ id: 'all', path: '/orders/:id', upstream: 'service', policies }],
+    ...more,
   });
   const keep: Services['keep'] = (key, create, close) => kept.hold(key, create, close);
   const clock = systemClock;
-  const services = { log: quietLog, clock, metrics, random: Math.random, configFolder: '.', keep, limits };
+  const services: Services = {
+    ...{ log: quietLog, clock, metrics, random: Math.random, configFolder: '.', keep },
+    ...(limits && { limits }),
+    ...others,
+  };
   const snapshot = await buildSnapshot(config, 1, {
     services,
     clock,
@@ -69,31 +85,53 @@ export async function makeSnapshot(policies: readonly object[], limits: LimitSto
   });
   const settings = { failures: 5, ejectForMs: 30_000, healthyAfter: 2, unhealthyAfter: 3 };
   const state = new TargetState(settings, clock);
-  const target = new UpstreamTarget({ target: nullTarget, meter: undefined, weight: 1, state });
+  const target = new UpstreamTarget({ target: answering, meter: undefined, weight: 1, state });
   snapshot.upstreams.get('service')?.setTargets([target]);
   return snapshot;
 }
 
 /** Sends one request of one of many clients through a Snapshot. `onEnd` hears the status, maybe at once. */
-export function sendRequest(snapshot: Snapshot, i: number, onEnd: (status: number) => void): void {
-  handleRequest(makeRequest(i), new NullClient(onEnd), rules, snapshot, context);
+export function sendRequest(
+  snapshot: Snapshot,
+  i: number,
+  onEnd: (status: number) => void,
+  request = makeRequest(i),
+): void {
+  handleRequest(request, new NullClient(onEnd), rules, snapshot, context);
 }
 
-function makeRequest(i: number): ClientRequest {
+/** Makes a request. `credential` is a head with one field more, by `headWith`. */
+export function makeRequest(i: number, credential?: CredentialHead): ClientRequest {
   const marks: number[] = [];
-  markField(marks, 0, HEAD, 0, 6, 8, 24);
-  markField(marks, 5, HEAD, 26, 36, 38, 47);
+  const head = credential?.head ?? HEAD;
+  markField(marks, 0, head, 0, 6, 8, 24);
+  markField(marks, 5, head, 26, 36, 38, 47);
+  if (credential !== undefined) {
+    const { valueStart } = credential;
+    markField(marks, 10, head, HEAD.length, valueStart - 2, valueStart, head.length - 2);
+  }
   return {
     method: 'GET',
     target: '/orders/1',
     httpVersion: '1.1',
     authority: 'api.example.com',
-    headers: HeaderList.received(HEAD, HEAD.length, marks),
+    headers: HeaderList.received(head, head.length, marks),
     body: EMPTY_BODY,
     upgrade: undefined,
     acceptsTrailers: false,
     client: clients[i % CLIENTS] as ClientRequest['client'],
   };
+}
+
+interface CredentialHead {
+  readonly head: string;
+  readonly valueStart: number;
+}
+
+/** Puts a field behind those of every request, as one flat string like one off a socket. */
+export function headWith(name: string, value: string): CredentialHead {
+  const head = Buffer.from(`${HEAD}${name}: ${value}\r\n`, 'latin1').toString('latin1');
+  return { head, valueStart: HEAD.length + name.length + 2 };
 }
 
 class NullClient implements ClientSink {
