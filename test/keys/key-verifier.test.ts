@@ -359,6 +359,18 @@ describe('while the store is away', () => {
     expect(verifier.verify(key)).toBe('unknown');
   });
 
+  it('and comes back without keys of which nobody had told yet, they are refused', async () => {
+    const verifier = await startVerifier();
+    const empty = await store.inner.changesSince(undefined);
+    const { key } = await makeOne();
+    expect(verifier.verify(key)).toBeTypeOf('object');
+    // As a Redis that was restarted says it: at the position that is known already, and without the key.
+    store.changesSince = () => ({ position: empty.position, ids: [] });
+    store.inner.find = () => undefined;
+    await pass(250);
+    expect(verifier.verify(key)).toBe('unknown');
+  });
+
   it('nothing is let in before it was there once', async () => {
     const { key } = await makeOne();
     store.isAway = true;
