@@ -149,21 +149,35 @@ function checkCertificates(uses: readonly WrittenUse[], listeners: unknown, find
   }
 }
 
-/** Whether `{params.name}` in the claims of `authorize` is a parameter of the route. */
+/** Whether the parameters that policies name are those of the route: in the claims of `authorize`, and in keys. */
 function checkParams(uses: readonly WrittenUse[], { path: pattern }: Fields, findings: Findings): void {
   if (typeof pattern !== 'string' || findPatternFault(pattern) !== undefined) return;
   const known = paramNames(pattern);
-  for (const { name, options, path } of uses) {
-    if (name !== 'authorize') continue;
-    for (const [claim, value] of Object.entries(asFields(options.claims))) {
-      const param = /^\{params\.([^{}]+)\}$/.exec(typeof value === 'string' ? value : '')?.[1];
-      if (param === undefined || known.includes(param)) continue;
+  for (const use of uses) {
+    const isTopLevel = use.path[0] === 'policies';
+    for (const [at, param] of use.name === 'authorize' ? paramsInClaims(use) : paramsInKey(use, isTopLevel)) {
+      if (known.includes(param)) continue;
       const remedy = known.length === 0 ? 'add it to path' : `use one of ${known.join(', ')}`;
-      const route = path[0] === 'policies' ? ` of the route with path ${pattern}` : '';
-      findings.refuse(
-        [...path, name, 'claims', claim],
-        `names the parameter ${param}, which the path${route} does not have — ${remedy}`,
-      );
+      const route = isTopLevel ? ` of the route with path ${pattern}` : '';
+      findings.refuse(at, `names the parameter ${param}, which the path${route} does not have — ${remedy}`);
     }
   }
+}
+
+type NamedParam = readonly [at: ConfigPath, param: string];
+
+function paramsInClaims({ name, options, path }: WrittenUse): NamedParam[] {
+  return Object.entries(asFields(options.claims)).flatMap(([claim, value]): NamedParam[] => {
+    const param = /^\{params\.([^{}]+)\}$/.exec(typeof value === 'string' ? value : '')?.[1];
+    return param === undefined ? [] : [[[...path, name, 'claims', claim], param]];
+  });
+}
+
+/** A key of the top level may name what only some routes have; the others count by address. */
+function paramsInKey({ name, policy, options, path }: WrittenUse, isTopLevel: boolean): NamedParam[] {
+  if (isTopLevel || policy?.access !== 'none') return [];
+  return keyOf(policy, options).flatMap((key): NamedParam[] => {
+    const param = /^param:(.+)$/.exec(typeof key === 'string' ? key : '')?.[1];
+    return param === undefined ? [] : [[[...path, name, 'key'], param]];
+  });
 }

@@ -114,12 +114,25 @@ function checkKeys(service: Fields, path: ConfigPath, findings: Findings): void 
         [...path, 'secret'],
         `is short enough to be guessed — use at least ${least} random bytes`,
       );
+    else if (isKnownToAll(secret))
+      findings.refuse(
+        [...path, 'secret'],
+        'is a public key, which everybody may know — write it as publicKey',
+      );
   }
   // What is of another kind the schema has refused.
   const isMap = typeof publicKey === 'object' && publicKey !== null && !Array.isArray(publicKey);
   if (!isMap && (typeof publicKey !== 'string' || publicKey === '')) return;
   const fault = findPublicKeyFault(publicKey, algorithms);
   if (fault !== undefined) findings.refuse([...path, 'publicKey'], fault);
+}
+
+/** As a secret, a public key would let whoever has it make tokens (RFC 8725 §2.1). */
+function isKnownToAll(secret: string): boolean {
+  return (
+    /-----BEGIN (?:[A-Z]+ )*(?:PUBLIC KEY|CERTIFICATE)-----/.test(secret) ||
+    typeof readPublicKey(secret) !== 'string'
+  );
 }
 
 /** Says what is wrong with a key, by itself or with the algorithms asked for, with the remedy behind ' — '. */

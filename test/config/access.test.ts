@@ -102,6 +102,19 @@ describe('a policy that decides by who is calling', () => {
   });
 });
 
+describe('a key that names a parameter', () => {
+  it('is refused where the path does not have it, but for the top level', async () => {
+    const limit = (key: string) => `limit: { key: ${key} }`;
+    expect(await warnings(`[${limit('"param:orderId"')}]`, `policies: [${limit('"param:id"')}]`)).toEqual([]);
+    for (const key of ['"param:orderId"', '[ip, "param:orderId"]'])
+      expect(await problems('[]', `policies: [${limit(key)}]`)).toEqual([
+        expect.stringContaining(
+          'limit.key: names the parameter orderId, which the path does not have — use one of id',
+        ),
+      ]);
+  });
+});
+
 describe('a key that names the caller', () => {
   it('is refused before what finds out who that is', async () => {
     for (const key of ['subject', 'api-key', '"claim:tenant"', '[ip, subject]']) {

@@ -101,6 +101,12 @@ describe('an auth service that is refused', () => {
     [{ publicKey: privatePem, audience }, 'publicKey: holds a private key, which only the issuer may have'],
     [{ publicKey: weak.pem, audience }, 'publicKey: is an RSA key of 1024 bits, which can be broken'],
     [{ publicKey: 7, audience }, 'publicKey: is'],
+    [
+      { secret: rsa.pem, audience },
+      'secret: is a public key, which everybody may know — write it as publicKey',
+    ],
+    [{ secret: weak.pem, audience }, 'secret: is a public key'],
+    [{ secret: JSON.stringify(rsa.jwk), audience }, 'secret: is a public key'],
     [{ publicKeyFile: './weak.pem', audience }, 'publicKeyFile: is an RSA key of 1024 bits'],
     [{ publicKeyFile: './private.pem', audience }, 'publicKeyFile: holds a private key'],
     [{ publicKeyFile: './no.pem', audience }, 'publicKeyFile: is no public key'],
