@@ -20,7 +20,8 @@ async function answer({ file, policiesModule, env }: ChildLoadTask): Promise<voi
 }
 
 function send(message: ChildLoadReply | ChildRoutes): void {
-  process.send?.(message);
+  // Who asked may be gone.
+  process.send?.(message, undefined, undefined, () => {});
 }
 
 process.once('message', (task) => {

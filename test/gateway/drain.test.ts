@@ -118,6 +118,31 @@ describe('a gateway that drains', () => {
     await closing;
   });
 
+  it('answers once more on idle connections where it is to spare them', async () => {
+    const target = await startTarget((_, response) => response.end('answer'));
+    const { gateway, port } = await startGateway(forwardingTo(target.url, { timeout: '10s' }));
+    const [client, busy] = [await RawClient.connect(port), await RawClient.connect(port)];
+    client.write(GET);
+    await client.until((received) => received.includes('answer'));
+    const closing = gateway.close({ spareIdleMs: 60_000 });
+    await expect(rawRequest(port, GET)).rejects.toThrow();
+    client.write(GET);
+    const [first, second] = (await client.ended()).split('answer');
+    expect(first).not.toMatch(/connection: close/i);
+    expect(second).toMatch(/connection: close/i);
+    busy.write(GET);
+    expect(await busy.ended()).toMatch(/connection: close/i);
+    await closing;
+  });
+
+  it('closes spared connections when their time is over', async () => {
+    const { gateway, port } = await startGateway({ routes: [], drain: { timeout: '60s' } });
+    const idle = await RawClient.connect(port);
+    const closing = gateway.close({ spareIdleMs: 50 });
+    expect(await idle.ended()).toBe('');
+    await closing;
+  });
+
   it('cuts what is not finished in time', async () => {
     const target = await startSlow();
     const { gateway, url, accessLog } = await startGateway(forwardingTo(target.url, { timeout: '100ms' }));

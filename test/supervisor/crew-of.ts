@@ -1,8 +1,8 @@
 import { request } from 'node:http';
+import { setTimeout } from 'node:timers/promises';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import { ADMIN_TOKEN, type TestConfig } from '../support/harness.ts';
 import { LOOPBACK, reservePort } from '../support/loopback.ts';
-import { until } from '../support/until.ts';
 
 /** A gateway of several processes. */
 export interface CrewUnderTest {
@@ -12,6 +12,8 @@ export interface CrewUnderTest {
   readonly adminUrl: string;
   /** The ids of the processes that serve, by the numbers of the workers. */
   pids(): ReadonlyMap<number, number>;
+  /** Kills a worker and gives what waits for the next one in its place. */
+  kill(worker: number): { replaced(): Promise<void> };
   /** Asks once, on a connection of its own. */
   ask(path?: string): Promise<Answer>;
   /** Asks the admin API. */
@@ -47,6 +49,13 @@ export async function startCrew(
       return `http://${LOOPBACK}:${gateway.port}`;
     },
     pids: () => pidsOf(gateway),
+    kill(worker) {
+      const former = pidsOf(gateway).get(worker) as number;
+      process.kill(former, 'SIGKILL');
+      const isNext = (line: Record<string, unknown>): boolean =>
+        line.worker === worker && line.pid !== former;
+      return { replaced: async () => void (await gateway.line('worker started', isNext)) };
+    },
     ask: (path = '/') => askOnce(gateway, path),
     admin: (path, method = 'GET') =>
       fetch(`${adminUrl}${path}`, { method, headers: { authorization: `Bearer ${ADMIN_TOKEN}` } }),
@@ -73,7 +82,7 @@ export function askOnce(gateway: GatewayProcess, path: string): Promise<Answer> 
 
 /** Waits until there is no process of this id. */
 export async function gone(pid: number): Promise<void> {
-  await until(() => !isAlive(pid));
+  while (isAlive(pid)) await setTimeout(10);
 }
 
 export function isAlive(pid: number): boolean {

@@ -78,22 +78,23 @@ describe('a reload of several workers', () => {
       if (options.text === 'two') process.exit(9);
       return { onRequest: () => ({ status: 200, body: options.text }) };`);
     const crew = await startCrew(withCode({ text: 'one' }), { 'code.mjs': code });
+    const former = crew.pids().get(1);
     await crew.rewrite(withCode({ text: 'two' }));
     const { problems } = await crew.gateway.line(
       'the configuration was not reloaded; the one before it goes on',
     );
     expect(problems).toEqual(['worker 1 ended by itself, with exit code 9']);
-    await until(() => crew.gateway.lines.filter(({ msg }) => msg === 'worker started').length === 3);
+    await crew.gateway.line('worker started', ({ worker, pid }) => worker === 1 && pid !== former);
     expect(await askBoth(crew)).toEqual(['one', 'one']);
     expect(crew.gateway.lines.filter(({ msg }) => String(msg).startsWith('a worker ended'))).toHaveLength(1);
   });
 
   it('is what a worker starts with that was away meanwhile', async () => {
     const crew = await startCrew(answering('one'));
-    process.kill(crew.pids().get(2) as number, 'SIGKILL');
+    const killed = crew.kill(2);
     await crew.rewrite(answering('two'));
     await (await crew.admin('/api/reload', 'POST')).text();
-    await until(() => crew.gateway.lines.filter(({ msg }) => msg === 'worker started').length === 3);
+    await killed.replaced();
     expect(await askBoth(crew)).toEqual(['two', 'two']);
   });
 
@@ -101,8 +102,8 @@ describe('a reload of several workers', () => {
     const crew = await startCrew(answering('one'));
     await askBoth(crew);
     expect(await crew.metrics()).toContain('route="all"');
-    process.kill(crew.pids().get(1) as number, 'SIGKILL');
-    await until(() => crew.gateway.lines.filter(({ msg }) => msg === 'worker started').length === 3);
+    const killed = crew.kill(1);
+    await killed.replaced();
     expect(await crew.metrics()).toContain('route="all"');
     await crew.rewrite({ routes: [{ id: 'other', path: '/*', respond: { status: 200 } }] });
     await (await crew.admin('/api/reload', 'POST')).text();

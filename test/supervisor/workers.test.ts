@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
-import { createServer } from 'node:net';
+import { connect as connectPlain, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { makeCertificates } from '../support/certificates.ts';
 import { startTarget, type TestConfig } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
 import { until } from '../support/until.ts';
@@ -129,6 +131,26 @@ describe('several workers', () => {
     for (const pid of pids().values()) await gone(pid);
   });
 
+  it('refuse connections above the limit of each, instead of handing them to one another', async () => {
+    const { certFile, keyFile } = await (await makeCertificates()).issue();
+    const tls = { certificates: [{ certFile, keyFile }] };
+    const { gateway, metrics } = await startCrew(
+      answering('x', { listeners: [{ host: LOOPBACK, port: 0, tls, limits: { connections: 1 } }] }),
+    );
+    const open = (): Promise<Socket> =>
+      new Promise((resolve) => {
+        const socket = connect({ host: LOOPBACK, port: gateway.port, rejectUnauthorized: false });
+        onTestFinished(() => void socket.destroy());
+        socket.on('error', () => {}).once('secureConnect', () => resolve(socket));
+      });
+    await open();
+    await open();
+    const third = connectPlain({ host: LOOPBACK, port: gateway.port });
+    third.on('error', () => {});
+    await new Promise((resolve) => third.resume().once('close', resolve));
+    expect(await metrics()).toMatch(/^gateway_connections_refused_total\{.*\} 1$/m);
+  });
+
   it('leave signals to the supervisor', async () => {
     const { gateway, ask, pids } = await startCrew(answering('still here'));
     for (const pid of pids().values()) {
@@ -170,15 +192,14 @@ describe('several workers', () => {
 
 describe('a worker that ends', () => {
   it('is replaced, while the others go on; what it had counted stays counted', async () => {
-    const { ask, metrics, pids, gateway } = await startCrew(telling, { 'code.mjs': TELLING });
+    const { ask, metrics, kill, gateway } = await startCrew(telling, { 'code.mjs': TELLING });
     for (let i = 0; i < 4; i++) await ask();
     const series = 'http_server_request_duration_seconds_count{route="all",method="GET",status="200"}';
     expect(readValue(await metrics(), series)).toBe(4);
-    const former = pids().get(1) as number;
-    process.kill(former, 'SIGKILL');
+    const killed = kill(1);
     await gateway.line('a worker ended; another one takes its place', ({ worker }) => worker === 1);
     expect((await ask()).status).toBe(200);
-    await gateway.line('worker started', ({ worker, pid }) => worker === 1 && pid !== former);
+    await killed.replaced();
     const texts = [(await ask()).text, (await ask()).text];
     expect(texts.sort()).toEqual(['1', '2']);
     const text = await metrics();
@@ -190,20 +211,16 @@ describe('a worker that ends', () => {
     const failing = policyCode(`
       if (worker === 1 && existsSync(beside('./broken'))) process.exit(7);
       return { onRequest: () => ({ status: 200, body: String(worker) }) };`);
-    const { ask, pids, gateway, admin } = await startCrew(telling, { 'code.mjs': failing });
+    const { ask, kill, gateway, admin } = await startCrew(telling, { 'code.mjs': failing });
     writeFileSync(join(gateway.folder, 'broken'), '');
-    process.kill(pids().get(1) as number, 'SIGKILL');
+    const killed = kill(1);
     await gateway.line('a worker could not start', ({ restartInMs }) => restartInMs === 2000);
     expect((await ask()).text).toBe('2');
     const ready = await admin('/readyz');
     expect(ready.status).toBe(200);
     expect(await ready.json()).toMatchObject({ details: ['1 of 2 workers serve'] });
     rmSync(join(gateway.folder, 'broken'));
-    await until(
-      () =>
-        pids().get(1) !== undefined &&
-        gateway.lines.filter(({ msg }) => msg === 'worker started').length === 3,
-    );
+    await killed.replaced();
     expect([(await ask()).text, (await ask()).text].sort()).toEqual(['1', '2']);
   });
 
