@@ -131,6 +131,10 @@ export class Pipeline {
       if (step.readsBody && exchange.bodyBytes === undefined) {
         const reading = bufferRequestBody(exchange, this.maxBodyBytes as number, this.budget);
         if (reading !== undefined) return this.requestAfterBody(i, exchange, reading);
+      } else if (step.readsBody && (exchange.bodyBytes?.length ?? 0) > (this.maxBodyBytes as number)) {
+        // Read by a policy that takes more.
+        exchange.failure = new GatewayError('GW_BODY_TOO_LARGE');
+        return exchange.failure;
       }
       exchange.policiesRun = step.rank;
       const outcome = step.isObserved ? observeRequest(step, exchange) : attemptRequest(step, exchange);

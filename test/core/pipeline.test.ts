@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { type BodySource, bodyFrom, bodyFromIterable, readBody } from '../../src/core/body.ts';
 import { BufferBudget } from '../../src/core/buffer-budget.ts';
+import { bufferBodyOnDemand } from '../../src/core/buffer-request-body.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import { closePolicies } from '../../src/core/pipeline.ts';
 import type { PolicyInstance } from '../../src/core/policy.ts';
@@ -406,6 +407,35 @@ describe('a policy that needs the request body', () => {
     expect(exchange.body.length).toBe(8);
     expect(budget.used).toBe(8);
     pipeline.runFinish(exchange);
+    expect(budget.used).toBe(0);
+  });
+
+  test('does not see more than it takes of a body that a policy before it has read on its own', async () => {
+    const budget = new BufferBudget();
+    const seen: (string | undefined)[] = [];
+    const onDemand = (maxBytes: number): PolicyInstance => ({
+      onRequest: async (exchange) => bufferBodyOnDemand(exchange, maxBytes, budget),
+    });
+    const ask = async (body: string) => {
+      const { pipeline } = stubPipeline([entry(onDemand(64)), entry(reads(8, seen))], budget);
+      const exchange = stubExchange({ method: 'POST', body: streamed(body) });
+      const result = await pipeline.runRequest(exchange);
+      expect(budget.used).toBe(body.length);
+      pipeline.runFinish(exchange);
+      expect(budget.used).toBe(0);
+      return result;
+    };
+    expect(await ask('12345678')).toBeUndefined();
+    expect(await ask('123456789')).toMatchObject({ code: 'GW_BODY_TOO_LARGE' });
+    expect(seen).toEqual(['12345678']);
+  });
+
+  test('frees what was read on its own for a client that has left meanwhile', async () => {
+    const budget = new BufferBudget();
+    const exchange = stubExchange({ method: 'POST', body: streamed('left') });
+    const reading = bufferBodyOnDemand(exchange, 64, budget);
+    exchange.policiesRun = -1;
+    await reading;
     expect(budget.used).toBe(0);
   });
 
