@@ -65,13 +65,17 @@ function* findFaults(options: {
   readonly path?: string | undefined;
   readonly requestHeaders: readonly string[];
   readonly cache?: { readonly key: string } | undefined;
+  readonly forward: string;
+  readonly identity?: object | undefined;
 }): Generator<[path: string, message: string]> {
-  const { url, upstream, path, requestHeaders, cache } = options;
+  const { url, upstream, path, requestHeaders, cache, forward, identity } = options;
   if (url === undefined && upstream === undefined) yield ['url', 'is missing — add url, or upstream'];
   if (url !== undefined && upstream !== undefined) yield ['upstream', 'stands beside url — keep one of them'];
   if (path !== undefined && url !== undefined) yield ['path', 'has no effect beside url — write it there'];
   if (cache?.key === 'headers' && requestHeaders.length === 0)
     yield ['cache', 'would let everyone in by one answer — name requestHeaders, or write key: request'];
+  if (forward === 'exchange' && identity === undefined)
+    yield ['forward', 'has nobody to make a token for — add identity'];
 }
 
 function serviceUrl() {
