@@ -12,9 +12,16 @@ export function loadBeside(
   return loadConfigInChild(file, { policiesModule, env });
 }
 
+/** What is there from the start of a gateway to its end. */
+const LATE_SETTINGS = ['admin', 'status', 'dataDir', 'redis', 'apiKeys', 'workers'] as const;
+
 /** Names the settings that differ and stay as they are until the next start. */
 export function findLateSettings(former: GatewayConfig, config: GatewayConfig): string[] {
-  return (['admin', 'status', 'dataDir', 'redis', 'apiKeys', 'workers'] as const).filter(
-    (name) => JSON.stringify(former[name]) !== JSON.stringify(config[name]),
-  );
+  return LATE_SETTINGS.filter((name) => JSON.stringify(former[name]) !== JSON.stringify(config[name]));
+}
+
+/** Gives `config` with those settings of `former` that stay until the next start. */
+export function keepLateSettings(former: GatewayConfig, config: GatewayConfig): GatewayConfig {
+  const kept = Object.fromEntries(LATE_SETTINGS.map((name) => [name, former[name]]));
+  return { ...config, ...kept };
 }

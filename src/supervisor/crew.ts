@@ -92,7 +92,7 @@ export class Crew {
     try {
       await Promise.all(starting);
     } catch (error) {
-      this.end();
+      this.kill();
       await Promise.allSettled([...starting, ...[...this.processes].map(({ ended }) => ended)]);
       throw error;
     }

@@ -18,7 +18,7 @@ import { createMemoryLimits, type GatewayLimits } from '../gateway/gateway-limit
 import type { LoadedConfig } from '../gateway/load-configuration.ts';
 import { createGatewayKeys } from '../gateway/open-api-keys.ts';
 import { openOperatorPorts } from '../gateway/operator-ports.ts';
-import { findLateSettings, loadBeside } from '../gateway/reload-config.ts';
+import { findLateSettings, keepLateSettings, loadBeside } from '../gateway/reload-config.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
 import { createLog } from '../observability/log.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
@@ -227,7 +227,12 @@ export class Supervisor implements GatewayControl {
     try {
       const loaded = await loadBeside(this.options.configFile, this.options.env ?? process.env);
       if (!loaded.ok) return this.refuseReload(loaded.problems.map(formatProblem));
-      await this.takeUp({ version: this.current.version + 1, config: loaded.config });
+      const settings = findLateSettings(former, loaded.config);
+      // A worker that is started later must not have another store than those that run.
+      const config = keepLateSettings(former, loaded.config);
+      await this.takeUp({ version: this.current.version + 1, config });
+      if (settings.length > 0)
+        this.log.warn({ settings }, 'some changed settings take effect at the next start');
     } catch (error) {
       return this.refuseReload([error instanceof Error ? error.message : String(error)]);
     }
@@ -235,9 +240,6 @@ export class Supervisor implements GatewayControl {
     this.isReloadRefused = false;
     this.ownMetrics.configReloaded('success');
     this.mergedMetrics.forgetRoutesBut(new Set([...config.routes.map(({ id }) => id), '_unmatched']));
-    const settings = findLateSettings(former, config);
-    if (settings.length > 0)
-      this.log.warn({ settings }, 'some changed settings take effect at the next start');
     this.log.info({ version }, 'configuration reloaded');
     return { ok: true, version };
   }

@@ -98,6 +98,15 @@ describe('a reload of several workers', () => {
     expect(await askBoth(crew)).toEqual(['two', 'two']);
   });
 
+  it('leaves until the next start what a worker that is started later could not share', async () => {
+    const crew = await startCrew(answering('one'));
+    await crew.rewrite({ ...answering('two'), dataDir: './other' });
+    const { settings } = await crew.gateway.line('some changed settings take effect at the next start');
+    expect(settings).toEqual(['dataDir']);
+    await crew.kill(1).replaced();
+    expect(await askBoth(crew)).toEqual(['two', 'two']);
+  });
+
   it('forgets what ended workers counted of routes that are no more', async () => {
     const crew = await startCrew(answering('one'));
     await askBoth(crew);

@@ -35,11 +35,15 @@ const telling: TestConfig = {
 };
 
 /** Runs the command line to its end. */
-async function runToEnd(config: object): Promise<{ code: number | null; stdout: string; stderr: string }> {
+async function runToEnd(
+  config: object,
+  files: Readonly<Record<string, string>> = {},
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-test-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'sallyport.json');
   writeFileSync(file, JSON.stringify(config));
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
   const child = spawn(process.execPath, [cli, 'start', '--config', file]);
   onTestFinished(() => void child.kill('SIGKILL'));
   let [stdout, stderr] = ['', ''];
@@ -181,6 +185,14 @@ describe('several workers', () => {
     expect(result.stderr).toBe(
       `cannot listen on ${LOOPBACK}:${port}: the port is in use — stop the process that has it, or choose another port\n`,
     );
+  });
+
+  it('do not start where one of them cannot, and leave none', async () => {
+    const code = policyCode(`if (worker === 2) throw new Error('worker 2 will not'); return {};`);
+    const listeners = [{ host: LOOPBACK, port: 0 }];
+    const admin = { host: LOOPBACK, port: 0, token: 'x' };
+    const result = await runToEnd({ ...telling, listeners, admin, workers: 3 }, { 'code.mjs': code });
+    expect(result).toMatchObject({ code: 1, stderr: 'worker 2 will not\n' });
   });
 
   it('do not start with a bad configuration', async () => {
