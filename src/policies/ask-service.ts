@@ -15,7 +15,7 @@ export interface AuthAnswer {
 const MAX_BODY_BYTES = 64 * 1024;
 
 /**
- * Asks a service on behalf of an exchange. `undefined` where it gives no whole answer of bounded size in
+ * Asks a service on behalf of an exchange. An error, for the log, where it gives no whole answer of bounded size in
  * `responseTimeoutMs`, or the client leaves before.
  */
 export function askService(
@@ -23,7 +23,7 @@ export function askService(
   exchange: Exchange,
   request: TargetRequest,
   clock: Clock,
-): Promise<AuthAnswer | undefined> {
+): Promise<AuthAnswer | Error> {
   return new Promise((resolve) => {
     const { signal } = exchange;
     const sink = new CollectedReply((answer) => {
@@ -31,9 +31,11 @@ export function askService(
       signal.removeEventListener('abort', leave);
       resolve(answer);
     });
-    const leave = (): void => sink.leave();
+    const leave = (): void => sink.leave('the client left');
     // The target bounds the time until the head; this, all of it.
-    const cancelTimeout = clock.after(request.responseTimeoutMs, leave);
+    const cancelTimeout = clock.after(request.responseTimeoutMs, () =>
+      sink.leave(`no whole answer within ${request.responseTimeoutMs} ms`),
+    );
     signal.addEventListener('abort', leave);
     sink.follow(signal.aborted ? undefined : sender.send(exchange, request, sink));
   });
@@ -41,27 +43,27 @@ export function askService(
 
 class CollectedReply implements ResponseSink {
   onDrain: (() => void) | undefined = undefined;
-  private readonly onOver: (answer: AuthAnswer | undefined) => void;
+  private readonly onOver: (answer: AuthAnswer | Error) => void;
   private readonly chunks: Buffer[] = [];
   private size = 0;
   private responseHead: ResponseHead | undefined = undefined;
   private ongoing: OngoingExchange | undefined = undefined;
   private isOver = false;
 
-  constructor(onOver: (answer: AuthAnswer | undefined) => void) {
+  constructor(onOver: (answer: AuthAnswer | Error) => void) {
     this.onOver = onOver;
   }
 
   /** Takes the exchange whose answer this is; `undefined` where it was not begun. */
   follow(ongoing: OngoingExchange | undefined): void {
     this.ongoing = ongoing;
-    if (ongoing === undefined) this.finish(undefined);
+    if (ongoing === undefined) this.finish(new Error('the service could not be asked'));
     else if (this.isOver) ongoing.cancel();
   }
 
-  leave(): void {
+  leave(why: string): void {
     if (this.isOver) return;
-    this.finish(undefined);
+    this.finish(new Error(why));
     this.ongoing?.cancel();
   }
 
@@ -73,28 +75,32 @@ class CollectedReply implements ResponseSink {
 
   write(chunk: Uint8Array): boolean {
     this.size += chunk.length;
-    if (this.size > MAX_BODY_BYTES) this.leave();
+    if (this.size > MAX_BODY_BYTES) this.leave(`the answer is larger than ${MAX_BODY_BYTES} bytes`);
     else this.chunks.push(Buffer.from(chunk));
     return true;
   }
 
   end(): void {
     const head = this.responseHead;
-    this.finish(head && { status: head.status, headers: head.headers, body: Buffer.concat(this.chunks) });
+    this.finish(
+      head === undefined
+        ? new Error('the answer has no head')
+        : { status: head.status, headers: head.headers, body: Buffer.concat(this.chunks) },
+    );
   }
 
-  abort(): void {
-    this.finish(undefined);
+  abort(reason: Error): void {
+    this.finish(reason);
   }
 
   flush(): void {}
 
   switchProtocols(_head: ResponseHead, tunnel: Tunnel): void {
     tunnel.abort(new Error('nobody asked for a tunnel'));
-    this.finish(undefined);
+    this.finish(new Error('the service answered 101, for which nobody asked'));
   }
 
-  private finish(answer: AuthAnswer | undefined): void {
+  private finish(answer: AuthAnswer | Error): void {
     if (this.isOver) return;
     this.isOver = true;
     this.onOver(answer);

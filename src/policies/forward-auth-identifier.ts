@@ -85,8 +85,9 @@ export class ForwardAuth implements Identifier {
   private async ask(exchange: Exchange, key: string | undefined): Promise<Identification> {
     const { clock } = this.services;
     const answer = await askService(this.sender, exchange, this.requestFor(exchange), clock);
-    if (answer === undefined) return UNAVAILABLE;
-    if (!isPass(answer.status)) return isRefusal(answer.status) ? this.refusalOf(answer) : UNAVAILABLE;
+    if (answer instanceof Error) return unavailable(answer);
+    if (isRefusal(answer.status)) return this.refusalOf(answer);
+    if (!isPass(answer.status)) return unavailable(new Error(`the service answered ${answer.status}`));
     const pass = this.passOf(answer);
     if (pass === undefined) return UNNAMED;
     if (key !== undefined) this.keep(key, pass);
@@ -169,8 +170,11 @@ export class ForwardAuth implements Identifier {
   }
 }
 
-const UNAVAILABLE = new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'unavailable' });
 const UNNAMED = new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'unnamed' });
+
+function unavailable(cause: Error): GatewayError {
+  return new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'unavailable', cause });
+}
 
 function isPass(status: number): boolean {
   return status >= 200 && status < 300;

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { forwardAuth } from '../../src/policies/forward-auth.ts';
 import { problemsOf } from '../core/stub-exchange.ts';
 import { startGateway, startRawTarget, startTarget } from '../support/harness.ts';
+import { until } from '../support/until.ts';
 
 interface SetUp {
   readonly options?: object;
@@ -141,35 +142,46 @@ describe('what refuses', () => {
   });
 
   test.each([
-    ['400', refuse(400)],
-    ['404', refuse(404)],
-    ['429', refuse(429)],
-    ['500', refuse(500)],
-    ['304', refuse(304)],
-    ['100 and no more', (request) => void request.socket.destroy()],
+    ['400', 'answered 400', refuse(400)],
+    ['404', 'answered 404', refuse(404)],
+    ['429', 'answered 429', refuse(429)],
+    ['500', 'answered 500', refuse(500)],
+    ['304', 'answered 304', refuse(304)],
+    ['100 and no more', '.', (request) => void request.socket.destroy()],
     [
       '200 with a body without end',
+      'larger than 65536 bytes',
       (_, response) => void response.writeHead(200).write(Buffer.alloc(70_000)),
     ],
     [
       '200 and half a body',
+      '.',
       (_, response) =>
         void response.writeHead(200, { 'content-length': 9 }).write('half', () => response.destroy()),
     ],
-    ['nothing in time', () => {}],
-    ['a head and nothing in time', (_, response) => void response.writeHead(200).flushHeaders()],
-  ] satisfies [string, RequestListener][])('with %s answers 503', async (_, answer) => {
-    const { target, gateway, ask } = await setUp(answer, { options: { timeout: '300ms' } });
-    const { status, headers, body } = await ask();
-    expect(status).toBe(503);
-    expect(headers.get('retry-after')).toBe('1');
-    expect(JSON.parse(body.toString()).code).toBe('GW_AUTH_UNAVAILABLE');
-    expect(target.requests).toHaveLength(0);
-    const { text } = await gateway.gateway.metrics();
-    expect(text).toContain(
-      'gateway_authentication_failures_total{policy="forward-auth",reason="unavailable"} 1',
-    );
-  });
+    ['nothing in time', '.', () => {}],
+    [
+      'a head and nothing in time',
+      'within 300 ms',
+      (_, response) => void response.writeHead(200).flushHeaders(),
+    ],
+  ] satisfies [string, string, RequestListener][])(
+    'with %s answers 503, and the log says why',
+    async (_, why, answer) => {
+      const { target, gateway, ask } = await setUp(answer, { options: { timeout: '300ms' } });
+      const { status, headers, body } = await ask();
+      expect(status).toBe(503);
+      expect(headers.get('retry-after')).toBe('1');
+      expect(JSON.parse(body.toString()).code).toBe('GW_AUTH_UNAVAILABLE');
+      expect(target.requests).toHaveLength(0);
+      const { text } = await gateway.gateway.metrics();
+      expect(text).toContain(
+        'gateway_authentication_failures_total{policy="forward-auth",reason="unavailable"} 1',
+      );
+      await until(() => gateway.accessLog().length > 0);
+      expect(gateway.accessLog()[0]).toMatchObject({ cause: { message: expect.stringMatching(why) } });
+    },
+  );
 
   test('answers 503 where nobody listens', async () => {
     const gone = await startRawTarget(() => {});
