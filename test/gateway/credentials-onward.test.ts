@@ -1,0 +1,206 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { InternalTokens } from '../../src/auth/internal-tokens.ts';
+import { internalTokensSchema } from '../../src/config/internal-tokens-schema.ts';
+import { text } from '../../src/config/scalars.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { hashPassword } from '../../src/policies/password-hash.ts';
+import { createSecretSigner, signToken } from '../auth/test-tokens.ts';
+import { stubExchange } from '../core/stub-exchange.ts';
+import { SECRET as SIGNING_SECRET, signRequest } from '../policies/sign-request.ts';
+import {
+  ADMIN_TOKEN,
+  startGateway,
+  startTarget,
+  type TestGateway,
+  type TestTarget,
+} from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
+
+const SECRET = 'a secret of the gateway and its issuer, 42';
+const BASIC = `Basic ${btoa('ada:correct horse')}`;
+
+const exp = Math.floor(Date.now() / 1000) + 3600;
+const token = signToken(createSecretSigner(SECRET), { aud: 'orders', sub: 'ada', exp });
+const BEARER = `Bearer ${token}`;
+const URL_ASKED = 'http://api.example.com/';
+
+let target: TestTarget;
+let gateway: TestGateway;
+let key = '';
+
+const password = await hashPassword('correct horse', { logN: 10, blockSize: 1, parallelism: 1 });
+const basic = { basic: { users: { ada: { password } } } };
+const LISTS: Readonly<Record<string, readonly unknown[]>> = {
+  none: [],
+  jwt: ['jwt'],
+  dropped: [{ jwt: { forward: 'drop' } }],
+  'by-cookie': [{ jwt: { from: { cookie: 'session' } } }],
+  'by-header': [{ jwt: { from: { header: 'x-token' } } }],
+  'by-header-dropped': [{ jwt: { from: { header: 'x-token' }, forward: 'drop' } }],
+  key: ['api-key'],
+  'own-key': [{ 'api-key': { header: 'x-partner-key' } }],
+  basic: [basic],
+  signature: [{ signature: { keys: { partner: { secret: SIGNING_SECRET } } } }],
+  any: [{ any: ['jwt', 'api-key', basic] }],
+  'any-key-first': [{ any: ['api-key', basic, { jwt: { from: { cookie: 'session' } } }] }],
+  optional: [{ any: [{ jwt: { optional: true } }, { 'api-key': { optional: true } }] }],
+};
+
+beforeAll(async () => {
+  target = await startTarget();
+  gateway = await startGateway({
+    authServices: { main: { secret: SECRET, audience: 'orders' } },
+    upstreams: { service: { targets: [target.url] } },
+    routes: Object.entries(LISTS).map(([id, policies]) => ({
+      id,
+      path: '/',
+      headers: { 'x-list': id },
+      upstream: 'service',
+      policies: policies as never,
+    })),
+  });
+  const made = await fetch(`http://${LOOPBACK}:${gateway.adminPort}/api/keys`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ owner: 'acme' }),
+  });
+  key = ((await made.json()) as { key: string }).key;
+});
+
+afterAll(async () => {
+  await gateway.close();
+  await target.close();
+});
+
+/** Sends a request by a list of policies. Gives the fields of it that the target saw. */
+async function seenBy(list: string, headers: Record<string, string>): Promise<IncomingHttpHeaders> {
+  const before = target.requests.length;
+  const { status } = await gateway.gateway.inject({
+    url: URL_ASKED,
+    headers: { 'x-list': list, ...headers },
+  });
+  expect([status, target.requests.length]).toEqual([200, before + 1]);
+  const { headers: seen } = await target.request(before);
+  return Object.fromEntries(Object.entries(seen).filter(([name]) => Object.hasOwn(headers, name)));
+}
+
+describe('what the upstream gets of credentials', () => {
+  it.each<[string, string, () => Record<string, string>, () => Record<string, string>]>([
+    [
+      'the token, where it stood',
+      'jwt',
+      () => ({ authorization: BEARER }),
+      () => ({ authorization: BEARER }),
+    ],
+    ['no token that is dropped', 'dropped', () => ({ authorization: BEARER }), () => ({})],
+    [
+      'no cookie with a token, but all others',
+      'by-cookie',
+      () => ({ cookie: `a=b; session=${token}; c=d` }),
+      () => ({ cookie: 'a=b; c=d' }),
+    ],
+    [
+      'no cookies at all where the token was all',
+      'by-cookie',
+      () => ({ cookie: `session=${token}` }),
+      () => ({}),
+    ],
+    [
+      'a token in a header of its own',
+      'by-header',
+      () => ({ 'x-token': token }),
+      () => ({ 'x-token': token }),
+    ],
+    ['none of those that is dropped', 'by-header-dropped', () => ({ 'x-token': token }), () => ({})],
+    ['no key', 'key', () => ({ 'x-api-key': key }), () => ({})],
+    [
+      'no key in a header of its own',
+      'own-key',
+      () => ({ 'x-partner-key': key, x_partner_key: key }),
+      () => ({}),
+    ],
+    ['no password', 'basic', () => ({ authorization: BASIC }), () => ({})],
+    [
+      'no signature',
+      'signature',
+      () => signRequest({ url: URL_ASKED }) as Record<string, string>,
+      () => ({}),
+    ],
+    [
+      'the token that decided, no key beside it',
+      'any',
+      () => ({ authorization: BEARER, 'x-api-key': key, x_api_key: key }),
+      () => ({ authorization: BEARER }),
+    ],
+    [
+      'no password beside the key that decided',
+      'any',
+      () => ({ authorization: BASIC, 'x-api-key': key }),
+      () => ({}),
+    ],
+    [
+      'neither password nor token beside the key that decided',
+      'any-key-first',
+      () => ({ authorization: BASIC, 'x-api-key': key, cookie: `session=${token}; a=b` }),
+      () => ({ cookie: 'a=b' }),
+    ],
+    [
+      'neither, where they are made up',
+      'any-key-first',
+      () => ({ authorization: 'Basic YTpi', 'x-api-key': key, cookie: 'session=a.b.c' }),
+      () => ({}),
+    ],
+    [
+      'credentials of a kind that nobody looks at here',
+      'none',
+      () => ({ authorization: BASIC, 'x-api-key': 'k', cookie: 'a=b' }),
+      () => ({ authorization: BASIC, 'x-api-key': 'k', cookie: 'a=b' }),
+    ],
+    ['nothing of a key where nobody has to have one', 'optional', () => ({ 'x-api-key': key }), () => ({})],
+  ])('is %s', async (_, list, headers, expected) => {
+    expect(await seenBy(list, headers())).toEqual(expected());
+  });
+});
+
+describe('a token of ours that cannot be made', () => {
+  const config = internalTokensSchema(text).parse({ issuer: 'gateway' });
+  const identity = { subject: 'ada', roles: [], permissions: [], method: 'api-key', claims: {} };
+
+  it('leaves none of the client in its place, and is tried anew', async () => {
+    let tries = 0;
+    const keys = {
+      current() {
+        tries++;
+        throw new Error('the key is away');
+      },
+      published: () => [],
+      close() {},
+    };
+    const tokens = new InternalTokens(config, keys, systemClock);
+    for (const _ of [1, 2]) {
+      const exchange = stubExchange({ headers: [['authorization', 'Bearer forged']] });
+      await expect(tokens.writeTo(exchange, identity, 'orders')).rejects.toThrow('the key is away');
+      expect(exchange.headers.has('authorization')).toBe(false);
+    }
+    expect(tries).toBe(2);
+  });
+
+  it('answers 500, and the upstream hears nothing', async () => {
+    const broken = vi
+      .spyOn(InternalTokens.prototype, 'writeTo')
+      .mockRejectedValue(new Error('the key is away'));
+    onTestFinished(() => broken.mockRestore());
+    const own = await startTarget();
+    const exchanging = await startGateway({
+      authServices: { main: { secret: SECRET, audience: 'orders' } },
+      internalTokens: { issuer: 'gateway' },
+      upstreams: { service: { targets: [own.url] } },
+      routes: [{ id: 'all', path: '/*', upstream: 'service', policies: [{ jwt: { forward: 'exchange' } }] }],
+    });
+    const response = await fetch(exchanging.url, { headers: { authorization: BEARER } });
+    expect(response.status).toBe(500);
+    expect(await response.json()).toMatchObject({ code: 'GW_INTERNAL' });
+    expect(own.requests).toEqual([]);
+  });
+});
