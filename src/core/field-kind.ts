@@ -22,7 +22,7 @@ export const FieldKind = {
   forwarded: 15,
   via: 16,
   xRequestId: 17,
-  /** Any `x-auth-*`, with `_` counted as `-`: only the gateway may say who somebody is. */
+  /** Any `x-auth-*`, with `_` and other signs counted as `-`: only the gateway may say who somebody is. */
   xAuth: 18,
   date: 19,
   proxyAuthenticate: 20,
@@ -77,6 +77,14 @@ const KNOWN: Readonly<Record<string, number>> = {
 
 const SLOTS = 1024;
 
+/**
+ * By latin1 code: a letter in lower case, a digit, and `-` for all else, since what reads header fields as variables
+ * (CGI, WSGI, FastCGI) takes `_`, and some of it any other sign, for the same.
+ */
+const FOLDED: readonly number[] = Array.from({ length: 256 }, (_, code) =>
+  isAlphanumeric(code) ? code | 0x20 : 0x2d,
+);
+
 /** A perfect hash over length, first and last letter is not needed: a slot holds every name that falls into it. */
 const TABLE: readonly (readonly [name: string, kind: number][])[] = buildTable();
 
@@ -92,12 +100,15 @@ function slotOf(text: string, start: number, end: number): number {
   return ((end - start) * 7 + first * 31 + last * 131) & (SLOTS - 1);
 }
 
-/** Folds the case of a letter and, since backends read both alike, `_` (and DEL) to `-`-like codes. */
-function fold(code: number): number {
-  return code === 0x5f ? 0x2d : code | 0x20;
+function isAlphanumeric(code: number): boolean {
+  return /^[0-9A-Za-z]$/.test(String.fromCharCode(code));
 }
 
-/** Returns the kind of the field name that stands at `start…end` of `text`, whatever its case, `_` read as `-`. */
+function fold(code: number): number {
+  return FOLDED[code] ?? code;
+}
+
+/** Returns the kind of the field name that stands at `start…end` of `text`, whatever its case, `_` and other signs read as `-`. */
 export function fieldKindAt(text: string, start: number, end: number): number {
   const bucket = TABLE[slotOf(text, start, end)] as readonly (readonly [string, number])[];
   for (let i = 0; i < bucket.length; i++) {
@@ -110,7 +121,7 @@ export function fieldKindAt(text: string, start: number, end: number): number {
     : FieldKind.other;
 }
 
-/** Tells whether `text` at `start` spells `lowerName`, whatever its case, `_` read as `-`. */
+/** Tells whether `text` at `start` spells `lowerName`, whatever its case, `_` and other signs read as `-`. */
 function equalsFolded(text: string, start: number, lowerName: string): boolean {
   for (let i = 0; i < lowerName.length; i++) {
     if (fold(text.charCodeAt(start + i)) !== lowerName.charCodeAt(i)) return false;

@@ -226,9 +226,8 @@ function readFields(parser: MessageParser, firstLine: number): HeaderList | unde
     const valueEnd = trimEnd(text, valueStart, rawValueEnd);
     const kind = markField(marks, marked, text, nameStart, nameEnd, valueStart, valueEnd);
     kinds |= 1 << kind;
-    // A name with `_` may read like one of these to a backend, but HTTP does not mean it: it is dropped, not obeyed.
-    if (kind !== FieldKind.other && hasUnderscore(text, nameStart, nameEnd))
-      marks[marked] = FieldKind.removed;
+    // With `_` for `-` it may read like one of these to a backend, but HTTP does not mean it: dropped, not obeyed.
+    if (kind !== FieldKind.other && hasOtherSign(text, nameStart, nameEnd)) marks[marked] = FieldKind.removed;
     else if (kind !== FieldKind.other) gatherFact(kind, text, valueStart, valueEnd);
     marked += STRIDE;
   }
@@ -302,8 +301,13 @@ function isTabBehind(text: string, at: number): boolean {
   return text.charCodeAt(end) === 0x09;
 }
 
-function hasUnderscore(text: string, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) if (text.charCodeAt(i) === 0x5f) return true;
+/** Whether a name has a sign other than `-`: one of those below `0`, above `z`, or between the digits and letters. */
+function hasOtherSign(text: string, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0x2d || (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a)) continue;
+    if (code < 0x30 || code > 0x39) return true;
+  }
   return false;
 }
 

@@ -26,7 +26,7 @@ export function readTrailers(parts: readonly string[]): HeaderList | undefined {
 }
 
 function mayStandInTrailers(name: string): boolean {
-  const key = name.toLowerCase().replaceAll('_', '-');
+  const key = name.toLowerCase().replace(/[^a-z0-9]/g, '-');
   return !NOT_IN_TRAILERS.has(key) && !PREFIXES_NOT_IN_TRAILERS.test(key);
 }
 

@@ -49,7 +49,7 @@ export class ForwardAuth implements Identifier {
   private readonly sender: UpstreamSender;
   private readonly host: string;
   private readonly path: string;
-  /** With `_` folded to `-`, since many servers read both alike. */
+  /** With `_` and other signs folded to `-`, since servers read them alike. */
   private readonly owned: ReadonlySet<string>;
   private readonly kept = new Map<string, KeptPass>();
 
@@ -62,7 +62,8 @@ export class ForwardAuth implements Identifier {
     this.sender = services.upstream(place?.origin ?? upstream);
     this.host = place?.host ?? '';
     this.path = place === undefined ? path : `${place.pathname}${place.search}`;
-    this.owned = new Set(options.responseHeaders.map(folded));
+    const told = [...options.responseHeaders, ...Object.values(options.identity ?? {})];
+    this.owned = new Set(told.map(folded));
   }
 
   identify(exchange: Exchange): Identification | Promise<Identification> {
@@ -185,7 +186,7 @@ function isRefusal(status: number): boolean {
 }
 
 function folded(name: string): string {
-  return name.toLowerCase().replaceAll('_', '-');
+  return name.toLowerCase().replace(/[^0-9a-z]/g, '-');
 }
 
 function pick(headers: HeaderList, names: readonly string[]): [name: string, value: string][] {

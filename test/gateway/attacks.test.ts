@@ -21,7 +21,7 @@ const BEARER = `Authorization: Bearer ${tokenOf()}`;
 
 /** The fields by which a target learns who is calling, however they are spelt. */
 function identityIn({ fields, trailers }: Seen): string[] {
-  return [...fields, ...trailers].filter((line) => /^x[-_.]?auth/i.test(line));
+  return [...fields, ...trailers].filter((line) => /^x[^a-z]?auth/i.test(line));
 }
 
 function expectDenied({ statuses, seen }: Attacked, status: number): void {
@@ -31,6 +31,13 @@ function expectDenied({ statuses, seen }: Attacked, status: number): void {
 const NOBODY = [
   ...['X-Auth-Subject: root', 'x_auth_subject: root', 'X-AUTH-ROLES: admin', 'X-Auth_Roles: admin'],
   ...['x-auth-permissions: all', 'X-Auth-Subject: ', 'x-auth-anything: root'],
+  ...[
+    'X.Auth.Subject: root',
+    'x!auth!roles: admin',
+    "x'auth~roles: admin",
+    'x-auth.roles: admin',
+    'x^auth|subject: root',
+  ],
 ];
 
 describe('forged identity', () => {

@@ -86,6 +86,7 @@ describe('what lets pass', () => {
       ['remote-user', 'root'],
       ['Remote_User', 'root'],
       ['X_Role', 'root'],
+      ['X.Role', 'root'],
       ['x-role', 'root'],
       ['x-tenant', 'mine'],
     ] as const;
@@ -93,8 +94,16 @@ describe('what lets pass', () => {
     const { headers } = target.requests[0] as IncomingMessage;
     expect(headers['remote-user']).toBe('ada');
     expect(headers['x-tenant']).toBe('mine');
-    for (const name of ['remote_user', 'x_role', 'x-role', 'remote-groups'])
+    for (const name of ['remote_user', 'x_role', 'x.role', 'x-role', 'remote-groups'])
       expect(headers[name]).toBeUndefined();
+  });
+
+  test('lets no client send what names the caller, also where the upstream is not told that', async () => {
+    const { target, ask } = await setUp(letPass, { options: { identity: { subject: 'remote-user' } } });
+    expect((await ask('/', [['Remote-User', 'root']])).status).toBe(200);
+    const { headers } = target.requests[0] as IncomingMessage;
+    expect(headers['remote-user']).toBeUndefined();
+    expect(headers['x-auth-subject']).toBe('ada');
   });
 
   test('names the caller where it is said which fields do', async () => {
