@@ -1,9 +1,9 @@
 import {
   clientOptions,
+  connectionOptions,
   type LinkOptions,
   type RedisLink,
   type RedisReply,
-  socketOptions,
   withinMs,
 } from './redis-link.ts';
 import { loginOf } from './redis-settings.ts';
@@ -17,13 +17,12 @@ export async function openCluster(options: LinkOptions): Promise<RedisLink> {
   const { createCluster } = await import('@redis/client');
   const { commandOptions, RESP, ...client } = clientOptions(loginOf(config.username, config.password));
   const nodes = config.cluster?.nodes ?? [];
-  const socket = await socketOptions(nodes[0] ?? { host: '', port: 0 }, config.tls !== undefined, config);
-  const { host: _, port: __, ...shared } = { host: '', port: 0, ...socket };
+  const socket = await connectionOptions(config, config.tls !== undefined);
   const cluster = createCluster({
     RESP,
     commandOptions,
     rootNodes: nodes.map(({ host, port }) => ({ socket: { host, port } })),
-    defaults: { ...client, socket: shared },
+    defaults: { ...client, socket },
   });
   let isOpen = false;
   let reason: unknown;

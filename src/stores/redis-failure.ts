@@ -24,6 +24,8 @@ const REFUSALS: Readonly<Record<string, string>> = {
   OOM: 'has no memory left — raise its maxmemory, or let it evict keys that expire (volatile-ttl)',
 };
 
+/** Codes of Node's that say that the server wants another certificate from us than it got. */
+const UNWANTED = /_ALERT_(?:CERTIFICATE_|BAD_CERTIFICATE|UNKNOWN_CA|NO_CERTIFICATE)/;
 /** Codes of Node's that say that the certificate is not trusted. */
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET)_|ISSUER/;
 
@@ -49,6 +51,8 @@ export function explainFailure(error: unknown, config: RedisConfig): string {
   const code = codeOf(error);
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return 'shows a certificate for another name — set `tls.serverName` to a name in it';
+  if (UNWANTED.test(code))
+    return `does not take our certificate (${code}) — set \`tls.certFile\` and \`tls.keyFile\` to one that it trusts`;
   if (UNTRUSTED.test(code)) return `shows a certificate that is not trusted (${code}) — set \`tls.caFile\``;
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO')
     return `does not speak TLS as expected (${code}) — compare \`tls\` with its port`;
@@ -60,9 +64,17 @@ export function explainFailure(error: unknown, config: RedisConfig): string {
       return `lets no connection come about within ${config.connectTimeout} ms${hint}`;
     case 'SocketClosedUnexpectedlyError':
     case 'ECONNRESET':
-      return `has closed the connection${speaksTls ? '' : ' — if its port speaks TLS, write rediss:// or `tls`'}`;
+      return `has closed the connection${closingHint(speaksTls, config)}`;
   }
   return withoutSecrets(error instanceof Error ? error.message : String(error), config);
+}
+
+function closingHint(speaksTls: boolean, { tls }: RedisConfig): string {
+  if (!speaksTls) return ' — if its port speaks TLS, write rediss:// or `tls`';
+  // That it asks for one, TLS 1.3 says too late to be sure to be heard.
+  return tls?.certFile === undefined
+    ? ' — if it asks for a certificate, set `tls.certFile` and `tls.keyFile`'
+    : '';
 }
 
 function firstWord(error: unknown): string {

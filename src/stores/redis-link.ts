@@ -63,11 +63,16 @@ export function clientOptions(login: RedisLogin) {
   } as const;
 }
 
-export async function socketOptions(place: RedisPlace, speaksTls: boolean, config: RedisConfig) {
+async function socketOptions(place: RedisPlace, speaksTls: boolean, config: RedisConfig) {
+  if ('path' in place) return { ...(await connectionOptions(config, false)), path: place.path };
+  return { ...(await connectionOptions(config, speaksTls, place.host)), ...place };
+}
+
+/** How a connection comes about, but for where to; `host` is the name to ask for in TLS. */
+export async function connectionOptions(config: RedisConfig, speaksTls: boolean, host?: string) {
   const connection = { connectTimeout: config.connectTimeout, reconnectStrategy: false } as const;
-  if ('path' in place) return { ...connection, path: place.path, tls: false } as const;
-  if (!speaksTls) return { ...connection, ...place } as const;
-  return { ...connection, ...place, ...(await readTls(config.tls, place.host)), tls: true } as const;
+  if (!speaksTls) return { ...connection, tls: false } as const;
+  return { ...connection, ...(await readTls(config.tls, host)), tls: true } as const;
 }
 
 /** Waits for a connection to stand, login included; a server that hangs would keep it for ever. */

@@ -44,11 +44,14 @@ export function loginOf(username: string | undefined, password: string | undefin
   return { ...(username && { username }), ...(password && { password }) };
 }
 
-/** Reads what TLS needs, anew for each connection, so that replaced files are picked up. */
-export async function readTls(tls: RedisConfig['tls'], host: string): Promise<ConnectionOptions> {
+/**
+ * Reads what TLS needs, anew for each connection, so that replaced files are picked up. `host` is the name to ask for,
+ * where it is one; whether the certificate holds it is verified in any case.
+ */
+export async function readTls(tls: RedisConfig['tls'], host?: string): Promise<ConnectionOptions> {
   const read = async (file: string | undefined) => (file === undefined ? undefined : await readFile(file));
   const [ca, cert, key] = await Promise.all([read(tls?.caFile), read(tls?.certFile), read(tls?.keyFile)]);
-  const servername = tls?.serverName ?? (isIP(host) === 0 ? host : undefined);
+  const servername = tls?.serverName ?? (host !== undefined && isIP(host) === 0 ? host : undefined);
   return {
     ...(ca && { ca }),
     ...(cert && { cert }),

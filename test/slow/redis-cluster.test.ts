@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { LimitStore } from '../../src/core/limit-store.ts';
 import { chargeFor, limitStoreContract, slowRule } from '../stores/limit-store-contract.ts';
+import { makeCertificates } from '../support/certificates.ts';
 import { reservePort } from '../support/loopback.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { until } from '../support/until.ts';
@@ -104,5 +105,35 @@ describe('a Redis Cluster', () => {
       'Redis is away; the gateway goes on without it',
       'Redis is back',
     ]);
+  });
+});
+
+describe('a Redis Cluster over TLS', () => {
+  it('is connected to with the names that its nodes have', async () => {
+    const authority = await makeCertificates();
+    const tls = { ...(await authority.issue()), caFile: authority.certFile };
+    const node = await RedisServer.start({
+      tls,
+      config: ['cluster-enabled yes', 'tls-cluster yes', `cluster-port ${await reservePort()}`],
+    });
+    onTestFinished(() => node.close());
+    await node.command('CLUSTER', 'ADDSLOTSRANGE', '0', String(SLOTS - 1));
+    await until(async () => /cluster_state:ok/.test(await infoOf(node)));
+    await node.command('CONFIG', 'SET', 'requirepass', 'word');
+    const cluster = { nodes: [{ host: node.host, port: node.port }] };
+    const own = await authority.issue({ client: true });
+    const trusting = {
+      cluster,
+      tls: { caFile: authority.certFile, certFile: own.certFile, keyFile: own.keyFile },
+    };
+    const { store, connection } = await openLimitStore({ ...trusting, password: 'word' });
+    expect(connection.trouble).toBeUndefined();
+    expect(await store.charge([chargeFor()])).toMatchObject([{ isAllowed: true, remaining: 2 }]);
+    const refused = await openLimitStore({ ...trusting, password: 'hunter2' });
+    expect(refused.connection.trouble).toMatch(/refuses user or password/);
+    const distrustful = await openLimitStore({ cluster, tls: {}, password: 'word' });
+    expect(distrustful.connection.trouble).toMatch(/certificate that is not trusted/);
+    const told = [refused.log.lines, refused.connection.trouble, distrustful.log.lines];
+    expect(JSON.stringify(told)).not.toMatch(/hunter2|"word"/);
   });
 });

@@ -264,6 +264,15 @@ describe('a Redis that is away', () => {
     expect(connection.trouble).not.toContain('hunter2');
   });
 
+  it('says what is wrong where the server asks for a certificate', async () => {
+    const authority = await makeCertificates();
+    const tls = { ...(await authority.issue()), caFile: authority.certFile };
+    const { url } = await startRedis({ tls });
+    const { connection } = connect({ url, tls: { caFile: authority.certFile } });
+    await connection.firstAttempt;
+    expect(connection.trouble).toMatch(/certificate.* set `tls\.certFile` and `tls\.keyFile`/);
+  });
+
   it('says what is wrong where TLS meets none', async () => {
     const { url } = await startRedis();
     const { connection } = connect({ url: url.replace('redis:', 'rediss:'), connectTimeout: 1000 });
