@@ -1,4 +1,5 @@
 import type { Policy } from '../core/policy.ts';
+import { checkAdmin } from './check-admin.ts';
 import { checkApiKeys } from './check-api-keys.ts';
 import { checkAuthServices } from './check-auth-services.ts';
 import { checkInternalTokens } from './check-internal-tokens.ts';
@@ -26,6 +27,7 @@ export function checkGateway(
   };
   const gateway = asFields(data);
   checkListeners(gateway, findings);
+  checkAdmin(gateway, findings);
   checkUpstreams(gateway, findings);
   checkRoutes(gateway, findings);
   checkPolicies(gateway, policies, findings);
