@@ -95,8 +95,8 @@ function buildTable(): [string, number][][] {
 }
 
 function slotOf(text: string, start: number, end: number): number {
-  const first = fold(text.charCodeAt(start));
-  const last = fold(text.charCodeAt(end - 1));
+  const first = foldCode(text.charCodeAt(start));
+  const last = foldCode(text.charCodeAt(end - 1));
   return ((end - start) * 7 + first * 31 + last * 131) & (SLOTS - 1);
 }
 
@@ -104,7 +104,8 @@ function isAlphanumeric(code: number): boolean {
   return /^[0-9A-Za-z]$/.test(String.fromCharCode(code));
 }
 
-function fold(code: number): number {
+/** Folds a character of a name to what services that read names loosely take for the same. */
+export function foldCode(code: number): number {
   return FOLDED[code] ?? code;
 }
 
@@ -124,7 +125,7 @@ export function fieldKindAt(text: string, start: number, end: number): number {
 /** Tells whether `text` at `start` spells `lowerName`, whatever its case, `_` and other signs read as `-`. */
 function equalsFolded(text: string, start: number, lowerName: string): boolean {
   for (let i = 0; i < lowerName.length; i++) {
-    if (fold(text.charCodeAt(start + i)) !== lowerName.charCodeAt(i)) return false;
+    if (foldCode(text.charCodeAt(start + i)) !== lowerName.charCodeAt(i)) return false;
   }
   return true;
 }

@@ -155,7 +155,7 @@ export class HeaderList {
   }
 
   /** Removes every field whose name is in `names`, in one pass. */
-  deleteAll(names: NameSet): void {
+  deleteAll(names: Pick<NameSet, 'hasAt'>): void {
     const marks = this.marks;
     for (let i = 0; i < marks.length; i += STRIDE) {
       if (names.hasAt(this.raw, marks[i + 1] as number, marks[i + 2] as number)) marks[i] = FieldKind.removed;

@@ -7,7 +7,7 @@ import type { Exchange } from '../core/exchange.ts';
 import type { Identification, Identifier } from '../core/identifier.ts';
 import { defineIdentifyingPolicy } from '../core/identify.ts';
 import { isPromise } from '../core/is-promise.ts';
-import { NameSet } from '../core/name-set.ts';
+import { LookalikeNames } from '../core/lookalike-names.ts';
 import { onward } from './onward.ts';
 import { findOwnedField } from './owned-fields.ts';
 
@@ -47,7 +47,7 @@ class ApiKeyIdentifier implements Identifier {
   readonly isOptional: boolean;
   private readonly verifier: ApiKeyVerifier;
   private readonly header: string;
-  private readonly spellings: NameSet;
+  private readonly spellings: LookalikeNames;
   private readonly refusals: Readonly<Record<ApiKeyRefusal | 'duplicate', GatewayError>>;
   private readonly wrongRoute = new GatewayError('GW_FORBIDDEN', { reason: 'route' });
   private readonly wrongAddress = new GatewayError('GW_FORBIDDEN', { reason: 'address' });
@@ -57,7 +57,7 @@ class ApiKeyIdentifier implements Identifier {
     this.isOptional = isOptional;
     this.verifier = verifier;
     this.header = header;
-    this.spellings = new NameSet(spellingsOf(header));
+    this.spellings = new LookalikeNames(header, true);
     const headers = { 'www-authenticate': this.challenge };
     // One answer for all of them: only the log tells a wrong key from one that was good once.
     const invalid = (reason: string) => new GatewayError('GW_CREDENTIALS_INVALID', { headers, reason });
@@ -106,17 +106,3 @@ function findKeyHeaderFault(name: string): string | undefined {
     return 'carries credentials of another kind — name a field of its own, such as x-api-key';
   return findOwnedField(name);
 }
-
-/** Some services read `_` in a name as `-`, so that a key could reach them under another spelling. */
-function spellingsOf(name: string): string[] {
-  const hyphens = name.split(/[-_]/).length - 1;
-  if (hyphens > MAX_VARIED_HYPHENS) return [name, name.replaceAll('-', '_'), name.replaceAll('_', '-')];
-  let spellings = [''];
-  for (const letter of name)
-    spellings = spellings.flatMap((begun) =>
-      letter === '-' || letter === '_' ? [`${begun}-`, `${begun}_`] : [begun + letter],
-    );
-  return spellings;
-}
-
-const MAX_VARIED_HYPHENS = 4;

@@ -93,6 +93,7 @@ export class TokenIdentifier implements Identifier {
   }
 
   identify(exchange: Exchange): Identification | Promise<Identification> {
+    this.place.removeLookalikes(exchange.headers);
     const token = this.place.find(exchange.headers);
     if (token === undefined) return undefined;
     if (typeof token !== 'string') return this.failure(token.fault, 'invalid_request');
@@ -111,6 +112,7 @@ export class TokenIdentifier implements Identifier {
 
   dropCredential({ headers }: Exchange): void {
     this.place.remove(headers);
+    this.place.removeLookalikes(headers);
   }
 
   private chooseService(token: string): AuthService | undefined {

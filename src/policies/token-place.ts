@@ -1,4 +1,5 @@
 import type { HeaderList } from '../core/header-list.ts';
+import { LookalikeNames } from '../core/lookalike-names.ts';
 
 /** What a request presents: a token, or in a word why that is none, or nothing. */
 export type Presented = string | TokenFault | undefined;
@@ -22,6 +23,7 @@ export class TokenPlace {
   readonly header: string | undefined;
   private readonly cookie: string | undefined;
   private readonly isBearer: boolean;
+  private readonly lookalikes: LookalikeNames | undefined;
 
   constructor({
     header,
@@ -30,6 +32,8 @@ export class TokenPlace {
     this.header = header?.toLowerCase();
     this.cookie = cookie;
     this.isBearer = this.header === 'authorization';
+    const hasSigns = this.header !== undefined && /[^0-9a-z]/.test(this.header);
+    this.lookalikes = hasSigns ? new LookalikeNames(this.header as string, false) : undefined;
   }
 
   /** Finds what is presented. `findFault` still has to look at it, unless it is known. */
@@ -49,6 +53,11 @@ export class TokenPlace {
     if (TOKEN.test(token)) return undefined;
     const isTwice = this.header !== undefined && headers.getAll(this.header).length > 1;
     return isTwice ? TWICE : UNREADABLE;
+  }
+
+  /** Drops what the upstream could take for the token, though nobody looks at it here. */
+  removeLookalikes(headers: HeaderList): void {
+    if (this.lookalikes !== undefined) headers.deleteAll(this.lookalikes);
   }
 
   /** Takes the token out of the request, wherever it stands. */

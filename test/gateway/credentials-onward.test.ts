@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { InternalTokens } from '../../src/auth/internal-tokens.ts';
 import { internalTokensSchema } from '../../src/config/internal-tokens-schema.ts';
@@ -38,6 +37,7 @@ const LISTS: Readonly<Record<string, readonly unknown[]>> = {
   'by-cookie': [{ jwt: { from: { cookie: 'session' } } }],
   'by-header': [{ jwt: { from: { header: 'x-token' } } }],
   'by-header-dropped': [{ jwt: { from: { header: 'x-token' }, forward: 'drop' } }],
+  'by-header-optional': [{ jwt: { from: { header: 'x-token' }, optional: true } }],
   key: ['api-key'],
   'own-key': [{ 'api-key': { header: 'x-partner-key' } }],
   basic: [basic],
@@ -74,15 +74,16 @@ afterAll(async () => {
 });
 
 /** Sends a request by a list of policies. Gives the fields of it that the target saw. */
-async function seenBy(list: string, headers: Record<string, string>): Promise<IncomingHttpHeaders> {
+async function seenBy(list: string, headers: Record<string, string>): Promise<Record<string, string>> {
   const before = target.requests.length;
   const { status } = await gateway.gateway.inject({
     url: URL_ASKED,
     headers: { 'x-list': list, ...headers },
   });
   expect([status, target.requests.length]).toEqual([200, before + 1]);
-  const { headers: seen } = await target.request(before);
-  return Object.fromEntries(Object.entries(seen).filter(([name]) => Object.hasOwn(headers, name)));
+  const { rawHeaders: raw } = await target.request(before);
+  const seen = raw.flatMap((name, i) => (i % 2 === 0 ? [[name, raw[i + 1] as string] as const] : []));
+  return Object.fromEntries(seen.filter(([name]) => Object.hasOwn(headers, name)));
 }
 
 describe('what the upstream gets of credentials', () => {
@@ -112,8 +113,20 @@ describe('what the upstream gets of credentials', () => {
       () => ({ 'x-token': token }),
       () => ({ 'x-token': token }),
     ],
+    [
+      'no other that a service could take for it',
+      'by-header',
+      () => ({ 'X-Token': token, x_token: 'a.b.c', 'X.Token': 'a.b.c' }),
+      () => ({ 'X-Token': token }),
+    ],
+    [
+      'none that could be taken for one, where there is none',
+      'by-header-optional',
+      () => ({ x_token: 'a.b.c', 'x!token': 'a.b.c', 'x-tokens': 'mine' }),
+      () => ({ 'x-tokens': 'mine' }),
+    ],
     ['none of those that is dropped', 'by-header-dropped', () => ({ 'x-token': token }), () => ({})],
-    ['no key', 'key', () => ({ 'x-api-key': key }), () => ({})],
+    ['no key', 'key', () => ({ 'x-api-key': key, 'X.Api.Key': 'k', x_api_key: 'k' }), () => ({})],
     [
       'no key in a header of its own',
       'own-key',
