@@ -160,7 +160,7 @@ export class Crew {
 
   private stop(worker: WorkerProcess, spareIdleMs: number): Promise<void> {
     const timeoutMs = this.options.current().config.drain.timeout + STOP_GRACE_MS;
-    return worker.stop(spareIdleMs, timeoutMs, this.options.clock);
+    return worker.stop(spareIdleMs, timeoutMs);
   }
 
   /** Has a worker that ended by itself replaced. */

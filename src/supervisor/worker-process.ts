@@ -71,9 +71,11 @@ export class WorkerProcess {
   /** The metrics as they were last asked for. */
   lastMetrics: string | undefined = undefined;
   private readonly worker: Worker;
+  private readonly clock: Clock;
 
   constructor({ number, clock, destination, limits }: WorkerProcessOptions) {
     this.number = number;
+    this.clock = clock;
     this.startedAt = clock.monotonic();
     this.lastPulseAt = this.startedAt;
     this.worker = cluster.fork({ SALLYPORT_WORKER: String(number) });
@@ -118,6 +120,8 @@ export class WorkerProcess {
       this.ports = await this.channel.call('start', shared.version);
       this.isServing = true;
       this.hasServed = true;
+      this.hasPulse = true;
+      this.lastPulseAt = this.clock.monotonic();
       this.readiness = { isReady: true, details: [] };
     } catch (error) {
       this.isStopping = true;
@@ -133,11 +137,11 @@ export class WorkerProcess {
     await this.channel.call('prepare', shared.version);
   }
 
-  /** Drains and ends. Gives the last metrics, `undefined` where it ended otherwise. */
-  async stop(spareIdleMs: number, timeoutMs: number, clock: Clock): Promise<void> {
+  /** Drains and ends, by force after `timeoutMs`. */
+  async stop(spareIdleMs: number, timeoutMs: number): Promise<void> {
     this.isStopping = true;
     this.isServing = false;
-    const cancelKill = clock.after(timeoutMs, () => this.kill());
+    const cancelKill = this.clock.after(timeoutMs, () => this.kill());
     const last = await this.channel.call('stop', { spareIdleMs }).catch(() => undefined);
     if (last !== undefined) this.lastMetrics = last.text;
     // Which it waits for.
