@@ -5,6 +5,7 @@ import { request as requestHttps } from 'node:https';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { FORWARDED_FIELDS } from './backend.ts';
+import { type Chain, fieldsOf } from './chain.ts';
 import type { Peer } from './peer.ts';
 import { findFreePort, readUsage, startPinned, stopProcess, type Usage, waitForPort } from './process.ts';
 import { type Certificate, CORES } from './workplace.ts';
@@ -16,6 +17,7 @@ export interface ContestantOptions {
   readonly isObserved: boolean;
   readonly tls: Certificate | undefined;
   readonly routes: number;
+  readonly chain: Chain | undefined;
 }
 
 /** A running peer. */
@@ -43,7 +45,7 @@ export async function startContestant(peer: Peer, options: ContestantOptions): P
   const origin = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`;
   try {
     await waitForPort(port, child);
-    await assertForwards(origin);
+    await assertForwards(origin, options.chain);
     if (options.isObserved) await assertLogs(path.join(folder, 'access.log'));
   } catch (error) {
     await stopProcess(child);
@@ -73,8 +75,8 @@ function contestantOf(
 }
 
 /** A proxy that leaves a forwarded field out would do less work than the others. */
-async function assertForwards(origin: string): Promise<void> {
-  const lines = (await fetchText(`${origin}/headers`)).split('\n');
+async function assertForwards(origin: string, chain: Chain | undefined): Promise<void> {
+  const lines = (await fetchText(`${origin}/headers`, chain && fieldsOf(chain))).split('\n');
   const missing = FORWARDED_FIELDS.filter((_, i) => !lines[i]);
   if (missing.length > 0) throw new Error(`does not send on ${missing.join(', ')}`);
 }
@@ -88,9 +90,9 @@ async function assertLogs(file: string): Promise<void> {
   throw new Error('writes no access log');
 }
 
-function fetchText(url: string): Promise<string> {
+function fetchText(url: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    const options = { agent: false as const, rejectUnauthorized: false };
+    const options = { agent: false as const, rejectUnauthorized: false, headers };
     const request = (url.startsWith('https:') ? requestHttps : requestHttp)(url, options, (response) => {
       let text = '';
       response.setEncoding('utf8');

@@ -13,7 +13,13 @@ const CONNECTIONS = 10_000;
 export async function measureIdle(peers: readonly Peer[], run: RunOptions): Promise<string> {
   const rows: string[] = [];
   for (const peer of peers) {
-    const contestant = await startContestant(peer, { ...run, isObserved: true, tls: undefined, routes: 0 });
+    const contestant = await startContestant(peer, {
+      ...run,
+      isObserved: true,
+      tls: undefined,
+      routes: 0,
+      chain: undefined,
+    });
     try {
       rows.push(await measureContestant(contestant));
     } finally {

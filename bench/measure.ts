@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { type Chain, fieldsOf, makeChain } from './chain.ts';
 import { type Contestant, startContestant } from './contestant.ts';
 import type { Peer } from './peer.ts';
 import { type Scenario, scriptOf } from './scenarios.ts';
@@ -31,6 +32,7 @@ export interface RunOptions {
 }
 
 const CONNECTIONS = 32;
+const CHAIN: Chain = makeChain();
 
 // Fewer leave code of a JIT half compiled: 5,000 look 40 % slower.
 const WARM_UP_REQUESTS = 45_000;
@@ -65,13 +67,15 @@ export async function measureScenario(
 
 function start(scenario: Scenario, peer: Peer, routes: number, run: RunOptions): Promise<Contestant> {
   const tls = scenario.isTls ? run.certificate : undefined;
-  return startContestant(peer, { ...run, isObserved: scenario.isObserved, tls, routes });
+  const chain = scenario.isGuarded ? CHAIN : undefined;
+  return startContestant(peer, { ...run, isObserved: scenario.isObserved, tls, routes, chain });
 }
 
 async function warmUp(scenario: Scenario, contestant: Contestant, run: RunOptions): Promise<void> {
   const url = `${contestant.origin}/orders/84`;
+  const fields = scenario.isGuarded ? fieldsOf(CHAIN) : {};
   for (let requests = 0; requests < WARM_UP_REQUESTS; ) {
-    const result = await runLoad({ url, connections: CONNECTIONS, seconds: 2, core: CORES.load });
+    const result = await runLoad({ url, connections: CONNECTIONS, seconds: 2, core: CORES.load, fields });
     if (result.requests === 0) throw new Error(`${contestant.label} answers nothing`);
     requests += result.requests;
   }
@@ -86,6 +90,7 @@ function loadOf(scenario: Scenario, contestant: Contestant, run: RunOptions, sec
     connections: CONNECTIONS,
     seconds,
     core: CORES.load,
+    fields: scenario.isGuarded ? fieldsOf(CHAIN) : {},
     ...(script && { script: path.resolve(script) }),
   };
 }

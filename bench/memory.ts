@@ -30,7 +30,7 @@ const folder = path.join(makeWorkplace(), 'proxy');
 mkdirSync(folder);
 const [peer] = peersNamed([options.peer]);
 const port = await findFreePort();
-const setup = { folder, port, adminPort: await findFreePort(), backendPort: service.port };
+const setup = { folder, port, adminPort: await findFreePort(), backendPort: service.port, chain: undefined };
 const errorFile = path.join(folder, 'stderr');
 const command = peer?.prepare({ ...setup, isObserved: true, tls: undefined, routes: 0 });
 if (!command) throw new Error(`no such peer: ${options.peer}`);

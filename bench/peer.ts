@@ -1,3 +1,4 @@
+import type { Chain } from './chain.ts';
 import type { Command } from './process.ts';
 import type { Certificate } from './workplace.ts';
 
@@ -15,6 +16,8 @@ export interface Setup {
   readonly tls: Certificate | undefined;
   /** How many routes of the form `/routes/<n>/:id` stand in the configuration besides the one for everything. */
   readonly routes: number;
+  /** Present where all requests go through authentication, authorization, limits, CORS and security headers. */
+  readonly chain: Chain | undefined;
 }
 
 /**
@@ -25,6 +28,8 @@ export interface Peer {
   readonly name: string;
   /** System packages that it needs. */
   readonly commands: readonly string[];
+  /** Files that it needs besides, with their packages. */
+  readonly files?: Readonly<Record<string, string>>;
   /** Whether it lives in bench/peers/node_modules. */
   readonly isNpmPackage: boolean;
   /** Writes its configuration and says how to start it. */

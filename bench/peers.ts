@@ -7,12 +7,14 @@ import { expressGateway } from './peers/express-gateway.ts';
 import { fastifyHttpProxy } from './peers/fastify-http-proxy.ts';
 import { haproxy } from './peers/haproxy.ts';
 import { nginx, nginxBufferedLog } from './peers/nginx.ts';
+import { nginxLua } from './peers/nginx-lua.ts';
 import { sallyport } from './peers/sallyport.ts';
 
 /** All peers, in the order of the tables. */
 export const PEERS: readonly Peer[] = [
   nginx,
   nginxBufferedLog,
+  nginxLua,
   haproxy,
   sallyport,
   caddy,

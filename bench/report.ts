@@ -3,15 +3,13 @@ import type { Row, Sample } from './measure.ts';
 import type { Scenario } from './scenarios.ts';
 import { median } from './statistics.ts';
 
-const BASELINE = 'nginx';
-
-/** Writes the result of a scenario as Markdown: medians of all rounds, and the median of each round's ratio to nginx. */
+/** Writes the result of a scenario as Markdown: medians of all rounds, and the median of each round's ratio to the baseline. */
 export function reportScenario(scenario: Scenario, rows: readonly Row[], seconds: number): string {
   const header = [
-    ['', 'CPU µs/request', '× nginx', 'requests/s', 'p50 ms', 'p99 ms', 'RSS MiB', 'failures'],
+    ['', 'CPU µs/request', `× ${scenario.baseline}`, 'requests/s', 'p50 ms', 'p99 ms', 'RSS MiB', 'failures'],
     ['---', '--:', '--:', '--:', '--:', '--:', '--:', '--:'],
   ];
-  const table = [...header, ...rows.map((row) => cellsOf(row, baselineOf(row, rows)))];
+  const table = [...header, ...rows.map((row) => cellsOf(row, baselineOf(scenario, row, rows)))];
   const remarks = [verdictOf(scenario, rows), ...growthOf(rows)].filter((line) => line !== undefined);
   return [
     `## ${scenario.title}`,
@@ -24,10 +22,10 @@ export function reportScenario(scenario: Scenario, rows: readonly Row[], seconds
   ].join('\n');
 }
 
-/** The nginx of the same number of routes. */
-function baselineOf(row: Row, rows: readonly Row[]): Row | undefined {
+/** Who is compared with, for the same number of routes. */
+function baselineOf({ baseline }: Scenario, row: Row, rows: readonly Row[]): Row | undefined {
   const variant = row.label.split(',').slice(1).join(',');
-  return rows.find(({ label }) => label === (variant ? `${BASELINE},${variant}` : BASELINE));
+  return rows.find(({ label }) => label === (variant ? `${baseline},${variant}` : baseline));
 }
 
 function cellsOf(row: Row, baseline: Row | undefined): string[] {
@@ -57,12 +55,12 @@ function ratioOf(row: Row, baseline: Row): number {
 
 function verdictOf(scenario: Scenario, rows: readonly Row[]): string | undefined {
   const ours = rows.find((row) => row.label === 'sallyport');
-  const baseline = ours && baselineOf(ours, rows);
+  const baseline = ours && baselineOf(scenario, ours, rows);
   if (!ours || !baseline || !scenario.goal) return undefined;
   const ratio = ratioOf(ours, baseline);
   const { ratio: wanted, atMost } = scenario.goal;
   const word = ratio <= wanted ? 'met' : ratio <= atMost ? 'within what is accepted' : 'MISSED';
-  return `Goal: ${wanted} × nginx, at most ${atMost}. Measured: ${ratio.toFixed(2)}, ${word}.`;
+  return `Goal: ${wanted} × ${scenario.baseline}, at most ${atMost}. Measured: ${ratio.toFixed(2)}, ${word}.`;
 }
 
 /** Compares the rows of one peer that differ in their number of routes. */

@@ -5,7 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { ensureCommands } from '../scripts/ensure-packages.ts';
+import { ensureCommands, ensureFiles } from '../scripts/ensure-packages.ts';
 import { startBackend } from './backend.ts';
 import { measureIdle } from './idle.ts';
 import { measureScenario } from './measure.ts';
@@ -51,6 +51,7 @@ if (unknown.length > 0) throw new Error(`no such scenario: ${unknown.join(', ')}
 
 const everyPeer = choosePeers(SCENARIOS.flatMap(({ peers }) => peers));
 ensureCommands(['taskset', 'wrk', 'nginx', 'openssl', ...everyPeer.flatMap(({ commands }) => commands)]);
+ensureFiles(Object.assign({}, ...everyPeer.map(({ files }) => files)));
 if (everyPeer.some(({ isNpmPackage }) => isNpmPackage)) installNpmPeers();
 
 const workplace = makeWorkplace();

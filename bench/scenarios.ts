@@ -14,7 +14,11 @@ export interface Scenario {
   readonly routes: readonly number[];
   /** The peers that can be asked. */
   readonly peers: readonly string[];
-  /** CPU of sallyport against nginx: what we want, and what we accept. */
+  /** Whether requests go through the whole chain of policies. */
+  readonly isGuarded: boolean;
+  /** The peer that the others are compared with. */
+  readonly baseline: string;
+  /** CPU of sallyport against that: what we want, and what we accept. */
   readonly goal?: { readonly ratio: number; readonly atMost: number };
 }
 
@@ -24,6 +28,8 @@ const base = {
   path: '/orders/84',
   isObserved: true,
   isTls: false,
+  isGuarded: false,
+  baseline: 'nginx',
   warmUpSeconds: 0,
   routes: [0],
   peers: EVERYONE,
@@ -73,6 +79,15 @@ export const SCENARIOS: readonly Scenario[] = [
     warmUpSeconds: 3,
     routes: [10, 10_000],
     peers: ['nginx', 'sallyport'],
+  },
+  {
+    ...base,
+    name: 'chain',
+    title: 'JWT, roles, rate limit, CORS and security headers, with access log and metrics',
+    isGuarded: true,
+    baseline: 'nginx-lua',
+    peers: ['nginx-lua', 'sallyport'],
+    goal: { ratio: 1, atMost: 1.2 },
   },
 ];
 

@@ -18,6 +18,8 @@ export interface LoadOptions {
   readonly core: number;
   /** A Lua script that shapes the requests. */
   readonly script?: string;
+  /** Header fields besides those of a browser. */
+  readonly fields?: Readonly<Record<string, string>>;
 }
 
 /** The header fields of a browser's request: eight with `Host`. */
@@ -32,7 +34,8 @@ const HEADERS: readonly string[] = [
 ];
 
 /** Loads `url` over keep-alive connections from one thread of wrk. */
-export async function runLoad({ url, connections, seconds, core, script }: LoadOptions): Promise<LoadResult> {
+export async function runLoad(options: LoadOptions): Promise<LoadResult> {
+  const { url, connections, seconds, core, script, fields = {} } = options;
   const args = [
     '-c',
     String(core),
@@ -47,6 +50,7 @@ export async function runLoad({ url, connections, seconds, core, script }: LoadO
   const output = await collect('taskset', [
     ...args,
     ...HEADERS.flatMap((header) => ['-H', header]),
+    ...Object.entries(fields).flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
     ...(script ? ['-s', script] : []),
     url,
   ]);

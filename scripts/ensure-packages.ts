@@ -3,7 +3,7 @@
  * What is missing is installed as the Debian package of the same name where that is possible, else named.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import path from 'node:path';
 
 /** Commands whose Debian package is called otherwise. */
@@ -36,14 +36,30 @@ function isExecutable(file: string): boolean {
 export function ensureCommands(names: readonly string[]): void {
   const missing = names.filter((name) => findCommand(name) === undefined);
   if (missing.length === 0) return;
-  const packages = missing.map((name) => PACKAGE_OF[name] ?? name).join(' ');
-  const remedy = `Missing: ${missing.join(', ')}. Install the packages: ${packages}`;
-  if (process.getuid?.() !== 0 || findCommand('apt-get') === undefined) throw new Error(remedy);
-  console.error(`Installing ${packages}`);
-  aptGet(['update', '-qq']);
-  aptGet(['install', '-y', '-qq', '--no-install-recommends', ...packages.split(' ')]);
+  const packages = missing.map((name) => PACKAGE_OF[name] ?? name);
+  install(packages, missing);
   const absent = missing.filter((name) => findCommand(name) === undefined);
-  if (absent.length > 0) throw new Error(remedy);
+  if (absent.length > 0)
+    throw new Error(`Missing though ${packages.join(' ')} is there: ${absent.join(', ')}`);
+}
+
+/** The same for files, given with their packages. */
+export function ensureFiles(packageOf: Readonly<Record<string, string>>): void {
+  const isMissing = (file: string): boolean => !existsSync(file);
+  const missing = Object.keys(packageOf).filter(isMissing);
+  if (missing.length > 0) install([...new Set(missing.map((file) => packageOf[file] as string))], missing);
+  const absent = missing.filter(isMissing);
+  if (absent.length > 0) throw new Error(`Missing though its package is there: ${absent.join(', ')}`);
+}
+
+/** Installs packages. Throws, naming them and what of them is missed, where that cannot be done. */
+function install(packages: readonly string[], missed: readonly string[]): void {
+  const names = packages.join(' ');
+  if (process.getuid?.() !== 0 || findCommand('apt-get') === undefined)
+    throw new Error(`Missing: ${missed.join(', ')}. Install the packages: ${names}`);
+  console.error(`Installing ${names}`);
+  aptGet(['update', '-qq']);
+  aptGet(['install', '-y', '-qq', '--no-install-recommends', ...packages]);
 }
 
 function aptGet(args: readonly string[]): void {

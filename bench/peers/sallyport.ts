@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { Chain } from '../chain.ts';
 import type { Peer, Setup } from '../peer.ts';
 import { writeInto } from '../workplace.ts';
 
@@ -20,13 +21,16 @@ export const sallyport: Peer = {
   },
 };
 
-function configOf({ port, adminPort, backendPort, isObserved, tls, routes }: Setup): object {
+function configOf(setup: Setup): object {
+  const { folder, port, adminPort, backendPort, isObserved, tls, routes, chain } = setup;
   return {
     listeners: [{ host: '127.0.0.1', port, ...(tls && { tls: { certificates: [tls] } }) }],
     admin: { host: '127.0.0.1', port: adminPort },
     ...(!isObserved && { accessLog: false, metrics: false }),
     upstreams: { backend: { targets: [`http://127.0.0.1:${backendPort}`] } },
-    policies: ['request-id'],
+    ...(chain && servicesOf(chain)),
+    dataDir: path.join(folder, 'data'),
+    policies: ['request-id', ...(chain ? policiesOf(chain) : [])],
     routes: [
       ...Array.from({ length: routes }, (_, n) => ({
         id: `r${n}`,
@@ -36,4 +40,18 @@ function configOf({ port, adminPort, backendPort, isObserved, tls, routes }: Set
       { id: 'all', path: '/*', upstream: 'backend' },
     ],
   };
+}
+
+function servicesOf({ secret, issuer, audience }: Chain): object {
+  return { authServices: { main: { secret, algorithms: ['HS256'], issuer, audience } } };
+}
+
+function policiesOf({ origin, role, limit }: Chain): object[] {
+  return [
+    { 'security-headers': {} },
+    { cors: { origins: [origin] } },
+    { jwt: { service: 'main' } },
+    { authorize: { roles: [role] } },
+    { 'rate-limit': { limit, window: '1h', key: 'subject', algorithm: 'fixed-window' } },
+  ];
 }
