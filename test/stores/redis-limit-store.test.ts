@@ -146,6 +146,21 @@ describe('leases', () => {
     expect(await left()).toBe(899);
   });
 
+  it('are not given for limits that are small, nor where requests wait', async () => {
+    const { store } = await openStore({ sync: 10_000 });
+    const small = chargeFor({ rule: slowRule({ limit: 10 }) });
+    const queue = chargeFor({
+      limit: 'queue',
+      rule: slowRule({ algorithm: 'leaky-bucket', limit: 1000, maxDelayMs: 60_000 }),
+    });
+    for (const charge of [small, queue]) {
+      await store.charge([charge]);
+      const second = store.charge([charge]);
+      expect(second).toBeInstanceOf(Promise);
+      expect(await second).toMatchObject([{ isAllowed: true }]);
+    }
+  });
+
   it('are synchronised by and by', async () => {
     const { store, config } = await openStore({ sync: 10 });
     const other = await openStore({ prefix: config.prefix });
