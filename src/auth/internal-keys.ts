@@ -1,5 +1,5 @@
 import { generateKeyPair, type KeyObject } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose';
@@ -55,6 +55,7 @@ async function readKey(file: string, read: (pem: string) => ReadKey | string): P
 }
 
 const MAX_BETWEEN_LOOKS_MS = 3_600_000;
+const KEY_FILE = /^internal-token-key-([a-z0-9]+)-(\d+)\.pem$/;
 const makeKeyPair = promisify(generateKeyPair);
 
 /**
@@ -120,7 +121,16 @@ class KeptKeys implements InternalKeys {
       this.byPeriod.set(each, await toSigningKey(key));
     }
     for (const each of this.byPeriod.keys()) if (each < period - 1) this.byPeriod.delete(each);
-    await rm(this.secretOf(period - 2).file, { force: true });
+    await this.removeBefore(period - 1);
+  }
+
+  /** A key that verifies nothing any more is only a risk. */
+  private async removeBefore(period: number): Promise<void> {
+    for (const file of await readdir(this.dataDir)) {
+      const [, algorithm, text] = KEY_FILE.exec(file) ?? [];
+      if (algorithm !== this.config.algorithm.toLowerCase() || Number(text) >= period) continue;
+      await rm(path.join(this.dataDir, file), { force: true });
+    }
   }
 
   private secretOf(period: number): KeptSecret {

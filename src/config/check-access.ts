@@ -59,7 +59,8 @@ export function checkAccess(
   }
   if (way === undefined) return;
   for (const { fields, path, uses } of routes) {
-    if (fields.public === true && !uses.some(mayIdentify))
+    const isMeant = fields.respond === 'jwks';
+    if (fields.public === true && !isMeant && !uses.some(mayIdentify))
       findings.warn([...path, 'public'], 'opens this route to everyone — take it out if that is not meant');
   }
 }

@@ -1,3 +1,4 @@
+import type { Policy } from '../core/policy.ts';
 import { asFields, asList, type Fields, type Findings } from './findings.ts';
 import type { ConfigPath } from './problem.ts';
 
@@ -5,7 +6,7 @@ import type { ConfigPath } from './problem.ts';
 const OWN_KEYS_ONLY = ['algorithm', 'rotateEvery'] as const;
 
 /** Checks that whoever wants internal tokens can have them, and that upstreams can find the keys. */
-export function checkInternalTokens(gateway: Fields, findings: Findings): void {
+export function checkInternalTokens(gateway: Fields, policies: readonly Policy[], findings: Findings): void {
   const wishes = findWishes(gateway);
   const isConfigured = gateway.internalTokens !== undefined;
   if (!isConfigured) {
@@ -19,6 +20,7 @@ export function checkInternalTokens(gateway: Fields, findings: Findings): void {
     return;
   }
   checkKeys(asFields(gateway.internalTokens), gateway.redis !== undefined, findings);
+  if (identifies(gateway.policies, policies)) checkPages(gateway, pages, findings);
   if (wishes.length === 0)
     findings.warn(
       ['internalTokens'],
@@ -29,6 +31,24 @@ export function checkInternalTokens(gateway: Fields, findings: Findings): void {
       ['internalTokens'],
       'signs tokens whose keys no upstream can find — add a route with respond: jwks, or give the upstreams the public half of keyFile',
     );
+}
+
+/** Tells whether all routes ask who is calling, but for those that say otherwise. */
+function identifies(topLevel: unknown, policies: readonly Policy[]): boolean {
+  const names = asList(topLevel).flatMap((entry) =>
+    typeof entry === 'string' ? [entry] : Object.keys(asFields(entry)),
+  );
+  return policies.some(({ name, access }) => access === 'identifies' && names.includes(name));
+}
+
+function checkPages(gateway: Fields, pages: readonly number[], findings: Findings): void {
+  for (const i of pages) {
+    if (asFields(asList(gateway.routes)[i]).public === true) continue;
+    findings.warn(
+      ['routes', i],
+      'gives keys only to who shows credentials, which upstreams have none of — add public: true',
+    );
+  }
 }
 
 function checkKeys(tokens: Fields, isShared: boolean, findings: Findings): void {

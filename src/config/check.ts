@@ -34,7 +34,7 @@ export function checkGateway(
   checkApiKeys(gateway, findings);
   checkAuthServices(gateway, findings);
   checkTokenPolicies(gateway, policies, findings);
-  checkInternalTokens(gateway, findings);
+  checkInternalTokens(gateway, policies, findings);
   return { problems, warnings };
 }
 

@@ -60,6 +60,19 @@ describe('internalTokens', () => {
     ]);
   });
 
+  it('are verified by keys that are no secret', async () => {
+    const closed = `${HEAD}${TOKENS}policies: [{ jwt: { forward: exchange } }]\nroutes:\n`;
+    const all = '  - { id: all, path: /*, upstream: service }\n';
+    const shown = async (text: string) => {
+      const result = await loadText(text, { policies });
+      return result.ok && result.warnings.map(({ path, message }) => `${path}: ${message}`);
+    };
+    expect(await shown(`${closed}${all}${KEYS}`)).toEqual([]);
+    expect(await shown(`${closed}${all}${KEYS.replace(' public: true,', '')}`)).toEqual([
+      expect.stringMatching(/^routes\[1\]: gives keys only to who shows credentials/),
+    ]);
+  });
+
   it('want a key that all machines have where several share a Redis', async () => {
     const shared = `${HEAD}${TOKENS}redis: { url: "redis://127.0.0.1:6379" }\n`;
     expect(await warningsOf(`${shared}${routes('{ jwt: { forward: exchange } }')}${KEYS}`)).toEqual([

@@ -240,6 +240,8 @@ describe('keys of our own making', () => {
     const files = async () =>
       (await readdir(join(gateway.folder, 'sallyport-data'))).filter((name) => /^internal/.test(name));
     await until(async () => (await files()).length === 3);
+    clock.advance(10 * 3_600_000);
+    await until(async () => (await files()).length === 2);
   });
 });
 
