@@ -76,8 +76,13 @@ export class HeaderList {
     for (let i = 0; i < this.marks.length; i += STRIDE) {
       if (this.matches(i, name, kind)) found = joined(found, this.valueAt(i));
     }
-    if (this.added.length === 0) return found;
-    for (const value of this.addedValues((other) => sameName(other, name))) found = joined(found, value);
+    for (let i = 0; i < this.added.length; i++) {
+      const item = this.added[i] as string | HeaderBlock;
+      if (typeof item === 'string') {
+        i++;
+        if (sameName(item, name)) found = joined(found, this.added[i] as string);
+      } else found = joinedFrom(item, name, found);
+    }
     return found;
   }
 
@@ -260,6 +265,14 @@ function kindsOf(marks: readonly number[]): number {
 
 function joined(found: string | undefined, value: string): string {
   return found === undefined ? value : `${found}, ${value}`;
+}
+
+function joinedFrom({ fields }: HeaderBlock, name: string, found: string | undefined): string | undefined {
+  let values = found;
+  for (let i = 0; i < fields.length; i += 2) {
+    if (sameName(fields[i] as string, name)) values = joined(values, fields[i + 1] as string);
+  }
+  return values;
 }
 
 function sameName(a: string, b: string): boolean {
