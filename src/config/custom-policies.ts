@@ -65,8 +65,12 @@ export function isStandIn(policy: Policy): boolean {
   return standIns.has(policy);
 }
 
+/** Can be named, but not used: what it stands for might refuse, so nothing may run in its place. */
 function standIn(name: string): Policy {
-  const policy = definePolicy({ name, options: z.unknown(), refuses: true, create: () => ({}) });
+  const create = (): never => {
+    throw new TypeError(`the custom policy '${name}' could not be imported`);
+  };
+  const policy = definePolicy({ name, options: z.unknown(), refuses: true, create });
   standIns.add(policy);
   return policy;
 }

@@ -1,5 +1,7 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { importCustomPolicies } from '../../src/config/custom-policies.ts';
+import { stubServices } from '../core/stub-exchange.ts';
 import { configOf, loadText, problemsOf } from './load-text.ts';
 
 const folder = path.join(import.meta.dirname, 'fixtures', 'policies');
@@ -41,5 +43,12 @@ describe('a policy of your own', () => {
     expect(await load(problemsOf, `acme/pattern: "${files.audit}"`, 'acme/pattern: { matches: x }')).toEqual([
       expect.stringContaining('policies[0]: the schema of acme/pattern makes more than data of its options'),
     ]);
+  });
+
+  it('does not run in place of one that could not be had', async () => {
+    const { policies } = await importCustomPolicies({ 'acme/audit': 'gone.ts' }, folder);
+    expect(() => policies[0]?.create({}, stubServices().services)).toThrow(
+      "'acme/audit' could not be imported",
+    );
   });
 });
