@@ -20,6 +20,7 @@ import type { Policy } from '../core/policy.ts';
 import { problemReply } from '../core/problem.ts';
 import { newRequestId } from '../core/request-id.ts';
 import type { Log } from '../core/services.ts';
+import { stayAlive } from '../core/stay-alive.ts';
 import { Deadlines } from '../http1/deadlines.ts';
 import { type AccessLog, createAccessLog } from '../observability/access-log.ts';
 import { createLog, type LogLevel } from '../observability/log.ts';
@@ -150,7 +151,7 @@ export class Gateway implements GatewayControl {
    */
   async start(): Promise<void> {
     try {
-      (await this.prepare(this.loaded, this.role?.version ?? 1)).commit();
+      (await stayAlive(this.prepare(this.loaded, this.role?.version ?? 1))).commit();
       if (this.role === undefined)
         this.operatorServers = await openOperatorPorts(this.config, this, this.log);
     } catch (error) {

@@ -11,7 +11,7 @@ import { createTargetFactory } from './target-factory.ts';
 
 type Closers = (() => void | Promise<void>)[];
 
-/** How long a configuration waits for the targets of a discovery that has not answered yet. */
+/** How long a configuration waits for the targets of discoveries that have not answered yet, all together. */
 const DISCOVERY_WAIT_MS = 2000;
 
 /**
@@ -24,17 +24,17 @@ export async function buildUpstreams(
   closers: Closers,
 ): Promise<Map<string, Upstream>> {
   const upstreams = new Map<string, Upstream>();
-  for (const [name, settings] of Object.entries(config.upstreams)) {
-    const feed = holdFeed(name, settings, context, closers);
+  const entries = Object.entries(config.upstreams).map(
+    ([name, settings]) => [name, settings, holdFeed(name, settings, context, closers)] as const,
+  );
+  await Promise.all(entries.map(([, , feed]) => feed?.whenKnown(context.clock, DISCOVERY_WAIT_MS)));
+  for (const [name, settings, feed] of entries) {
     const upstream = createUpstream(name, settings, feed, config.metrics, context, closers);
     const factory = await createTargetFactory(name, settings, config, context);
     closers.push(() => upstream.close());
     closers.push(() => factory.close());
     if (feed === undefined) upstream.setTargets(await factory.createConfigured());
-    else {
-      await feed.whenKnown(context.clock, DISCOVERY_WAIT_MS);
-      closers.push(feed.subscribe((targets) => upstream.setTargets(factory.create(targets))));
-    }
+    else closers.push(feed.subscribe((targets) => upstream.setTargets(factory.create(targets))));
     upstreams.set(name, upstream);
   }
   return upstreams;

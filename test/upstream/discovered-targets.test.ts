@@ -1,8 +1,14 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
+import { createGateway } from '../../src/gateway/gateway.ts';
+import { MemoryDestination } from '../observability/memory-destination.ts';
+import { GatewayProcess } from '../support/gateway-process.ts';
 import { startGateway, startTarget, type TestGateway } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
+import { until } from '../support/until.ts';
+import { ManualClock } from './discovery/manual-clock.ts';
 import { metricsOf } from './gateway-metrics.ts';
 
 const CONFIG = {
@@ -31,6 +37,35 @@ it('requests go to the targets that are found, and to others when these change',
   expect(metrics).not.toContain(
     `gateway_upstream_target_healthy{upstream="service",target="${LOOPBACK}:${first.port}"}`,
   );
+});
+
+it('a gateway starts though no discovery answers, and waits for all of them together', async () => {
+  const clock = new ManualClock();
+  const file = (name: string) => ({ discovery: { file: `./${name}.json` } });
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-discovery-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const configFile = join(folder, 'sallyport.json');
+  const upstreams = { one: file('one'), two: file('two'), three: file('three') };
+  const routes = Object.keys(upstreams).map((name) => ({ id: name, path: `/${name}`, upstream: name }));
+  const ports = {
+    listeners: [{ host: LOOPBACK, port: 0 }],
+    admin: { host: LOOPBACK, port: 0, token: 'x'.repeat(16) },
+  };
+  await writeFile(configFile, JSON.stringify({ ...ports, upstreams, routes }));
+  const logDestination = new MemoryDestination();
+  const gateway = await createGateway({ configFile, env: {}, clock, watch: false, logDestination });
+  const started = gateway.start();
+  onTestFinished(() => gateway.close({ delayMs: 0 }));
+  const waits = (): number => clock.planned().filter((delayMs) => delayMs === 2000).length;
+  await until(() => waits() === 3);
+  clock.advance(2000);
+  await started;
+  expect((await gateway.inject({ url: '/three' })).status).toBe(503);
+});
+
+it('a process in which nothing but a discovery is awaited does not end', async () => {
+  const gateway = await GatewayProcess.start(CONFIG);
+  expect((await fetch(`http://${LOOPBACK}:${gateway.port}/`)).status).toBe(503);
 });
 
 it('a reload goes on with the targets that are known', async () => {
