@@ -70,7 +70,7 @@ function identifies({ policy }: WrittenUse): boolean {
 }
 
 /** What is reported as unknown or missing may be what identifies, so nothing follows from it. */
-function mayIdentify(use: WrittenUse): boolean {
+export function mayIdentify(use: WrittenUse): boolean {
   return use.policy === undefined || isStandIn(use.policy) || identifies(use);
 }
 

@@ -1,6 +1,7 @@
 import type { Policy } from '../core/policy.ts';
 import { checkAccess, type WrittenUse } from './check-access.ts';
 import { checkLimits } from './check-limits.ts';
+import { checkSpellings } from './check-spellings.ts';
 import { asFields, asList, type Fields, type Findings } from './findings.ts';
 import type { ConfigPath } from './problem.ts';
 
@@ -18,6 +19,7 @@ export function checkPolicies(gateway: Fields, policies: readonly Policy[], find
   });
   for (const uses of [topLevel, ...routes.map((route) => route.uses)]) checkDoubles(uses, findings);
   checkAccess(topLevel, routes, gateway.listeners, findings);
+  checkSpellings(topLevel, routes, findings);
   checkLimits(topLevel, routes, findings);
 }
 
