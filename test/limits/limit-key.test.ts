@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileLimitKey, limitKeyFor } from '../../src/limits/limit-key.ts';
 import { stubExchange } from '../core/stub-exchange.ts';
+import { fc } from '../support/fast-check.ts';
 import { exchangeOf } from './limit-pipeline.ts';
 
 describe('the key of a limit', () => {
