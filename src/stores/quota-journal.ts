@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
@@ -42,7 +42,11 @@ const UPSERT = `
 export async function openQuotaJournal(folder: string): Promise<QuotaJournal> {
   const { DatabaseSync: Database } = await import('node:sqlite');
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const database = new Database(path.join(folder, FILE));
+  const file = path.join(folder, FILE);
+  // It says who asks how much. SQLite gives its own files beside it the rights of this one.
+  await (await open(file, 'a', 0o600)).close();
+  await chmod(file, 0o600);
+  const database = new Database(file);
   try {
     database.exec(SCHEMA);
     return new SqliteQuotaJournal(database);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
@@ -160,6 +160,19 @@ describe('quotas', () => {
     second.store.keepIn(await openQuotaJournal(folder));
     expect(second.store.size).toBe(1);
     expect(second.store.charge([charge])[0]).toMatchObject({ isAllowed: true, remaining: 1 });
+  });
+
+  it('are for the user of the gateway only, with all files that belong to them', async () => {
+    const folder = await makeFolder();
+    const file = join(folder, 'limits.sqlite');
+    await writeFile(file, '', { mode: 0o644 });
+    const { store, clock } = createStore();
+    store.keepIn(await openQuotaJournal(folder));
+    store.charge([charge]);
+    clock.advance(500);
+    const names = await readdir(folder);
+    expect(names).toContain('limits.sqlite-wal');
+    for (const name of names) expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
   });
 
   it('are written down within half a second, so that a process that is killed loses no more', async () => {
