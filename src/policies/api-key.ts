@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { headerName } from '../config/scalars.ts';
 import { plainAddress } from '../core/address-blocks.ts';
 import type { ApiKeyRefusal, ApiKeyVerifier, VerifiedApiKey } from '../core/api-keys.ts';
+import { dropTrailers } from '../core/drop-trailers.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { Identification, Identifier } from '../core/identifier.ts';
@@ -74,15 +75,16 @@ class ApiKeyIdentifier implements Identifier {
   identify(exchange: Exchange): Identification | Promise<Identification> {
     const { headers } = exchange;
     const key = headers.get(this.header);
-    headers.deleteAll(this.spellings);
+    this.dropCredential(exchange);
     if (key === undefined) return undefined;
     const verdict = this.verifier.verify(key);
     if (!isPromise(verdict)) return this.judge(exchange, key, verdict);
     return verdict.then((settled) => this.judge(exchange, key, settled));
   }
 
-  dropCredential({ headers }: Exchange): void {
-    headers.deleteAll(this.spellings);
+  dropCredential(exchange: Exchange): void {
+    exchange.headers.deleteAll(this.spellings);
+    dropTrailers(exchange, this.spellings);
   }
 
   private judge(exchange: Exchange, key: string, verdict: VerifiedApiKey | ApiKeyRefusal): Identification {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { EMPTY_BODY } from '../core/body.ts';
+import { dropTrailers } from '../core/drop-trailers.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import { HeaderList } from '../core/header-list.ts';
@@ -76,11 +77,15 @@ export class ForwardAuth implements Identifier {
   }
 
   /** What the service says about a request, nobody else may. */
-  dropCredential({ headers }: Exchange): void {
+  dropCredential(exchange: Exchange): void {
     if (this.owned.size === 0) return;
-    const names = new Set<string>();
-    for (const [name] of headers) if (this.owned.has(folded(name))) names.add(name);
-    for (const name of names) headers.delete(name);
+    exchange.headers.deleteAll(this);
+    dropTrailers(exchange, this);
+  }
+
+  /** Tells whether the field name at `start…end` of `text` is one that only the service may write. */
+  hasAt(text: string, start: number, end: number): boolean {
+    return this.owned.has(folded(text.slice(start, end)));
   }
 
   private async ask(exchange: Exchange, key: string | undefined): Promise<Identification> {

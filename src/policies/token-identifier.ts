@@ -93,7 +93,7 @@ export class TokenIdentifier implements Identifier {
   }
 
   identify(exchange: Exchange): Identification | Promise<Identification> {
-    this.place.removeLookalikes(exchange.headers);
+    this.place.removeLookalikes(exchange);
     const token = this.place.find(exchange.headers);
     if (token === undefined) return undefined;
     if (typeof token !== 'string') return this.failure(token.fault, 'invalid_request');
@@ -110,9 +110,9 @@ export class TokenIdentifier implements Identifier {
     return outcome.then((settled) => this.settle(exchange, settled));
   }
 
-  dropCredential({ headers }: Exchange): void {
-    this.place.remove(headers);
-    this.place.removeLookalikes(headers);
+  dropCredential(exchange: Exchange): void {
+    this.place.remove(exchange.headers);
+    this.place.removeLookalikes(exchange);
   }
 
   private chooseService(token: string): AuthService | undefined {

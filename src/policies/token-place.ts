@@ -1,3 +1,5 @@
+import { dropTrailers } from '../core/drop-trailers.ts';
+import type { Exchange } from '../core/exchange.ts';
 import type { HeaderList } from '../core/header-list.ts';
 import { LookalikeNames } from '../core/lookalike-names.ts';
 
@@ -23,7 +25,8 @@ export class TokenPlace {
   readonly header: string | undefined;
   private readonly cookie: string | undefined;
   private readonly isBearer: boolean;
-  private readonly lookalikes: LookalikeNames | undefined;
+  private readonly lookalikes: LookalikeNames | undefined = undefined;
+  private readonly inTrailers: LookalikeNames | undefined = undefined;
 
   constructor({
     header,
@@ -32,8 +35,10 @@ export class TokenPlace {
     this.header = header?.toLowerCase();
     this.cookie = cookie;
     this.isBearer = this.header === 'authorization';
-    const hasSigns = this.header !== undefined && /[^0-9a-z]/.test(this.header);
-    this.lookalikes = hasSigns ? new LookalikeNames(this.header as string, false) : undefined;
+    // `Authorization` has no other spelling, and never stands in trailers.
+    if (this.header === undefined || this.isBearer) return;
+    this.lookalikes = new LookalikeNames(this.header, false);
+    this.inTrailers = new LookalikeNames(this.header, true);
   }
 
   /** Finds what is presented. `findFault` still has to look at it, unless it is known. */
@@ -56,8 +61,9 @@ export class TokenPlace {
   }
 
   /** Drops what the upstream could take for the token, though nobody looks at it here. */
-  removeLookalikes(headers: HeaderList): void {
-    if (this.lookalikes !== undefined) headers.deleteAll(this.lookalikes);
+  removeLookalikes(exchange: Exchange): void {
+    if (this.lookalikes !== undefined) exchange.headers.deleteAll(this.lookalikes);
+    if (this.inTrailers !== undefined) dropTrailers(exchange, this.inTrailers);
   }
 
   /** Takes the token out of the request, wherever it stands. */

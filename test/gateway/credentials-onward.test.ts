@@ -9,6 +9,8 @@ import { stubExchange } from '../core/stub-exchange.ts';
 import { SECRET as SIGNING_SECRET, signRequest } from '../policies/sign-request.ts';
 import {
   ADMIN_TOKEN,
+  rawRequest,
+  readAll,
   startGateway,
   startTarget,
   type TestGateway,
@@ -173,6 +175,53 @@ describe('what the upstream gets of credentials', () => {
     ['nothing of a key where nobody has to have one', 'optional', () => ({ 'x-api-key': key }), () => ({})],
   ])('is %s', async (_, list, headers, expected) => {
     expect(await seenBy(list, headers())).toEqual(expected());
+  });
+});
+
+describe('what stands behind a body', () => {
+  const trailers = [
+    'x-token: forged',
+    'X_Token: forged',
+    'x-partner-key: forged',
+    'X.Role: admin',
+    'x-sum: 7',
+  ];
+  const body = `1\r\nx\r\n0\r\n${trailers.join('\r\n')}\r\n\r\n`;
+
+  async function trailersBy(policy: unknown, field: string, answer?: TestTarget): Promise<readonly string[]> {
+    const own = await startTarget(async (request, response) => {
+      await readAll(request);
+      response.end();
+    });
+    const { port } = await startGateway({
+      authServices: { main: { secret: SECRET, audience: 'orders' } },
+      upstreams: {
+        service: { targets: [own.url] },
+        ...(answer && { auth: { targets: [answer.url] } }),
+      },
+      routes: [{ id: 'all', path: '/*', upstream: 'service', policies: [policy] as never }],
+    });
+    const head = `POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n${field}\r\n\r\n`;
+    expect(await rawRequest(port, head + body)).toMatch(/^HTTP\/1\.1 200 /);
+    return (await own.request(0)).rawTrailers.filter((_, i) => i % 2 === 0);
+  }
+
+  it('is no token for which one in a header has been verified', async () => {
+    const jwt = { jwt: { from: { header: 'x-token' } } };
+    expect(await trailersBy(jwt, `X-Token: ${token}`)).toEqual(['x-partner-key', 'X.Role', 'x-sum']);
+  });
+
+  it('is no key', async () => {
+    const keys = { 'api-key': { header: 'x-partner-key', optional: true } };
+    expect(await trailersBy(keys, 'X: y')).toEqual(['x-token', 'X_Token', 'X.Role', 'x-sum']);
+  });
+
+  it('is nothing that only another service may say', async () => {
+    const auth = await startTarget(
+      (_, response) => void response.writeHead(200, { 'x-role': 'reader' }).end(),
+    );
+    const asking = { 'forward-auth': { upstream: 'auth', requestHeaders: [], responseHeaders: ['x-role'] } };
+    expect(await trailersBy(asking, 'X: y', auth)).toEqual(['x-token', 'X_Token', 'x-partner-key', 'x-sum']);
   });
 });
 
