@@ -3,6 +3,7 @@ import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
+import { loadSqlite } from '../core/load-sqlite.ts';
 import {
   type FoundKey,
   type KeyChanges,
@@ -11,7 +12,6 @@ import {
   KeyStoreRefusal,
   type StoredKey,
 } from './key-store.ts';
-import { loadSqlite } from './load-sqlite.ts';
 
 /** How the tables are laid out. A gateway refuses a file of a later layout than it knows. */
 const LAYOUT = 1;

@@ -1,6 +1,7 @@
 import { chmod, mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { loadSqlite } from '../core/load-sqlite.ts';
 
 /** A counter that outlives the process. */
 export interface LastingCounter {
@@ -40,7 +41,7 @@ const UPSERT = `
 
 /** Opens the journal in `folder`, which is made if need be. Rejects where that cannot be. */
 export async function openQuotaJournal(folder: string): Promise<QuotaJournal> {
-  const { DatabaseSync: Database } = await import('node:sqlite');
+  const { DatabaseSync: Database } = await loadSqlite();
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const file = path.join(folder, FILE);
   // It says who asks how much. SQLite gives its own files beside it the rights of this one.
