@@ -154,6 +154,19 @@ describe('the cost in a header of the answer', () => {
   });
 });
 
+it('is one unit where the limit only observes, and the upstream may compress its answer', async () => {
+  const options = { ...TOKENS, limit: 2, id: 'trial', observe: true };
+  const { ask, counts } = limitPipeline([[rateLimit, options]]);
+  const text = '{"usage":{"total_tokens":500}}';
+  for (let i = 0; i < 3; i++) {
+    const exchange = exchangeOf({}, [['Accept-Encoding', 'gzip']]);
+    expect(await ask(exchange, JSON_HEAD(), pieces(text, 7))).toMatchObject({ status: 200, text });
+    expect(exchange.headers.get('accept-encoding')).toBe('gzip');
+  }
+  expect(counts.get('gateway_policy_decisions_total orders trial observe allow')).toBe(2);
+  expect(counts.get('gateway_policy_decisions_total orders trial observe refuse')).toBe(1);
+});
+
 it('looks at no body where the cost is known beforehand', async () => {
   const { pipeline } = limitPipeline([[rateLimit, { limit: 5, window: '1m' }]]);
   const exchange = stubExchange();
