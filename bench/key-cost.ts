@@ -33,7 +33,13 @@ const store = await openSqliteKeyStore(path.join(folder, 'api-keys.db'), hasher.
 const verifier = new KeyVerifier({ store, hasher, clock: systemClock, log });
 await verifier.poll();
 
-const off = compilePipeline([], { route: 'orders', log, metrics, budget: new BufferBudget() });
+const off = compilePipeline([], {
+  route: 'orders',
+  log,
+  metrics,
+  clock: systemClock,
+  budget: new BufferBudget(),
+});
 const on = await makePipeline();
 const administration = createAdministration({ store, hasher, clock: systemClock, environment: 'live' });
 const keys: string[] = [];
@@ -69,7 +75,13 @@ async function makePipeline(): Promise<Pipeline> {
     apiKeys: { open: async () => verifier },
   });
   const entries = [{ policy: apiKey, id: apiKey.name, observe: false, instance }];
-  return compilePipeline(entries, { route: 'orders', log, metrics, budget: new BufferBudget() });
+  return compilePipeline(entries, {
+    route: 'orders',
+    log,
+    metrics,
+    clock: systemClock,
+    budget: new BufferBudget(),
+  });
 }
 
 function microsecondsPerRequest(pipeline: Pipeline): number {

@@ -74,7 +74,13 @@ function pipelineOf(...uses: readonly (readonly [policy: Policy, options: object
     observe: false,
     instance: policy.create(policy.options.parse(options), services) as PolicyInstance,
   }));
-  const context = { route: 'orders', log, metrics: services.metrics, budget: new BufferBudget() };
+  const context = {
+    route: 'orders',
+    log,
+    clock: systemClock,
+    metrics: services.metrics,
+    budget: new BufferBudget(),
+  };
   return compilePipeline(mergePolicies(entries, []), context);
 }
 

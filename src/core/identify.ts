@@ -9,6 +9,7 @@ import type { Reply } from './message.ts';
 import { definePolicy, type Policy, type PolicyInstance, type RequestOutcome } from './policy.ts';
 import { isReply } from './reply.ts';
 import type { Counter, Services } from './services.ts';
+import { withinTime } from './within-time.ts';
 
 /** Declares a policy that identifies, by the way in which it does. */
 export function defineIdentifyingPolicy<Schema extends z.ZodType>(
@@ -26,6 +27,7 @@ export function defineIdentifyingPolicy<Schema extends z.ZodType>(
     ...policy,
     refuses: true,
     access: 'identifies',
+    maxWaitMs: 0,
     createIdentifier,
     create(options, services) {
       const made = createIdentifier(options, services);
@@ -99,25 +101,12 @@ export function identifyInTime(
   clock: Clock,
 ): Identification | Promise<Identification> {
   const outcome = identifier.identify(exchange);
-  return isPromise(outcome) && identifier.hasOwnDeadlines !== true ? inTime(outcome, clock) : outcome;
+  if (!isPromise(outcome) || identifier.hasOwnDeadlines === true) return outcome;
+  return withinTime<Identification>(outcome, DEADLINE_MS, clock, denyLate);
 }
 
-/** What is not settled in time denies. What comes of it later is nobody's. */
-function inTime(pending: PromiseLike<Identification>, clock: Clock): Promise<Identification> {
-  return new Promise((resolve, reject) => {
-    const timedOut = () => resolve(new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'timeout' }));
-    const cancel = clock.after(DEADLINE_MS, timedOut);
-    pending.then(
-      (outcome) => {
-        cancel();
-        resolve(outcome);
-      },
-      (error: unknown) => {
-        cancel();
-        reject(error);
-      },
-    );
-  });
+function denyLate(): GatewayError {
+  return new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'timeout' });
 }
 
 /** Code of one's own may give anything, and whatever is no identity must not pass for one. */

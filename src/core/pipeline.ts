@@ -7,10 +7,9 @@ import { isPromise } from './is-promise.ts';
 import { joinNeighbours } from './join-neighbours.ts';
 import type { Reply, ResponseHead } from './message.ts';
 import type { PolicyInstance } from './policy.ts';
-import { failureOf, type PipelineEntry, PolicyStep } from './policy-step.ts';
+import { failureOf, type PipelineEntry, PolicyStep, type StepContext } from './policy-step.ts';
 import { problemReply } from './problem.ts';
 import { type Answer, answerFrom } from './reply.ts';
-import type { Log, Metrics } from './services.ts';
 
 /** What comes of the request moment: an answer, a failure to be answered, or nothing, so that the upstream is asked. */
 export type RequestResult = Reply | GatewayError | undefined;
@@ -22,11 +21,7 @@ export interface BodyHolder {
 }
 
 /** What a pipeline is compiled with. */
-export interface PipelineContext {
-  /** The route's id, for metrics. */
-  readonly route: string;
-  readonly log: Log;
-  readonly metrics: Metrics;
+export interface PipelineContext extends StepContext {
   /** Shared by all pipelines of the process. */
   readonly budget: BufferBudget;
 }
@@ -37,7 +32,7 @@ export function compilePipeline(entries: readonly PipelineEntry[], context: Pipe
   const steps = joinNeighbours(entries).map((entry, i) => {
     // All `first` policies begin together, so that each of them sees every answer.
     const rank = Math.max(i + 1, firsts);
-    return new PolicyStep(entry, rank, context.route, context.log, context.metrics);
+    return new PolicyStep(entry, rank, context);
   });
   return new Pipeline(steps, firsts, context.budget);
 }
@@ -118,7 +113,7 @@ export class Pipeline {
     for (const step of this.requestSteps) {
       if (step.access !== access) continue;
       const outcome = step.isObserved ? observeRequest(step, exchange) : attemptRequest(step, exchange);
-      const result = step.judge(exchange, isPromise(outcome) ? await settled(outcome) : outcome);
+      const result = step.judge(exchange, isPromise(outcome) ? await step.settle(outcome) : outcome);
       if (result !== undefined) return result;
     }
     return undefined;
@@ -147,9 +142,10 @@ export class Pipeline {
   }
 
   private async requestAfter(i: number, exchange: Exchange, pending: PromiseLike<unknown>) {
-    const outcome = await settled(pending);
+    const step = this.requestSteps[i] as PolicyStep;
+    const outcome = await step.settle(pending);
     if (isFinished(exchange)) return new GatewayError('GW_CLIENT_CLOSED');
-    const result = (this.requestSteps[i] as PolicyStep).judge(exchange, outcome);
+    const result = step.judge(exchange, outcome);
     return result ?? this.requestFrom(i + 1, exchange);
   }
 
@@ -191,9 +187,9 @@ export class Pipeline {
     body: BodySource | undefined,
     pending: PromiseLike<unknown>,
   ) {
-    const outcome = await settled(pending);
-    if (isFinished(exchange)) return body;
     const step = this.responseSteps[i] as PolicyStep;
+    const outcome = await step.settle(pending);
+    if (isFinished(exchange)) return body;
     const next = outcome === undefined ? body : applyOutcome(step, exchange, head, holder, body, outcome);
     return this.responseFrom(i - 1, exchange, head, holder, next);
   }
@@ -224,7 +220,7 @@ function observeRequest(step: PolicyStep, exchange: Exchange): unknown {
     exchange.body = body;
     return outcome;
   }
-  return settled(outcome).then((result) => {
+  return step.settle(outcome).then((result) => {
     exchange.body = body;
     return result;
   });
@@ -293,13 +289,4 @@ function isBodiless(exchange: Exchange, { status }: ResponseHead): boolean {
 
 function isFinished(exchange: Exchange): boolean {
   return exchange.policiesRun < 0;
-}
-
-/** Waits for a policy, a rejection being a value. */
-async function settled(pending: PromiseLike<unknown>): Promise<unknown> {
-  try {
-    return await pending;
-  } catch (error) {
-    return failureOf(error);
-  }
 }

@@ -1,3 +1,4 @@
+import type { Clock } from './clock.ts';
 import { GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { PolicyUse } from './merge-policies.ts';
@@ -6,15 +7,25 @@ import type { Policy, PolicyInstance } from './policy.ts';
 import { PolicyDecisions } from './policy-decisions.ts';
 import { isReply } from './reply.ts';
 import type { Log, Metrics } from './services.ts';
+import { withinTime } from './within-time.ts';
 
 /** One use of a policy on one route, made and ready. The instance may serve several routes. */
 export interface PipelineEntry extends PolicyUse {
-  readonly policy: Pick<Policy, 'name' | 'combination' | 'position' | 'access' | 'refuses'>;
+  readonly policy: Pick<Policy, 'name' | 'combination' | 'position' | 'access' | 'refuses' | 'maxWaitMs'>;
   /** The entry's `id`, or the policy's name. */
   readonly id: string;
   /** Decide, log and count, but let pass. */
   readonly observe: boolean;
   readonly instance: PolicyInstance;
+}
+
+/** What a step is made with. */
+export interface StepContext {
+  /** The route's id, for metrics. */
+  readonly route: string;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
 }
 
 /** An entry at its place in a pipeline, with what judges its outcomes. */
@@ -27,20 +38,36 @@ export class PolicyStep {
   readonly access: Policy['access'];
   readonly readsBody: boolean;
   readonly decisions: PolicyDecisions;
+  private readonly maxWaitMs: number;
+  private readonly clock: Clock;
   private readonly id: string;
   private readonly log: Log;
 
-  constructor(entry: PipelineEntry, rank: number, route: string, log: Log, metrics: Metrics) {
+  constructor(entry: PipelineEntry, rank: number, { route, log, metrics, clock }: StepContext) {
     this.instance = entry.instance;
     this.rank = rank;
     this.isObserved = entry.observe;
     this.refuses = entry.policy.refuses;
     this.access = entry.policy.access;
     this.readsBody = entry.instance.requestBody !== undefined;
+    this.maxWaitMs = entry.policy.maxWaitMs;
+    this.clock = clock;
     this.id = entry.id;
     this.log = log;
     const mode = entry.observe ? 'observe' : 'enforce';
     this.decisions = new PolicyDecisions(metrics, { route, policy: entry.id, mode });
+  }
+
+  /** Waits for a moment of the policy that takes a while. A rejection is a value, and so is that it takes too long. */
+  async settle(pending: PromiseLike<unknown>): Promise<unknown> {
+    try {
+      if (this.maxWaitMs === 0) return await pending;
+      return await withinTime(pending, this.maxWaitMs, this.clock, () =>
+        failureOf(new Error('took too long')),
+      );
+    } catch (error) {
+      return failureOf(error);
+    }
   }
 
   /** Counts what the policy decided and returns the answer that comes of it. Whatever is no outcome is a failure. */

@@ -31,6 +31,11 @@ export interface Policy<Schema extends z.ZodType = z.ZodType> {
   /** Whether the policy may refuse a request, and so may run with `observe: true`. */
   readonly refuses: boolean;
   /**
+   * How long `onRequest` and `onResponse` may each take, in milliseconds; then the policy has failed. 0 where it has
+   * bounds of its own. Default: 30 seconds.
+   */
+  readonly maxWaitMs: number;
+  /**
    * What it has to do with who is calling: it finds that out, or decides by it. Neither can be merely observed, and of
    * those that identify a route has at most one.
    */
@@ -91,6 +96,8 @@ export interface PolicyNeighbour {
   readonly isObserved: boolean;
 }
 
+const MAX_WAIT_MS = 30_000;
+
 /** Declares a policy, with the types of its options taken from its schema. */
 export function definePolicy<Schema extends z.ZodType>(
   policy: Pick<Policy<Schema>, 'name' | 'options' | 'create'> & Partial<Policy<Schema>>,
@@ -100,6 +107,7 @@ export function definePolicy<Schema extends z.ZodType>(
     combination: 'stack',
     position: 'as-written',
     refuses: false,
+    maxWaitMs: MAX_WAIT_MS,
     access: 'none',
     ...policy,
   };

@@ -26,6 +26,7 @@ export const concurrency = definePolicy({
     maxWait: duration().prefault('1s').describe('How long they may wait.'),
   }),
   refuses: true,
+  maxWaitMs: 0,
   create({ limit, key, maxQueued, maxWait }, services, place) {
     const settings = { limit, maxQueued, maxWaitMs: maxWait };
     const keyOf = key === undefined ? () => '' : compileLimitKey(key);

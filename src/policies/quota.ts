@@ -65,6 +65,7 @@ export const quota = definePolicy({
   summary: 'Gives each client so many units a day, week or month; more is answered 429.',
   options,
   refuses: true,
+  maxWaitMs: 0,
   create(written, services, place) {
     const name = nameLimit(NAME, place);
     const calendar = new Calendar(written.period, written.timeZone);

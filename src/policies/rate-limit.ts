@@ -96,6 +96,7 @@ export const rateLimit = definePolicy({
   summary: 'Limits how often a client may ask; more is answered 429.',
   options,
   refuses: true,
+  maxWaitMs: 0,
   create(written, services, place) {
     const name = nameLimit(NAME, place);
     const apply = (own: OwnLimit): AppliedLimit => applyRule(name, ruleOf(written, own));

@@ -183,7 +183,7 @@ class SnapshotBuilder {
   }
 
   finishRoute(id: string, path: string, entries: readonly PipelineEntry[], action: RouteAction): Route {
-    const { log, metrics, budget } = this.context;
+    const { log, metrics, budget, clock } = this.context;
     const recorder = this.config.metrics ? metrics.route(id) : undefined;
     if (recorder !== undefined) this.closers.push(() => recorder.release());
     const pipeline: Pipeline = compilePipeline(mergePolicies(entries, []), {
@@ -191,6 +191,7 @@ class SnapshotBuilder {
       log,
       metrics,
       budget,
+      clock,
     });
     const answersPreflights = entries.some(({ policy }) => policy.name === 'cors');
     return Object.freeze({ id, path, pipeline, recorder, action, answersPreflights });

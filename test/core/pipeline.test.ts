@@ -48,6 +48,37 @@ const wrap = (left: string, right: string) => (source: BodySource) =>
     })(),
   );
 
+describe('a policy that hangs', () => {
+  const forever = new Promise<undefined>(() => {});
+  const hanging = { onRequest: () => forever, onResponse: () => forever };
+
+  test('has failed after its time, when asked about a request', async () => {
+    const { pipeline, lines } = stubPipeline([entry(hanging, { name: 'acme/slow', maxWaitMs: 10 })]);
+    expect(await pipeline.runRequest(stubExchange())).toMatchObject({ code: 'GW_POLICY_FAILED' });
+    expect(lines).toMatchObject([{ level: 'error', message: 'policy failed' }]);
+  });
+
+  test('has failed after its time, when asked about an answer', async () => {
+    const { onResponse } = hanging;
+    const { pipeline } = stubPipeline([entry({ onResponse }, { maxWaitMs: 10 })]);
+    const exchange = stubExchange();
+    expect(pipeline.runRequest(exchange)).toBeUndefined();
+    const head = upstreamHead();
+    await pipeline.runResponse(exchange, head, { openBody: () => bodyFrom('secret') });
+    expect(head.status).toBe(500);
+  });
+
+  test('is not in the way of one that only takes a while', async () => {
+    const slow = { onRequest: () => Promise.resolve({ status: 204 }) };
+    const { pipeline } = stubPipeline([entry(slow, { maxWaitMs: 60_000 })]);
+    expect(await pipeline.runRequest(stubExchange())).toMatchObject({ status: 204 });
+  });
+
+  test('has half a minute if it does not say otherwise', () => {
+    expect(entry({}).policy.maxWaitMs).toBe(30_000);
+  });
+});
+
 describe('the order of a pipeline', () => {
   test('requests run as listed, responses in reverse, finishes once each', () => {
     const trail: string[] = [];
