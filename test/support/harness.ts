@@ -11,9 +11,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, TestRunner } from 'vitest';
 import type { GatewayInput } from '../../src/config/schema.ts';
+import type { Clock } from '../../src/core/clock.ts';
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
 import { MemoryDestination } from '../observability/memory-destination.ts';
-import type { StubClock } from '../observability/stub-clock.ts';
 import { makeCertificates } from './certificates.ts';
 import { LOOPBACK } from './loopback.ts';
 import { SPEAKS_TLS } from './raw-client.ts';
@@ -73,7 +73,7 @@ export interface TestGatewayOptions {
   /** Files beside the configuration: from the name to the content. */
   readonly files?: Readonly<Record<string, string>>;
   /** Time for the gateway, which then passes only as the test says. Default: the machine's. */
-  readonly clock?: StubClock;
+  readonly clock?: Clock & { advance(ms: number): void };
 }
 
 export const ADMIN_TOKEN = 'test-admin-token';

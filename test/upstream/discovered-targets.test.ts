@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { createGateway } from '../../src/gateway/gateway.ts';
 import { MemoryDestination } from '../observability/memory-destination.ts';
@@ -25,12 +26,18 @@ async function targetsOf({ gateway }: TestGateway): Promise<string[]> {
 
 it('requests go to the targets that are found, and to others when these change', async () => {
   const [first, second] = [await startTarget(), await startTarget()];
-  const gateway = await startGateway(CONFIG, { files: { 'targets.json': listOf(first) } });
+  // The time that a start waits for targets is never over.
+  const clock = new ManualClock();
+  const gateway = await startGateway(CONFIG, { files: { 'targets.json': listOf(first) }, clock });
   expect((await fetch(gateway.url)).status).toBe(200);
   expect(first.requests).toHaveLength(1);
   await writeFile(join(gateway.folder, 'targets.json'), listOf(second));
-  while (!(await targetsOf(gateway)).includes(`${LOOPBACK}:${second.port}`))
-    await new Promise((resolve) => setImmediate(resolve));
+  await until(async () => {
+    // Slowly, so that no idle connection is closed before the file has been read.
+    await wait(5);
+    clock.advance(20);
+    return (await targetsOf(gateway)).includes(`${LOOPBACK}:${second.port}`);
+  });
   expect((await fetch(gateway.url)).status).toBe(200);
   expect(second.requests).toHaveLength(1);
   const metrics = await metricsOf(gateway.adminPort);
@@ -70,7 +77,8 @@ it('a process in which nothing but a discovery is awaited does not end', async (
 
 it('a reload goes on with the targets that are known', async () => {
   const target = await startTarget();
-  const gateway = await startGateway(CONFIG, { files: { 'targets.json': listOf(target) } });
+  const clock = new ManualClock();
+  const gateway = await startGateway(CONFIG, { files: { 'targets.json': listOf(target) }, clock });
   await gateway.rewrite({ ...CONFIG, forwarded: true });
   expect(await gateway.gateway.reload()).toMatchObject({ ok: true });
   expect((await fetch(gateway.url)).status).toBe(200);
