@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type KeySettings, type KeysAction, runKeys } from '../../src/cli/run-keys.ts';
+import { StubClock } from '../observability/stub-clock.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import { startGateway, type TestConfig, type TestGateway } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
@@ -66,17 +67,16 @@ function configFile(config: object = ROUTES): string {
 
 describe('sallyport keys beside a running gateway', () => {
   it('makes a key that is good at once, and takes it back within a second', async () => {
-    const gateway = await startGateway(ROUTES);
+    const clock = new StubClock();
+    const gateway = await startGateway(ROUTES, { clock });
     const made = await sallyport(gateway.configFile, 'keys', 'create', '--owner', 'acme', '--json');
     expect(made).toMatchObject({ status: 0, stderr: '' });
     const { id, key } = JSON.parse(made.stdout);
     expect(await ask(gateway, key)).toBe(200);
     const { status } = await sallyport(gateway.configFile, 'keys', 'delete', id);
-    const deletedAt = performance.now();
     expect(status).toBe(0);
+    clock.advance(1000);
     await until(async () => (await ask(gateway, key)) === 401);
-    // Ten times what is promised: a machine that is busy with other tests has pauses of its own.
-    expect(performance.now() - deletedAt).toBeLessThan(10_000);
   });
 
   it('rotates, disables, enables and expires it', async () => {
