@@ -17,6 +17,7 @@ export {
   iterateBody,
   readBody,
 } from './core/body.ts';
+export type { Clock } from './core/clock.ts';
 export { FAILURES, type FailureCode, GatewayError } from './core/errors.ts';
 export type { Exchange } from './core/exchange.ts';
 export { HeaderList } from './core/header-list.ts';
