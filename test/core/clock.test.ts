@@ -1,18 +1,24 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
-import { LOOPBACK } from '../support/loopback.ts';
 
+/** Two ends between which bytes are as soon as they are written, which those of TCP need not be. */
 async function openPair(): Promise<{ near: Socket; far: Socket }> {
-  const server = createServer().listen(0, LOOPBACK);
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-clock-'));
+  const path = join(folder, 'socket');
+  const server = createServer().listen(path);
   await once(server, 'listening');
-  const near = connect((server.address() as AddressInfo).port, LOOPBACK);
+  const near = connect(path);
   const [far] = (await once(server, 'connection')) as [Socket];
   onTestFinished(() => {
     near.destroy();
     far.destroy();
     server.close();
+    rmSync(folder, { recursive: true, force: true });
   });
   return { near, far };
 }
