@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import { LongWork } from '../core/long-work.ts';
 import {
   type Condition,
   type ConditionInput,
@@ -177,21 +177,12 @@ class Search<T> implements Walk<Candidate<T>>, ConditionInput {
   }
 }
 
-export interface CompileOptions {
-  /** How many routes are added before the event loop gets a turn. A route counts once for each of its hosts. */
-  readonly pauseEvery?: number;
-}
-
 /** Builds a router in slices, so that other work goes on meanwhile. Rejects with `TypeError` for an impossible path. */
-export async function compileRouter<T>(
-  entries: Iterable<RouterEntry<T>>,
-  options: CompileOptions = {},
-): Promise<Router<T>> {
-  const { pauseEvery = 200 } = options;
+export async function compileRouter<T>(entries: Iterable<RouterEntry<T>>): Promise<Router<T>> {
   const hosts: Hosts<T> = new HostTable();
-  let added = 0;
+  const work = new LongWork();
   for (const _ of addEntries(hosts, entries)) {
-    if (++added % pauseEvery === 0) await setImmediate();
+    if (work.isDue) await work.rest();
   }
   return new Router(hosts);
 }

@@ -1,9 +1,9 @@
-import { setImmediate } from 'node:timers/promises';
 import type { InternalTokens } from '../auth/internal-tokens.ts';
 import type { GatewayConfig, PolicyEntry, RouteConfig } from '../config/schema.ts';
 import type { AuthService } from '../core/auth-service.ts';
 import { bufferBodyOnDemand } from '../core/buffer-request-body.ts';
 import { isPromise } from '../core/is-promise.ts';
+import { LongWork } from '../core/long-work.ts';
 import { mergePolicies } from '../core/merge-policies.ts';
 import type { Reply } from '../core/message.ts';
 import { closePolicies, compilePipeline, type Pipeline } from '../core/pipeline.ts';
@@ -50,9 +50,6 @@ export interface Snapshot {
   /** Frees what the Snapshot holds once its last exchange ended. Resolves then. */
   retire(): Promise<void>;
 }
-
-/** How long building may keep the event loop before requests get a turn. */
-const SLICE_MS = 4;
 
 /**
  * Builds a Snapshot beside whatever runs.
@@ -154,18 +151,14 @@ class SnapshotBuilder {
   }
 
   async createRoutes(shared: readonly PipelineEntry[], parts: RouteParts): Promise<Route[]> {
-    const { clock } = this.context;
     const routes: Route[] = [];
-    let sliceStart = clock.monotonic();
+    const work = new LongWork();
     for (const route of this.config.routes) {
       const own = route.policies.length === 0 ? [] : await this.createEntries(route.policies, route.id);
       const isAsShared = own.length === 0 && !route.public;
       const entries = isAsShared ? shared : mergePolicies(shared, own, route.public);
       routes.push(this.createRoute(route, entries, parts));
-      if (clock.monotonic() - sliceStart > SLICE_MS) {
-        await setImmediate();
-        sliceStart = clock.monotonic();
-      }
+      if (work.isDue) await work.rest();
     }
     return routes;
   }
@@ -337,6 +330,7 @@ class RunningSnapshot implements Snapshot {
 
 /** Closes in slices what may be many thousands of things; one that fails does not keep the others. */
 async function closeAll(closers: readonly (() => void | Promise<void>)[]): Promise<void> {
+  const work = new LongWork();
   for (let i = 0; i < closers.length; i++) {
     try {
       const closing = closers[i]?.();
@@ -344,6 +338,6 @@ async function closeAll(closers: readonly (() => void | Promise<void>)[]): Promi
     } catch {
       // A policy that cannot close must not keep connections and series of the others alive.
     }
-    if (i % 500 === 499) await setImmediate();
+    if (work.isDue) await work.rest();
   }
 }
