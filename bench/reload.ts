@@ -68,7 +68,7 @@ const startedAt = performance.now();
 for (let i = 1; i <= WARM_UP_RELOADS + reloads; i++) {
   await reloadOnce(i);
   if (i === WARM_UP_RELOADS) monitor.take();
-  if (i >= WARM_UP_RELOADS && (i - WARM_UP_RELOADS) % Math.ceil(reloads / 10) === 0) takeHeap();
+  if (i >= WARM_UP_RELOADS && (i - WARM_UP_RELOADS) % Math.ceil(reloads / 10) === 0) await takeHeap();
 }
 const seconds = (performance.now() - startedAt) / 1000;
 monitor.stop();
@@ -104,8 +104,9 @@ async function reloadOnce(i: number): Promise<void> {
   if (!outcome.ok) problems.push(...outcome.problems);
 }
 
-/** The collection stops the loop itself, so it does not count. */
-function takeHeap(): void {
+/** The collection stops the loop itself, so it does not count. What the reload before left is taken down by then. */
+async function takeHeap(): Promise<void> {
+  await wait(1000);
   monitor.stop();
   collectGarbage();
   heaps.push(process.memoryUsage().heapUsed / 2 ** 20);
