@@ -42,12 +42,8 @@ const configFile = path.join(workplace, 'sallyport.json');
 const variants = ['a', 'b'].map((name) => writeInto(workplace, `variant-${name}`, configText(name)));
 await copyFile(variants[0] as string, configFile);
 
-const entry = (module: string): string => `../dist/${module}.js`;
-const { createGateway } = (await import(entry('index'))) as typeof import('../src/index.ts');
-const newSpace = entry('gateway/new-space');
-const { keepNewSpaceSmall } = (await import(newSpace)) as typeof import('../src/gateway/new-space.ts');
-// As the command line does.
-keepNewSpaceSmall();
+const entry = '../dist/index.js';
+const { createGateway } = (await import(entry)) as typeof import('../src/index.ts');
 const gateway = await createGateway({ configFile, logLevel: 'warn', watch: false });
 await gateway.start();
 

@@ -68,11 +68,7 @@ async function start({ config, workers: written }: StartOptions): Promise<void> 
   const configFile = await findConfig(config);
   if (configFile === undefined) return;
   try {
-    const [{ createRunner }, { keepNewSpaceSmall }] = await Promise.all([
-      import('./supervisor/create-runner.ts'),
-      import('./gateway/new-space.ts'),
-    ]);
-    keepNewSpaceSmall();
+    const { createRunner } = await import('./supervisor/create-runner.ts');
     const runner = await createRunner({ configFile, env: process.env, workers });
     wireSignals(runner);
     await runner.start();

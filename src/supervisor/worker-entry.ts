@@ -1,7 +1,5 @@
-import { keepNewSpaceSmall } from '../gateway/new-space.ts';
 import { runWorker } from './worker.ts';
 
 // The entry point of a worker: the one module here that works when it is run.
 
-keepNewSpaceSmall();
 runWorker();
