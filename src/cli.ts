@@ -68,6 +68,8 @@ async function start({ config, workers: written }: StartOptions): Promise<void> 
   const configFile = await findConfig(config);
   if (configFile === undefined) return;
   try {
+    const { allocateYoung } = await import('./gateway/allocate-young.ts');
+    allocateYoung();
     const { createRunner } = await import('./supervisor/create-runner.ts');
     const runner = await createRunner({ configFile, env: process.env, workers });
     wireSignals(runner);
