@@ -54,9 +54,9 @@ export class Pipeline {
   private readonly budget: BufferBudget;
 
   constructor(steps: readonly PolicyStep[], firsts: number, budget: BufferBudget) {
-    this.requestSteps = steps.filter(({ instance, readsBody }) => readsBody || instance.onRequest);
-    this.responseSteps = steps.filter(({ instance }) => instance.onResponse);
-    this.finishSteps = steps.filter(({ instance }) => instance.onFinish);
+    this.requestSteps = stepsWith(steps, ({ instance, readsBody }) => readsBody || instance.onRequest);
+    this.responseSteps = stepsWith(steps, ({ instance }) => instance.onResponse);
+    this.finishSteps = stepsWith(steps, ({ instance }) => instance.onFinish);
     this.firsts = firsts;
     this.allRun = steps.length;
     this.budget = budget;
@@ -193,6 +193,15 @@ export class Pipeline {
     const next = outcome === undefined ? body : applyOutcome(step, exchange, head, holder, body, outcome);
     return this.responseFrom(i - 1, exchange, head, holder, next);
   }
+}
+
+const NO_STEPS: readonly PolicyStep[] = [];
+
+/** Gives the steps that have a moment. There are three lists for each route, so they share, and none has room to spare. */
+function stepsWith(steps: readonly PolicyStep[], has: (step: PolicyStep) => unknown): readonly PolicyStep[] {
+  const found = steps.filter(has);
+  if (found.length === 0) return NO_STEPS;
+  return found.length === steps.length ? steps : found.slice();
 }
 
 /** Closes each instance once, though it serve several routes. Rejects with all errors when every one was tried. */

@@ -3,26 +3,24 @@ import type { Counter, Metrics } from './services.ts';
 /** What a policy said of one request. `error` is a policy that failed, which denies as well. */
 export type Verdict = 'allow' | 'refuse' | 'error';
 
-export interface DecisionLabels extends Readonly<Record<string, string>> {
-  readonly route: string;
-  readonly policy: string;
-  readonly mode: 'enforce' | 'observe';
-}
-
 /**
  * Counts the verdicts of one policy on one route as `gateway_policy_decisions_total`. A series begins with its first
  * verdict, so that thousands of routes do not make thousands of zeros.
  */
 export class PolicyDecisions {
   private readonly metrics: Metrics;
-  private readonly labels: DecisionLabels;
+  private readonly route: string;
+  private readonly policy: string;
+  private readonly mode: 'enforce' | 'observe';
   private allowed: Counter | undefined = undefined;
   private refused: Counter | undefined = undefined;
   private failed: Counter | undefined = undefined;
 
-  constructor(metrics: Metrics, labels: DecisionLabels) {
+  constructor(metrics: Metrics, route: string, policy: string, mode: 'enforce' | 'observe') {
     this.metrics = metrics;
-    this.labels = labels;
+    this.route = route;
+    this.policy = policy;
+    this.mode = mode;
   }
 
   allow(): void {
@@ -42,6 +40,7 @@ export class PolicyDecisions {
 
   private begin(verdict: Verdict): Counter {
     const help = 'Verdicts of policies by route, policy, verdict and mode.';
-    return this.metrics.counter('gateway_policy_decisions_total', help, { ...this.labels, verdict });
+    const { route, policy, mode } = this;
+    return this.metrics.counter('gateway_policy_decisions_total', help, { route, policy, mode, verdict });
   }
 }

@@ -55,7 +55,7 @@ export class PolicyStep {
     this.id = entry.id;
     this.log = log;
     const mode = entry.observe ? 'observe' : 'enforce';
-    this.decisions = new PolicyDecisions(metrics, { route, policy: entry.id, mode });
+    this.decisions = new PolicyDecisions(metrics, route, entry.id, mode);
   }
 
   /** Waits for a moment of the policy that takes a while. A rejection is a value, and so is that it takes too long. */

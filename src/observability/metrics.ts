@@ -2,7 +2,7 @@ import { Counter as ClientCounter, Gauge, Registry } from '@prometheus-io/client
 import type { FailureCode } from '../core/errors.ts';
 import type { Counter, Metrics } from '../core/services.ts';
 import { CounterFamily } from './counter-family.ts';
-import { DurationFamily } from './duration-family.ts';
+import { DurationFamily, type SeriesByVariant } from './duration-family.ts';
 import { GaugeFamily } from './gauge-family.ts';
 import { MetricNames } from './metric-names.ts';
 import { registerProcessMetrics } from './process-metrics.ts';
@@ -60,10 +60,12 @@ class PrometheusMetrics implements GatewayMetrics {
   private readonly served = new DurationFamily(
     'http_server_request_duration_seconds',
     'Time from the head of a request to the end of its answer, by route, method and status.',
+    (route, variant) => ({ route, ...variantLabels(variant) }),
   );
   private readonly sent = new DurationFamily(
     'http_client_request_duration_seconds',
     'Time from giving a request to a target until the head of its answer, by upstream, target and status.',
+    (owner, status) => ({ ...targetLabels(owner), status: String(status) }),
   );
   private readonly counters = new Map<string, CounterFamily>();
   private readonly gauges = new Map<string, GaugeFamily>();
@@ -87,19 +89,17 @@ class PrometheusMetrics implements GatewayMetrics {
     this.counter(...RELOADS, { result: 'failure' });
   }
 
+  private readonly releaseRoute = (id: string): void => {
+    if (this.served.release(id)) for (const family of this.counters.values()) family.endRoute(id);
+  };
+
   route(id: string): RouteRecorder {
-    const series = this.served.hold(id, (variant) => ({ route: id, ...variantLabels(variant) }));
-    return {
-      record: (method, status, seconds) => series.record(variantOf(method, status), seconds),
-      release: once(() => {
-        if (this.served.release(id)) for (const family of this.counters.values()) family.endRoute(id);
-      }),
-    };
+    return new HeldRoute(this.served.hold(id), id, this.releaseRoute);
   }
 
   upstreamTarget(upstream: string, target: string): TargetRecorder {
     const owner = JSON.stringify([upstream, target]);
-    const series = this.sent.hold(owner, (status) => ({ upstream, target, status: String(status) }));
+    const series = this.sent.hold(owner);
     return {
       record: (status, seconds) => series.record(knownStatus(status), seconds),
       release: once(() => void this.sent.release(owner)),
@@ -174,6 +174,33 @@ class PrometheusMetrics implements GatewayMetrics {
   close(): void {
     this.stopMeasuring();
   }
+}
+
+/** The recorder of a route, of which a configuration may have ten thousand. */
+class HeldRoute implements RouteRecorder {
+  private readonly series: SeriesByVariant;
+  private readonly id: string;
+  private giveBack: ((id: string) => void) | undefined;
+
+  constructor(series: SeriesByVariant, id: string, giveBack: (id: string) => void) {
+    this.series = series;
+    this.id = id;
+    this.giveBack = giveBack;
+  }
+
+  record(method: string, status: number, seconds: number): void {
+    this.series.record(variantOf(method, status), seconds);
+  }
+
+  release(): void {
+    this.giveBack?.(this.id);
+    this.giveBack = undefined;
+  }
+}
+
+function targetLabels(owner: string): { readonly upstream: string; readonly target: string } {
+  const [upstream, target] = JSON.parse(owner) as [string, string];
+  return { upstream, target };
 }
 
 /** Makes a function that acts on its first call only, so that who gives back twice takes nothing from others. */

@@ -15,15 +15,15 @@ export interface ConditionInput {
   readonly announced: ReadonlySet<string> | undefined;
 }
 
+const NO_CONDITIONS: readonly Condition[] = [];
+
 /** Lists conditions as pairs, header names in lower case if `isHeader`. */
 export function compileConditions(
   conditions: Readonly<Record<string, string>> | undefined,
   isHeader: boolean,
 ): readonly Condition[] {
-  return Object.entries(conditions ?? {}).map(([name, value]) => [
-    isHeader ? name.toLowerCase() : name,
-    value,
-  ]);
+  if (conditions === undefined) return NO_CONDITIONS;
+  return Object.entries(conditions).map(([name, value]) => [isHeader ? name.toLowerCase() : name, value]);
 }
 
 /** Tells whether every header condition holds. */

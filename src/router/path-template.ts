@@ -16,10 +16,13 @@ export function compileRewrite(template: string, paramNames: readonly string[]):
   const literals = pieces.filter((_, i) => i % 2 === 0).map((text) => compileLiteral(text, template));
   const slots = pieces.filter((_, i) => i % 2 === 1).map((name) => findSlot(name, paramNames, template));
   checkShape(literals, template);
-  const [first = ''] = literals;
-  if (slots.length === 0) return () => first;
+  return slots.length === 0 ? () => literals[0] : fillSlots(literals, slots);
+}
+
+/** Puts values between literals. On its own, so that it keeps alive what it needs and no more. */
+function fillSlots(literals: readonly string[], slots: readonly number[]): PathTemplate {
   return (rawParams) => {
-    let path = first;
+    let path = literals[0] as string;
     for (let i = 0; i < slots.length; i++) {
       const value = rawParams[slots[i] as number];
       if (value === undefined || value === '.' || value === '..') return undefined;

@@ -26,10 +26,11 @@ export class PathTrie<C extends Precedence> {
   add(path: RoutePath, candidate: C): void {
     let node: PathTrie<C> = this;
     for (const segment of path.segments) node = node.childFor(segment);
-    const list = (path.isPrefix ? node.prefix : node.exact) ?? [];
-    insertByPrecedence(list, candidate);
-    if (path.isPrefix) node.prefix = list;
-    else node.exact = list;
+    const list = path.isPrefix ? node.prefix : node.exact;
+    // Most paths have one route, and a list that is made with it has no room to spare.
+    if (list !== undefined) insertByPrecedence(list, candidate);
+    else if (path.isPrefix) node.prefix = [candidate];
+    else node.exact = [candidate];
   }
 
   /**

@@ -11,6 +11,7 @@ export interface RoutePath {
 }
 
 const ALL_ALLOWED: EncodedAllowances = { slash: true, backslash: true, semicolon: true, nul: true };
+const NO_NAMES: readonly string[] = [];
 const PARAM = /^:[A-Za-z_][A-Za-z0-9_-]*$/;
 
 /**
@@ -33,7 +34,8 @@ export function parseRoutePath(path: string): RoutePath {
     throw new TypeError(`path '${path}': give each parameter a name of its own`);
   }
   if (isPrefix) paramNames.push('*');
-  return { segments, isPrefix, paramNames };
+  // Copied, since a list that was pushed to has room for a dozen more, and there is one for each route.
+  return { segments, isPrefix, paramNames: paramNames.length === 0 ? NO_NAMES : paramNames.slice() };
 }
 
 /** Spells a path from the configuration as requests are spelt. Throws `TypeError` where it cannot be a path. */

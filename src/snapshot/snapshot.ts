@@ -6,12 +6,13 @@ import { isPromise } from '../core/is-promise.ts';
 import { LongWork } from '../core/long-work.ts';
 import { mergePolicies } from '../core/merge-policies.ts';
 import type { Reply } from '../core/message.ts';
-import { closePolicies, compilePipeline, type Pipeline } from '../core/pipeline.ts';
+import { closePolicies, compilePipeline } from '../core/pipeline.ts';
 import type { Policy, PolicyInstance } from '../core/policy.ts';
 import type { PipelineEntry } from '../core/policy-step.ts';
 import type { Services, UpstreamSender } from '../core/services.ts';
 import { isQuota, type LimitInstance } from '../limits/limit-instance.ts';
 import { QuotaReader } from '../limits/quota-reader.ts';
+import type { RouteRecorder } from '../observability/metrics.ts';
 import { compileRewrite, compileStripPrefix } from '../router/path-template.ts';
 import { compileRedirect } from '../router/redirect.ts';
 import { parseRoutePath } from '../router/route-path.ts';
@@ -89,7 +90,7 @@ export async function buildSnapshot(
       closers,
     );
   } catch (error) {
-    await closeAll(closers);
+    await endEach(closers, (close) => close());
     throw error;
   }
 }
@@ -104,6 +105,8 @@ class SnapshotBuilder {
   private readonly context: SnapshotContext;
   private readonly closers: (() => void | Promise<void>)[];
   private readonly byName: ReadonlyMap<string, Policy>;
+  /** Of all routes, with one closer for all. */
+  private readonly recorders: RouteRecorder[] = [];
   /** Of all lists; grows as instances are made. */
   private readonly quotas: LimitInstance[] = [];
   private services: Services;
@@ -116,6 +119,7 @@ class SnapshotBuilder {
       bufferBody: (exchange, maxBytes) => bufferBodyOnDemand(exchange, maxBytes, context.budget),
     };
     this.closers = closers;
+    closers.push(() => endEach(this.recorders, (recorder) => recorder.release()));
     this.byName = new Map(context.policies.map((policy) => [policy.name, policy]));
   }
 
@@ -178,14 +182,8 @@ class SnapshotBuilder {
   finishRoute(id: string, path: string, entries: readonly PipelineEntry[], action: RouteAction): Route {
     const { log, metrics, budget, clock } = this.context;
     const recorder = this.config.metrics ? metrics.route(id) : undefined;
-    if (recorder !== undefined) this.closers.push(() => recorder.release());
-    const pipeline: Pipeline = compilePipeline(mergePolicies(entries, []), {
-      route: id,
-      log,
-      metrics,
-      budget,
-      clock,
-    });
+    if (recorder !== undefined) this.recorders.push(recorder);
+    const pipeline = compilePipeline(mergePolicies(entries, []), { route: id, log, metrics, budget, clock });
     const answersPreflights = entries.some(({ policy }) => policy.name === 'cors');
     return Object.freeze({ id, path, pipeline, recorder, action, answersPreflights });
   }
@@ -324,17 +322,17 @@ class RunningSnapshot implements Snapshot {
 
   private async retireOnce(): Promise<void> {
     if (this.exchanges > 0) await new Promise<void>((resolve) => (this.onEmpty = resolve));
-    await closeAll(this.closers);
+    await endEach(this.closers, (close) => close());
   }
 }
 
-/** Closes in slices what may be many thousands of things; one that fails does not keep the others. */
-async function closeAll(closers: readonly (() => void | Promise<void>)[]): Promise<void> {
+/** Ends in slices what may be many thousands of things; one that fails does not keep the others. */
+async function endEach<T>(things: readonly T[], end: (thing: T) => void | Promise<void>): Promise<void> {
   const work = new LongWork();
-  for (let i = 0; i < closers.length; i++) {
+  for (const thing of things) {
     try {
-      const closing = closers[i]?.();
-      if (isPromise(closing)) await closing;
+      const ending = end(thing);
+      if (isPromise(ending)) await ending;
     } catch {
       // A policy that cannot close must not keep connections and series of the others alive.
     }

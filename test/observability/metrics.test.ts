@@ -124,8 +124,7 @@ describe('series over reloads', () => {
   it('end for a route that is gone, decisions of its policies included', async () => {
     const gone = metrics.route('gone');
     const stays = metrics.route('stays');
-    for (const route of ['gone', 'stays'])
-      new PolicyDecisions(metrics, { route, policy: 'cors', mode: 'enforce' }).allow();
+    for (const route of ['gone', 'stays']) new PolicyDecisions(metrics, route, 'cors', 'enforce').allow();
     gone.record('GET', 200, 0.1);
     stays.record('GET', 200, 0.1);
     gone.release();
@@ -167,7 +166,7 @@ describe('series over reloads', () => {
 
 describe('counters and gauges of others', () => {
   it('counts decisions of policies', async () => {
-    const decisions = new PolicyDecisions(metrics, { route: 'orders', policy: 'ip-filter', mode: 'observe' });
+    const decisions = new PolicyDecisions(metrics, 'orders', 'ip-filter', 'observe');
     decisions.refuse();
     decisions.refuse();
     const labels = 'mode="observe",policy="ip-filter",route="orders",verdict="refuse"';
