@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { keyChangeSchema, newKeySchema } from '../config/api-keys-schema.ts';
 import { formatPath } from '../config/problem.ts';
 import { duration } from '../config/scalars.ts';
-import type { ApiKeyRecord } from '../core/api-keys.ts';
+import type { ApiKeyChange, ApiKeyRecord } from '../core/api-keys.ts';
 import type { GatewayControl } from '../core/control.ts';
 import { describeApiKey, describeIssuedKey } from '../core/describe-api-key.ts';
 import type { Log } from '../core/services.ts';
@@ -28,7 +28,11 @@ export function addKeysApi(app: FastifyInstance, control: GatewayControl, log: L
     });
     scope.post('/api/keys', async (request, reply) => {
       const input = NEW_KEY.safeParse(request.body ?? {});
-      if (!input.success) return refuse(reply, input.error);
+      if (!input.success) return refuse(reply, problemsOf(input.error));
+      const problems = await findProblems(control, input.data);
+      if ((input.data.expiresAt ?? Number.POSITIVE_INFINITY) <= Date.now())
+        problems.push('expiresAt has passed — name a time to come, or leave it out');
+      if (problems.length > 0) return refuse(reply, problems);
       const issued = await (await control.administerKeys()).create(input.data);
       note(request, 'created', issued.record);
       return reply.code(201).send(describeIssuedKey(issued));
@@ -39,7 +43,9 @@ export function addKeysApi(app: FastifyInstance, control: GatewayControl, log: L
     });
     scope.patch('/api/keys/:id', async (request: Request, reply) => {
       const change = KEY_CHANGE.safeParse(request.body ?? {});
-      if (!change.success) return refuse(reply, change.error);
+      if (!change.success) return refuse(reply, problemsOf(change.error));
+      const problems = await findProblems(control, change.data);
+      if (problems.length > 0) return refuse(reply, problems);
       const record = await (await control.administerKeys()).change(request.params.id, change.data);
       if (record === undefined) return sendProblem(reply, 404);
       note(request, 'changed', record);
@@ -47,7 +53,7 @@ export function addKeysApi(app: FastifyInstance, control: GatewayControl, log: L
     });
     scope.post('/api/keys/:id/rotate', async (request: Request, reply) => {
       const rotation = ROTATION.safeParse(request.body ?? {});
-      if (!rotation.success) return refuse(reply, rotation.error);
+      if (!rotation.success) return refuse(reply, problemsOf(rotation.error));
       const issued = await (await control.administerKeys()).rotate(request.params.id, rotation.data.grace);
       if (issued === undefined) return sendProblem(reply, 404);
       note(request, 'rotated', issued.record);
@@ -72,9 +78,24 @@ function takeJson(scope: FastifyInstance): void {
   });
 }
 
-function refuse(reply: FastifyReply, { issues }: z.ZodError): FastifyReply {
-  const problems = issues.map(({ path, message }) =>
+/** Finds routes that are not there: a key that opens only those would open nothing. */
+async function findProblems(
+  control: GatewayControl,
+  { routes }: Pick<ApiKeyChange, 'routes'>,
+): Promise<string[]> {
+  if (routes === undefined) return [];
+  const known = new Set((await control.describe()).routes.map(({ id }) => id));
+  return routes.flatMap((id, i) =>
+    known.has(id) ? [] : `routes[${i}] the configuration has no route '${id}' — add it there first`,
+  );
+}
+
+function problemsOf({ issues }: z.ZodError): string[] {
+  return issues.map(({ path, message }) =>
     [formatPath(path as (string | number)[]), message].filter((part) => part !== '').join(' '),
   );
+}
+
+function refuse(reply: FastifyReply, problems: readonly string[]): FastifyReply {
   return sendProblem(reply, 422, { detail: 'This is no valid description of a key.', problems });
 }

@@ -154,10 +154,11 @@ function table(records: readonly ApiKeyRecord[]): string {
     record.id,
     record.owner,
     record.roles.join(' '),
+    record.plan ?? '',
     stateOf(record),
     record.lastUsedAt === undefined ? 'never' : new Date(record.lastUsedAt).toISOString(),
   ]);
-  const lines = [['ID', 'OWNER', 'ROLES', 'STATE', 'LAST USED'], ...rows];
+  const lines = [['ID', 'OWNER', 'ROLES', 'PLAN', 'STATE', 'LAST USED'], ...rows];
   const widths = lines[0]?.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0))) ?? [];
   return lines
     .map((line) =>

@@ -102,6 +102,12 @@ export function findOverridesFault({
   return 'names values of one key, but the key is a list — take the overrides out, or use one key';
 }
 
+/** Says what is wrong with a cost that no request could ever pay. `capacity` is what may be spent at once. */
+export function findCostFault(cost: number | string, capacity: number): string | undefined {
+  if (typeof cost !== 'number' || cost <= capacity) return undefined;
+  return `holds ${capacity}, but a request costs ${cost}, so none would pass — lower the cost, or raise this`;
+}
+
 function planOf({ identity }: Exchange, claim: string | undefined): string | undefined {
   if (identity === undefined) return undefined;
   const named = claim === undefined ? undefined : findClaim(identity.claims, claim);

@@ -10,6 +10,7 @@ import {
   compileAllowList,
   compileChoice,
   compileCost,
+  findCostFault,
   findOverridesFault,
   limitAllowList,
   limitCost,
@@ -57,6 +58,11 @@ const options = z
   .check(({ value, issues }) => {
     const message = findOverridesFault(value);
     if (message !== undefined) issues.push({ code: 'custom', message, path: ['overrides'], input: value });
+    for (const [path, { limit }] of ownQuotasOf(value)) {
+      const costFault = findCostFault(value.cost, limit);
+      if (costFault === undefined) continue;
+      issues.push({ code: 'custom', message: costFault, path: [...path, 'limit'], input: value });
+    }
   });
 
 /** Gives each client so many units a day, week or month. */
@@ -87,6 +93,16 @@ export const quota = definePolicy({
     );
   },
 });
+
+function ownQuotasOf(
+  value: Pick<z.output<typeof options>, 'limit' | 'plans' | 'overrides'>,
+): (readonly [readonly PropertyKey[], { readonly limit: number }])[] {
+  return [
+    [[], value],
+    ...Object.entries(value.plans).map(([plan, own]) => [['plans', plan], own] as const),
+    ...Object.entries(value.overrides).map(([key, own]) => [['overrides', key], own] as const),
+  ];
+}
 
 function isTimeZone(name: string): boolean {
   try {

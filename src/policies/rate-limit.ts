@@ -10,6 +10,7 @@ import {
   compileAllowList,
   compileChoice,
   compileCost,
+  findCostFault,
   findOverridesFault,
   limitAllowList,
   limitCost,
@@ -79,10 +80,16 @@ const options = z
       refuse('is for leaky-bucket only — take it out, or write algorithm: leaky-bucket', ['maxDelay']);
     const fault = findOverridesFault(value);
     if (fault !== undefined) refuse(fault, ['overrides']);
+    const isBucket = !value.algorithm.endsWith('-window');
     for (const [path, own] of ownLimitsOf(value)) {
-      if (own.burst !== undefined && value.algorithm.endsWith('-window'))
+      if (own.burst !== undefined && !isBucket)
         refuse('is for buckets only — take it out', [...path, 'burst']);
-      if (!isCountable(ruleOf(value, own)))
+      const rule = ruleOf(value, own);
+      // Where requests wait, more than a burst may pass.
+      const costFault = value.maxDelay > 0 ? undefined : findCostFault(value.cost, isBucket ? rule.burst : rule.limit);
+      if (costFault !== undefined)
+        refuse(costFault, [...path, isBucket && own.burst !== undefined ? 'burst' : 'limit']);
+      if (!isCountable(rule))
         refuse('is too much for such a long window — write a quota', [...path, 'limit']);
     }
   });

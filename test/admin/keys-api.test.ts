@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { ADMIN_TOKEN, startGateway, type TestConfig, type TestGateway } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
 
-const CONFIG: TestConfig = { routes: [{ id: 'a', path: '/a', respond: {}, policies: ['api-key'] }] };
+const CONFIG: TestConfig = {
+  routes: ['a', 'b'].map((id) => ({ id, path: `/${id}`, respond: {}, policies: ['api-key'] })),
+};
 
 interface Answer {
   readonly status: number;
@@ -53,6 +55,23 @@ describe('/api/keys', () => {
     });
     expect(await ask(gateway, 'GET', `/${id}`)).toEqual({ status: 200, body: { id, ...shown } });
     expect(await ask(gateway, 'GET')).toEqual({ status: 200, body: { keys: [{ id, ...shown }] } });
+  });
+
+  it('refuses a key that could open nothing: for a route that is not there, or that has ended before it began', async () => {
+    const gateway = await startGateway(CONFIG);
+    const settings = { owner: 'acme', routes: ['a', 'typo'], expiresAt: '2020-01-01T00:00:00Z' };
+    const { status, body } = await ask(gateway, 'POST', '', settings);
+    expect([status, body.problems]).toEqual([
+      422,
+      [
+        "routes[1] the configuration has no route 'typo' — add it there first",
+        'expiresAt has passed — name a time to come, or leave it out',
+      ],
+    ]);
+    expect((await ask(gateway, 'GET')).body).toEqual({ keys: [] });
+    const { id } = (await ask(gateway, 'POST', '', { owner: 'acme' })).body;
+    expect((await ask(gateway, 'PATCH', `/${id}`, { routes: ['typo'] })).status).toBe(422);
+    expect((await ask(gateway, 'PATCH', `/${id}`, { expiresAt: '2020-01-01T00:00:00Z' })).status).toBe(200);
   });
 
   it('changes a key, which holds at once', async () => {

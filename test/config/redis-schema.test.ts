@@ -58,6 +58,7 @@ describe('redis', () => {
     ['{ url: "redis://a", cluster: { nodes: [a] } }', /redis: needs exactly one place/],
     ['{ url: "http://a" }', /redis\.url: is not the URL of a Redis/],
     ['{ url: "redis://a?x=1" }', /redis\.url: is not the URL of a Redis/],
+    ['{ cluster: { nodes: ["a:65536"] } }', /redis\.cluster\.nodes\[0\]: is not a host with its port/],
     ['{ cluster: { nodes: [] } }', /redis\.cluster\.nodes: is empty/],
     ['{ cluster: { nodes: ["redis://a"] } }', /redis\.cluster\.nodes\[0\]: is not a host with its port/],
     ['{ url: "redis://a", commandTimeout: 6s }', /redis\.commandTimeout: is out of range/],

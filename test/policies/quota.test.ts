@@ -55,6 +55,8 @@ describe('a quota', () => {
     [{ limit: 1e13, period: 'day' }, 'limit'],
     [{ limit: 5, period: 'day', timeZone: 'Mars' }, 'timeZone'],
     [{ limit: 5, period: 'day', window: '1d' }, ''],
+    [{ limit: 5, period: 'day', cost: 6 }, 'limit'],
+    [{ limit: 5, period: 'day', cost: 2, overrides: { a: { limit: 1 } } }, 'overrides.a.limit'],
   ])('refuses %j', (options, path) => {
     expect(problemsOf(quota, options).map((problem) => problem.split(':')[0])).toEqual([path]);
   });

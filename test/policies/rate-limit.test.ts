@@ -263,8 +263,8 @@ describe('what a request costs', () => {
   });
 
   it('is more than can ever be had: refused, with a time nevertheless', async () => {
-    const { ask } = limitPipeline([[rateLimit, { limit: 2, window: '1m', cost: 3 }]]);
-    const { status, headers } = await ask();
+    const { ask } = limitPipeline([[rateLimit, { limit: 2, window: '1m', cost: 'header:x-cost' }]]);
+    const { status, headers } = await ask(stubExchange({ headers: [['x-cost', '3']] }));
     expect([status, headers['retry-after']]).toEqual([429, '1']);
   });
 });
@@ -322,6 +322,10 @@ describe('options', () => {
     [{ limit: 5, window: '1m', key: [] }, 'key'],
     [{ limit: 5, window: '1m', cost: 0 }, 'cost'],
     [{ limit: 5, window: '1m', cost: 'body:x' }, 'cost'],
+    [{ limit: 5, window: '1m', cost: 6 }, 'limit'],
+    [{ limit: 5, window: '1m', cost: 3, burst: 2 }, 'burst'],
+    [{ limit: 5, window: '1m', cost: 3, plans: { free: { limit: 2 } } }, 'plans.free.limit'],
+    [{ limit: 5, window: '1m', cost: 6, algorithm: 'sliding-window' }, 'limit'],
     [{ limit: 5, window: '1m', key: ['ip', 'route'], overrides: { a: { limit: 1 } } }, 'overrides'],
     [{ limit: 9_000_000, window: '30d', algorithm: 'token-bucket' }, 'limit'],
     [{ limit: 5, window: '1m', plans: { gold: { limit: 0 } } }, 'plans.gold.limit'],
