@@ -85,6 +85,8 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'chain',
     title: 'JWT, roles, rate limit, CORS and security headers, with access log and metrics',
     isGuarded: true,
+    // So much code runs that it is compiled late, and the heap reaches its size later still.
+    warmUpSeconds: 4,
     baseline: 'nginx-lua',
     peers: ['nginx-lua', 'sallyport'],
     goal: { ratio: 1, atMost: 1.2 },

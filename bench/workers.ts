@@ -115,3 +115,4 @@ if (options.write) {
   mkdirSync(results, { recursive: true });
   writeFileSync(path.join(results, 'workers.md'), report);
 }
+process.exit();

@@ -5,6 +5,7 @@ import type { LimitCharge, LimitStanding } from '../core/limit-store.ts';
 import type { RequestKey } from '../core/request-key.ts';
 import { type AppliedLimit, quoteName } from './applied-limit.ts';
 import type { UsageCost } from './usage-cost.ts';
+import { wholeText } from './whole-text.ts';
 
 export interface LimitUseOptions {
   /** As clients, logs and the admin API know it. */
@@ -75,7 +76,7 @@ export class LimitUse {
 
   /** The item of `RateLimit`. */
   standingItem(remaining: number, resetMs: number): string {
-    return `${this.quoted};r=${remaining};t=${Math.ceil(resetMs / 1000)}`;
+    return `${this.quoted};r=${wholeText(remaining)};t=${Math.ceil(resetMs / 1000)}`;
   }
 
   /** Seconds since 1970 at which the counter is as new. */
