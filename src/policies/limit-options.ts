@@ -104,7 +104,8 @@ export function findOverridesFault({
 
 /** Says what is wrong with a cost that no request could ever pay. `capacity` is what may be spent at once. */
 export function findCostFault(cost: number | string, capacity: number): string | undefined {
-  if (typeof cost !== 'number' || cost <= capacity) return undefined;
+  // What is no limit at all is said elsewhere.
+  if (typeof cost !== 'number' || cost <= capacity || capacity < 1) return undefined;
   return `holds ${capacity}, but a request costs ${cost}, so none would pass — lower the cost, or raise this`;
 }
 

@@ -86,7 +86,8 @@ const options = z
         refuse('is for buckets only — take it out', [...path, 'burst']);
       const rule = ruleOf(value, own);
       // Where requests wait, more than a burst may pass.
-      const costFault = value.maxDelay > 0 ? undefined : findCostFault(value.cost, isBucket ? rule.burst : rule.limit);
+      const costFault =
+        value.maxDelay > 0 ? undefined : findCostFault(value.cost, isBucket ? rule.burst : rule.limit);
       if (costFault !== undefined)
         refuse(costFault, [...path, isBucket && own.burst !== undefined ? 'burst' : 'limit']);
       if (!isCountable(rule))

@@ -144,7 +144,7 @@ describe('sallyport keys', () => {
     });
     expect(await keys(file, { kind: 'list' })).toEqual([shown]);
     const table = await sallyport(file, 'keys', 'list');
-    expect(table.stdout).toMatch(new RegExp(`^ID .*\n${id} +acme +partner reader +until 2100-`));
+    expect(table.stdout).toMatch(new RegExp(`^ID .*\n${id} +acme +partner reader +gold +until 2100-`));
   });
 
   it('keeps nothing in the store by which a key could be used', async () => {
