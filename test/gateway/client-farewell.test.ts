@@ -85,7 +85,7 @@ describe('after the last answer', () => {
     const { client, connection, pass, send } = await serve((_, sink) => answer(sink));
     client.write(endlessPost);
     await client.until(hasResponses(1));
-    await client.ended();
+    await client.heardEnd();
     for (let second = 0; second < 28; second++) {
       await send('x');
       await pass(1000);
@@ -101,7 +101,7 @@ describe('after the last answer', () => {
   it('a client that does nothing has two seconds', async () => {
     const { client, connection, pass, send } = await serve((_, sink) => answer(sink));
     client.write(endlessPost);
-    await client.ended();
+    await client.heardEnd();
     await pass(1500);
     await send('x');
     await pass(1500);
@@ -164,7 +164,7 @@ describe('a tunnel of which one side has said all', () => {
   it('is cut when the client, told so, neither sends nor leaves', async () => {
     const { client, pass, tunnel } = await openTunnel();
     tunnel.sink?.end();
-    await client.ended();
+    await client.heardEnd();
     await pass(20_000);
     client.write('still here');
     await until(() => tunnel.received === 'still here');

@@ -85,8 +85,15 @@ export class RawClient {
     return this.received;
   }
 
-  /** Waits for FIN or reset, and returns everything received. */
+  /** Waits for FIN or reset, ends too, as clients do, and returns everything received. */
   async ended(): Promise<string> {
+    await this.heardEnd();
+    this.socket.end();
+    return this.received;
+  }
+
+  /** Waits for FIN or reset, and does nothing about it. Returns everything received. */
+  async heardEnd(): Promise<string> {
     while (!this.hasEnded && !this.isClosed) await this.change();
     return this.received;
   }
