@@ -5,14 +5,13 @@
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createGateway } from '../src/gateway/gateway.ts';
 import type { TargetNews } from './fault-targets.ts';
 import { findFreePort } from './process.ts';
-import { machineNote } from './report.ts';
+import { processNote, publish } from './report.ts';
 import { makeWorkplace, writeInto } from './workplace.ts';
 
 const GOAL_PERCENT = 5;
@@ -70,12 +69,7 @@ const report = `## Active checks of ${ports.length.toLocaleString('en')} targets
 | a gateway with nothing to do | ${without.toFixed(1)} % |
 | the same with checks | ${withChecks.toFixed(1)} % |
 
-CPU time over ${seconds} s each. Goal: at most ${GOAL_PERCENT} % more: ${isMet ? 'met' : 'MISSED'}. ${machineNote().replace(/; proxy .*/, '.')}
+CPU time over ${seconds} s each. Goal: at most ${GOAL_PERCENT} % more: ${isMet ? 'met' : 'MISSED'}. ${processNote()}
 `;
-console.log(report);
-if (options.write) {
-  const results = path.join(import.meta.dirname, 'results');
-  await mkdir(results, { recursive: true });
-  await writeFile(path.join(results, 'checks.md'), report);
-}
+publish('checks', report, options.write);
 process.exit(isMet ? 0 : 1);

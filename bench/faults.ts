@@ -5,7 +5,6 @@
  * restarts), or there are more than 1.2 attempts a request.
  */
 import { fork } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -14,7 +13,7 @@ import { createGateway } from '../src/gateway/gateway.ts';
 import type { TargetMode, TargetNews } from './fault-targets.ts';
 import { quantile } from './loop-monitor.ts';
 import { findFreePort } from './process.ts';
-import { machineNote } from './report.ts';
+import { processNote, publish } from './report.ts';
 import { makeWorkplace, writeInto } from './workplace.ts';
 
 const TARGETS = 5;
@@ -237,13 +236,8 @@ const report = `## Five targets under ${rate} GETs a second, ${options.balance}
 ${rows.map((row) => `| ${row} |`).join('\n')}
 
 Targets need 5 ms. Timeouts 500 ms, checks each 500 ms, ejection for 1 s, one retry, budget 20 %. "Back" is counted from the mending.
-Goal: at most ${MAX_FAILED * 100} % failed, none in a rolling restart, at most ${MAX_ATTEMPTS} attempts a request: ${isMet ? 'met' : 'MISSED'}. ${machineNote().replace(/; proxy .*/, '.')}
+Goal: at most ${MAX_FAILED * 100} % failed, none in a rolling restart, at most ${MAX_ATTEMPTS} attempts a request: ${isMet ? 'met' : 'MISSED'}. ${processNote()}
 `;
-console.log(report);
+publish('faults', report, options.write);
 for (const [reason, count] of reasons) console.log(`${count} × ${reason}`);
-if (options.write) {
-  const results = path.join(import.meta.dirname, 'results');
-  await mkdir(results, { recursive: true });
-  await writeFile(path.join(results, 'faults.md'), report);
-}
 process.exit(isMet ? 0 : 1);

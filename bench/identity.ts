@@ -6,7 +6,7 @@
  * Run: `node bench/identity.ts [--write]`.
  */
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -21,7 +21,7 @@ import { openSqliteKeyStore } from '../src/keys/sqlite-key-store.ts';
 import type { Snapshot } from '../src/snapshot/snapshot.ts';
 import { headWith, makeRequest, makeSnapshot, quietLog, sendRequest } from './in-process.ts';
 import { LoopMonitor, quantile } from './loop-monitor.ts';
-import { machineNote } from './report.ts';
+import { processNote, publish } from './report.ts';
 import { median } from './statistics.ts';
 
 const GOAL_NS = 4000;
@@ -201,15 +201,10 @@ Medians of ${ROUNDS} rounds of ${REQUESTS.toLocaleString('en')} requests, on and
 ${rate.toFixed(0)} RS256 tokens a second that were never seen before: ${each.toFixed(0)} µs of this thread each. It works ${ms(busyMs, 0.99)} ms in one go at most 99 % of the time,
 ${ms(busyMs, 0.999)} ms 99.9 %, ${ms(busyMs, 1)} ms at most; a turn comes after ${ms(wallMs, 0.99)} ms (99 %), ${ms(wallMs, 1)} ms (at most) by the clock. Goal: ${GOAL_BUSY_MS} ms for 99.9 %.
 
-${isMet ? 'Met' : 'MISSED'}. ${machineNote().replace(/; proxy .*/, '.')}
+${isMet ? 'Met' : 'MISSED'}. ${processNote()}
 `;
-console.log(report);
+publish('identity', report, options.write);
 if (writtenBytes === 0) throw new Error('no head was written');
-if (options.write) {
-  const results = path.join(import.meta.dirname, 'results');
-  await mkdir(results, { recursive: true });
-  await writeFile(path.join(results, 'identity.md'), report);
-}
 for (const [, , on] of cases) await on.retire();
 await off.retire();
 await verifier.close();

@@ -8,9 +8,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { peersNamed } from './peers.ts';
 import { findFreePort, readUsage, startPinned, stopProcess, waitForPort } from './process.ts';
-import { machineNote } from './report.ts';
+import { machineNote, publish } from './report.ts';
 import { download, startTransferService, upload } from './transfers.ts';
-import { CORES, makeWorkplace, writeInto } from './workplace.ts';
+import { CORES, makeWorkplace } from './workplace.ts';
 
 const ALLOWED_GROWTH_MIB = 64;
 
@@ -66,10 +66,5 @@ const report = `## ${transfers} downloads and ${transfers} uploads of ${options.
 
 Goal: within ${ALLOWED_GROWTH_MIB} MiB of idle, ${isMet ? 'met' : 'MISSED'}. ${machineNote()}
 `;
-console.log(report);
-if (options.write) {
-  const results = path.join(import.meta.dirname, 'results');
-  mkdirSync(results, { recursive: true });
-  writeInto(results, 'memory.md', report);
-}
+publish('memory', report, options.write);
 process.exit(isMet ? 0 : 1);

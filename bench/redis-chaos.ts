@@ -1,12 +1,4 @@
-/**
- * Does to Redis under load what happens to it, and says what clients of two gateways saw of it: it is killed and started
- * again with nothing, and it hangs. `node bench/redis-chaos.ts --rate 600 --seconds 3`. Fails where an answer is neither
- * 200 nor 429, one waits longer than the command timeout, more are let through than the documented bound, or it takes
- * longer than a second until limits are common again.
- */
-import { mkdir, writeFile } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
-import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ensureCommands } from '../scripts/ensure-packages.ts';
@@ -17,7 +9,7 @@ import { MemoryDestination } from '../test/observability/memory-destination.ts';
 import { RedisServer } from '../test/support/redis-server.ts';
 import { quantile } from './loop-monitor.ts';
 import { findFreePort } from './process.ts';
-import { machineNote } from './report.ts';
+import { processNote, publish } from './report.ts';
 import { makeWorkplace, writeInto } from './workplace.ts';
 
 const LIMIT_PER_SECOND = 200;
@@ -210,12 +202,7 @@ ${rows.map((row) => `| ${row} |`).join('\n')}
 
 One limit of ${LIMIT_PER_SECOND} a second with a burst of ${BURST} for all, \`onStoreFailure: fair-share\`, \`commandTimeout: ${COMMAND_TIMEOUT_MS}ms\`; Redis saves nothing. "Back" is counted from when Redis answers again.
 Waits are those for the limit alone, without the time in which the machine did not let the process run. Where it stops for long, that is an outage too.
-Goals: nothing but 200 and 429, no wait above the command timeout (and ${NOISE_MS} ms for timers), no more let through than the bound, back within ${MAX_RECOVERY_MS} ms: ${faults.length === 0 ? 'met' : `MISSED (${faults.join('; ')})`}. ${machineNote().replace(/; proxy .*/, '.')}
+Goals: nothing but 200 and 429, no wait above the command timeout (and ${NOISE_MS} ms for timers), no more let through than the bound, back within ${MAX_RECOVERY_MS} ms: ${faults.length === 0 ? 'met' : `MISSED (${faults.join('; ')})`}. ${processNote()}
 `;
-console.log(report);
-if (options.write) {
-  const results = path.join(import.meta.dirname, 'results');
-  await mkdir(results, { recursive: true });
-  await writeFile(path.join(results, 'redis-chaos.md'), report);
-}
+publish('redis-chaos', report, options.write);
 process.exit(faults.length === 0 ? 0 : 1);

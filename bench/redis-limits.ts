@@ -1,11 +1,3 @@
-/**
- * Asks what a limit in Redis adds to a request: CPU time of the gateway's process, and time. A request goes through
- * `handleRequest` to a target that answers at once, with a limit (on) and without (off), by turns. Goals: at most 20 µs of
- * CPU, and 3 µs with leases.
- * Run: `node bench/redis-limits.ts`.
- */
-import { mkdir, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureCommands } from '../scripts/ensure-packages.ts';
 import type { RedisConfig } from '../src/config/redis-schema.ts';
@@ -17,7 +9,7 @@ import { LIMIT_SCRIPT } from '../src/stores/redis-limits.ts';
 import { RedisServer } from '../test/support/redis-server.ts';
 import { makeSnapshot, metrics, quietLog, sendRequest } from './in-process.ts';
 import { quantile } from './loop-monitor.ts';
-import { machineNote } from './report.ts';
+import { processNote, publish } from './report.ts';
 import { median } from './statistics.ts';
 
 const ROUNDS = 21;
@@ -137,13 +129,8 @@ const report = `## What limits in Redis add to a request
 ${rows.map(({ name, addedNs, goalNs, p99Ms }) => `| ${name} | ${us(addedNs)} | ${goalNs === undefined ? '' : us(goalNs)} | ${p99Ms.toFixed(2)} |`).join('\n')}
 
 A request in one process, from the head to the end of the answer, without sockets towards clients and targets, ${UNDER_WAY} requests at a time unless it says
-otherwise, 1,024 clients; Redis on the same machine, over TCP. Medians of ${ROUNDS} rounds of ${REQUESTS.toLocaleString('en')} requests, on and off by turns. Goals: ${isMet ? 'met' : 'MISSED'}. ${machineNote().replace(/; proxy .*/, '.')}
+otherwise, 1,024 clients; Redis on the same machine, over TCP. Medians of ${ROUNDS} rounds of ${REQUESTS.toLocaleString('en')} requests, on and off by turns. Goals: ${isMet ? 'met' : 'MISSED'}. ${processNote()}
 `;
-console.log(report);
-if (options.write) {
-  const results = path.join(import.meta.dirname, 'results');
-  await mkdir(results, { recursive: true });
-  await writeFile(path.join(results, 'redis-limits.md'), report);
-}
+publish('redis-limits', report, options.write);
 await redis.close();
 process.exit(isMet ? 0 : 1);

@@ -4,7 +4,7 @@
  * grows, or the event loop is busy for more than 20 ms in one go.
  */
 import { fork } from 'node:child_process';
-import { copyFile, mkdir, rename, writeFile } from 'node:fs/promises';
+import { copyFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -13,7 +13,7 @@ import { runInNewContext } from 'node:vm';
 import { type LoopDelays, LoopMonitor, quantile } from './loop-monitor.ts';
 import { findFreePort } from './process.ts';
 import type { ReloadLoadResult } from './reload-load.ts';
-import { machineNote } from './report.ts';
+import { machineNote, publish } from './report.ts';
 import { makeWorkplace, writeInto } from './workplace.ts';
 
 const MAX_STALL_MS = 20;
@@ -157,11 +157,6 @@ Of the busiest stretch ${disturbed.collectingMs.toFixed(1)} ms by the clock were
 
 Goal: no failed request, no cut WebSocket, heap within ${MAX_HEAP_GROWTH_MIB} MiB, not busy for more than ${MAX_STALL_MS} ms in one go: ${isMet ? 'met' : 'MISSED'}. ${machineNote()}
 `;
-console.log(report);
+publish('reload', report, options.write);
 for (const problem of [...problems, ...result.reasons].slice(0, 5)) console.error(problem);
-if (options.write) {
-  const results = path.join(import.meta.dirname, 'results');
-  await mkdir(results, { recursive: true });
-  await writeFile(path.join(results, 'reload.md'), report);
-}
 process.exit(isMet ? 0 : 1);

@@ -1,4 +1,6 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
+import path from 'node:path';
 import type { Row, Sample } from './measure.ts';
 import type { Scenario } from './scenarios.ts';
 import { median } from './statistics.ts';
@@ -72,9 +74,27 @@ function growthOf(rows: readonly Row[]): string[] {
   });
 }
 
-/** Says on what the numbers were taken. */
+/** Prints a report and, where it `isKept`, puts it into `results/`. */
+export function publish(name: string, report: string, isKept: boolean): void {
+  console.log(report);
+  if (!isKept) return;
+  const folder = path.join(import.meta.dirname, 'results');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, `${name}.md`), report);
+}
+
+/** Says on what the numbers were taken, and where proxy and load ran. */
 export function machineNote(): string {
+  return `${machine()}; proxy on one core, load and service on another.`;
+}
+
+/** The same of what ran in one process. */
+export function processNote(): string {
+  return `${machine()}.`;
+}
+
+function machine(): string {
   const model = cpus()[0]?.model.trim() ?? 'unknown processor';
   const memory = Math.round(totalmem() / 2 ** 30);
-  return `${model}, ${cpus().length} cores, ${memory} GiB, Linux ${release()}, Node ${process.versions.node}; proxy on one core, load and service on another.`;
+  return `${model}, ${cpus().length} cores, ${memory} GiB, Linux ${release()}, Node ${process.versions.node}`;
 }

@@ -2,8 +2,6 @@
  * Compares sallyport with its peers: `node bench/run.ts --only json,off --peers nginx,sallyport --rounds 5 --duration 5`.
  * `--write` puts each table into bench/results/ as well.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureCommands, ensureFiles } from '../scripts/ensure-packages.ts';
 import { startBackend } from './backend.ts';
@@ -11,7 +9,7 @@ import { measureIdle } from './idle.ts';
 import { measureScenario } from './measure.ts';
 import type { Peer } from './peer.ts';
 import { installNpmPeers, peersNamed } from './peers.ts';
-import { reportScenario } from './report.ts';
+import { publish, reportScenario } from './report.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { makeCertificate, makeWorkplace } from './workplace.ts';
 
@@ -35,14 +33,6 @@ function choosePeers(names: readonly string[]): Peer[] {
   return chosen ? peers.filter((peer) => chosen.includes(peer)) : peers;
 }
 
-function publish(name: string, report: string): void {
-  console.log(report);
-  if (!options.write) return;
-  const folder = path.join(import.meta.dirname, 'results');
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(path.join(folder, `${name}.md`), report);
-}
-
 const wanted = options.only.split(',');
 const unknown = wanted.filter(
   (name) => name !== IDLE && !SCENARIOS.some((scenario) => scenario.name === name),
@@ -64,7 +54,7 @@ const run = {
 };
 for (const scenario of SCENARIOS.filter(({ name }) => wanted.includes(name))) {
   const rows = await measureScenario(scenario, choosePeers(scenario.peers), run);
-  publish(scenario.name, reportScenario(scenario, rows, run.seconds));
+  publish(scenario.name, reportScenario(scenario, rows, run.seconds), options.write);
 }
-if (wanted.includes(IDLE)) publish(IDLE, await measureIdle(choosePeers(IDLE_PEERS), run));
+if (wanted.includes(IDLE)) publish(IDLE, await measureIdle(choosePeers(IDLE_PEERS), run), options.write);
 process.exit();

@@ -2,8 +2,7 @@
  * What workers cost: CPU time a request of two workers and their supervisor beside one process, plain and under a limit
  * that the supervisor counts, and what two workers of nginx cost beside one of it. All on one core: `node bench/workers.ts --rounds 5 --duration 5`, `--write` keeps it.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ensureCommands } from '../scripts/ensure-packages.ts';
 import { startBackend } from './backend.ts';
@@ -11,7 +10,7 @@ import { measureScenario, type Row } from './measure.ts';
 import type { Peer } from './peer.ts';
 import { nginx } from './peers/nginx.ts';
 import { sallyport } from './peers/sallyport.ts';
-import { machineNote } from './report.ts';
+import { machineNote, publish } from './report.ts';
 import type { Scenario } from './scenarios.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { median } from './statistics.ts';
@@ -109,10 +108,5 @@ to the supervisor and back for all requests of a turn of the event loop.
 
 ${options.rounds} rounds of ${seconds} s each, interleaved, supervisor and workers on one core. ${machineNote()}
 `;
-console.log(report);
-if (options.write) {
-  const results = path.join(import.meta.dirname, 'results');
-  mkdirSync(results, { recursive: true });
-  writeFileSync(path.join(results, 'workers.md'), report);
-}
+publish('workers', report, options.write);
 process.exit();
