@@ -102,6 +102,15 @@ export function findOverridesFault({
   return 'names values of one key, but the key is a list — take the overrides out, or use one key';
 }
 
+/** Lists the limit for all and those of plans and keys, each with where it stands. */
+export function limitsOf<Written>(
+  forAll: Written & Pick<LimitChoices<Written>, 'plans' | 'overrides'>,
+): (readonly [path: readonly PropertyKey[], written: Written])[] {
+  const ofEach = (key: 'plans' | 'overrides') =>
+    Object.entries(forAll[key]).map(([name, written]) => [[key, name], written] as const);
+  return [[[], forAll], ...ofEach('plans'), ...ofEach('overrides')];
+}
+
 /** Says what is wrong with a cost that no request could ever pay. `capacity` is what may be spent at once. */
 export function findCostFault(cost: number | string, capacity: number): string | undefined {
   // What is no limit at all is said elsewhere.

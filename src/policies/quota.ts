@@ -15,6 +15,7 @@ import {
   limitAllowList,
   limitCost,
   limitKeys,
+  limitsOf,
 } from './limit-options.ts';
 
 const NAME = 'quota';
@@ -58,7 +59,7 @@ const options = z
   .check(({ value, issues }) => {
     const message = findOverridesFault(value);
     if (message !== undefined) issues.push({ code: 'custom', message, path: ['overrides'], input: value });
-    for (const [path, { limit }] of ownQuotasOf(value)) {
+    for (const [path, { limit }] of limitsOf<{ readonly limit: number }>(value)) {
       const costFault = findCostFault(value.cost, limit);
       if (costFault === undefined) continue;
       issues.push({ code: 'custom', message: costFault, path: [...path, 'limit'], input: value });
@@ -93,16 +94,6 @@ export const quota = definePolicy({
     );
   },
 });
-
-function ownQuotasOf(
-  value: Pick<z.output<typeof options>, 'limit' | 'plans' | 'overrides'>,
-): (readonly [readonly PropertyKey[], { readonly limit: number }])[] {
-  return [
-    [[], value],
-    ...Object.entries(value.plans).map(([plan, own]) => [['plans', plan], own] as const),
-    ...Object.entries(value.overrides).map(([key, own]) => [['overrides', key], own] as const),
-  ];
-}
 
 function isTimeZone(name: string): boolean {
   try {

@@ -15,6 +15,7 @@ import {
   limitAllowList,
   limitCost,
   limitKeys,
+  limitsOf,
 } from './limit-options.ts';
 
 const NAME = 'rate-limit';
@@ -81,7 +82,7 @@ const options = z
     const fault = findOverridesFault(value);
     if (fault !== undefined) refuse(fault, ['overrides']);
     const isBucket = !value.algorithm.endsWith('-window');
-    for (const [path, own] of ownLimitsOf(value)) {
+    for (const [path, own] of limitsOf<OwnLimit>(value)) {
       if (own.burst !== undefined && !isBucket)
         refuse('is for buckets only — take it out', [...path, 'burst']);
       const rule = ruleOf(value, own);
@@ -140,12 +141,4 @@ function ruleOf({ algorithm, window, maxDelay }: Options, own: OwnLimit): LimitR
 /** Whether all arithmetic stays within whole numbers. */
 function isCountable({ limit, windowMs, burst, maxDelayMs }: LimitRule): boolean {
   return (Math.max(burst, limit) + 1) * windowMs + maxDelayMs * limit <= Number.MAX_SAFE_INTEGER;
-}
-
-function ownLimitsOf(value: Options): (readonly [readonly PropertyKey[], OwnLimit])[] {
-  return [
-    [[], value],
-    ...Object.entries(value.plans).map(([plan, own]) => [['plans', plan], own] as const),
-    ...Object.entries(value.overrides).map(([key, own]) => [['overrides', key], own] as const),
-  ];
 }
