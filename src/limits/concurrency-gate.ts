@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 
 interface Waiting {
   readonly owner: object;
+  readonly limit: number;
   readonly admit: (isAdmitted: boolean) => void;
   readonly cancel: () => void;
 }
@@ -41,6 +42,8 @@ export class ConcurrencyGate {
     // A limit that a route names twice, by one id, counts a request once.
     if (this.keys.has(owner)) return true;
     const line = this.lines.get(key);
+    // A reload may have raised the limit; whoever waits comes before whoever comes.
+    if (line !== undefined) letIn(line, settings.limit);
     if (line === undefined || line.underWay < settings.limit) {
       this.admit(owner, key, line);
       return true;
@@ -53,8 +56,17 @@ export class ConcurrencyGate {
         resolve(false);
       });
       this.keys.set(owner, key);
-      line.waiting.push({ owner, admit: resolve, cancel });
+      line.waiting.push({ owner, limit: settings.limit, admit: resolve, cancel });
     });
+  }
+
+  /** Counts `owner` without ever making it wait, and tells whether there would have been a place, under way or in the queue. */
+  observe(owner: object, key: string, { limit, maxQueued }: GateSettings): boolean {
+    if (this.keys.has(owner)) return true;
+    const line = this.lines.get(key);
+    if (line !== undefined && line.underWay + line.waiting.length >= limit + maxQueued) return false;
+    this.admit(owner, key, line);
+    return true;
   }
 
   /** Counts `owner` no longer, whether it is under way, waits, or has never come in. */
@@ -69,19 +81,26 @@ export class ConcurrencyGate {
       waiting.admit(false);
       return;
     }
-    const next = line.waiting.shift();
-    if (next === undefined) {
-      if (--line.underWay === 0) this.lines.delete(key);
-      return;
-    }
-    next.cancel();
-    next.admit(true);
+    line.underWay--;
+    letIn(line);
+    if (line.underWay === 0) this.lines.delete(key);
   }
 
   private admit(owner: object, key: string, line: Line | undefined): void {
     this.keys.set(owner, key);
     if (line === undefined) this.lines.set(key, { underWay: 1, waiting: [] });
     else line.underWay++;
+  }
+}
+
+/** Lets in whoever has waited longest, as long as there is room under `limit`; left out: under that of each. */
+function letIn(line: Line, limit?: number): void {
+  for (let next = line.waiting[0]; next !== undefined; next = line.waiting[0]) {
+    if (line.underWay >= (limit ?? next.limit)) return;
+    line.waiting.shift();
+    line.underWay++;
+    next.cancel();
+    next.admit(true);
   }
 }
 

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { duration, wholeNumber } from '../config/scalars.ts';
 import { GatewayError } from '../core/errors.ts';
+import type { Exchange } from '../core/exchange.ts';
 import { isPromise } from '../core/is-promise.ts';
-import { definePolicy } from '../core/policy.ts';
+import { definePolicy, type PolicyInstance } from '../core/policy.ts';
 import { ConcurrencyGate } from '../limits/concurrency-gate.ts';
 import { nameLimit } from '../limits/limit-instance.ts';
 import { compileLimitKey } from '../limits/limit-key.ts';
@@ -34,12 +35,22 @@ export const concurrency = definePolicy({
     const kept = `concurrency ${JSON.stringify([nameLimit(NAME, place), key])}`;
     const { value: gate, release } = services.keep(kept, () => new ConcurrencyGate(services.clock));
     const tell = (isAdmitted: boolean): GatewayError | undefined => (isAdmitted ? undefined : TOO_MANY);
-    return {
+    const onFinish = (exchange: Exchange): void => gate.leave(exchange);
+    const observing: PolicyInstance = {
+      onRequest: (exchange) => tell(gate.observe(exchange, keyOf(exchange), settings)),
+      onFinish,
+    };
+    const enforcing: PolicyInstance = {
       onRequest(exchange) {
         const isAdmitted = gate.enter(exchange, keyOf(exchange), settings);
         return isPromise(isAdmitted) ? isAdmitted.then(tell) : tell(isAdmitted);
       },
-      onFinish: (exchange) => gate.leave(exchange),
+      onFinish,
+    };
+    return {
+      ...enforcing,
+      // Only here it is told which of its uses observe.
+      join: (uses) => uses.map(({ isObserved }) => (isObserved ? observing : enforcing)),
       close: release,
     };
   },

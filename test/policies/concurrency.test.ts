@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Exchange } from '../../src/core/exchange.ts';
+import type { Pipeline } from '../../src/core/pipeline.ts';
 import type { PolicyInstance } from '../../src/core/policy.ts';
 import { concurrency } from '../../src/policies/index.ts';
 import {
@@ -10,6 +11,7 @@ import {
   stubPipeline,
   stubServices,
 } from '../core/stub-exchange.ts';
+import { limitPipeline } from '../limits/limit-pipeline.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 import { RawClient, startGatewayTo, startTarget } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
@@ -84,6 +86,51 @@ describe('a queue', () => {
     pipeline.runFinish(first);
     expect(pipeline.runRequest(stubExchange())).toBeUndefined();
   });
+});
+
+/** Makes pipelines of one gateway, such as those before and after a reload. */
+function pipelinesOf(...limits: readonly number[]): Pipeline[] {
+  const { services } = stubServices();
+  return limits.map((limit) => {
+    const options = concurrency.options.parse({ limit, maxQueued: 3 });
+    return stubPipeline([entry(concurrency.create(options, services) as PolicyInstance, concurrency)])
+      .pipeline;
+  });
+}
+
+describe('a queue that a reload finds', () => {
+  it('lets nobody in until there is room under a lower limit', async () => {
+    const [before, after] = pipelinesOf(3, 1) as [Pipeline, Pipeline];
+    const underWay = [stubExchange(), stubExchange(), stubExchange()];
+    for (const exchange of underWay) expect(before.runRequest(exchange)).toBeUndefined();
+    let admitted = 0;
+    const waiting = Promise.resolve(after.runRequest(stubExchange())).then(() => admitted++);
+    for (const exchange of underWay) {
+      await Promise.resolve();
+      expect(admitted).toBe(0);
+      before.runFinish(exchange);
+    }
+    await waiting;
+  });
+
+  it('goes in before who comes later under a higher limit', async () => {
+    const [before, after] = pipelinesOf(1, 2) as [Pipeline, Pipeline];
+    expect(before.runRequest(stubExchange())).toBeUndefined();
+    const waiting = before.runRequest(stubExchange());
+    const later = after.runRequest(stubExchange());
+    expect(await waiting).toBeUndefined();
+    expect(await Promise.race([later, Promise.resolve('waits')])).toBe('waits');
+  });
+});
+
+it('makes nobody wait where it only observes, and logs who would find no place', () => {
+  const { pipeline, lines } = limitPipeline([[concurrency, { limit: 1, maxQueued: 1, observe: true }]]);
+  const exchanges = [stubExchange(), stubExchange(), stubExchange()];
+  for (const exchange of exchanges) expect(pipeline.runRequest(exchange)).toBeUndefined();
+  expect(lines.map(({ message }) => message)).toEqual(['policy would have refused']);
+  for (const exchange of exchanges) pipeline.runFinish(exchange);
+  expect(pipeline.runRequest(stubExchange())).toBeUndefined();
+  expect(lines.map(({ message }) => message)).toEqual(['policy would have refused']);
 });
 
 it('goes on counting when a reload changes the limit', () => {
