@@ -57,7 +57,7 @@ function claimKey({ identity }: Exchange, name: string): string | undefined {
 }
 
 /** Gives the client's address. One client holds a whole /64 of IPv6 addresses, so that is what counts. */
-export function addressKey({ clientAddress }: Exchange): string {
+export function addressKey({ clientAddress }: Pick<Exchange, 'clientAddress'>): string {
   return clientAddress.includes(':') ? networkOf(clientAddress) : clientAddress;
 }
 

@@ -65,10 +65,12 @@ export class LimitGroup {
         this.note(exchange, [], [], [], each);
         return each;
       }
-      if (each === undefined || isCharged(charges, each.charge)) continue;
+      if (each === undefined || isCounted(exchange.limits as LimitTally | undefined, each.charge)) continue;
+      const at = indexToCharge(charges, each.charge);
+      if (at < 0) continue;
       if (use.usage !== undefined && !isObserved) prepareForUsage(use.usage, exchange.headers);
-      prepared.push(each);
-      charges.push(each.charge);
+      prepared[at] = each;
+      charges[at] = each.charge;
     }
     if (charges.length === 0) return undefined;
     // 2.
@@ -139,8 +141,10 @@ export class LimitGroup {
     const tally = this.tallyOf(exchange);
     if (tally === undefined) return undefined;
     if (tally.failure !== undefined) return tally.failure;
-    const standing = tally.standings[indexOfUse(tally, use)];
-    return standing === undefined || standing.isAllowed ? undefined : use.refusal(standing);
+    const at = indexOfUse(tally, use);
+    const standing = tally.standings[at];
+    if (standing === undefined || standing.isAllowed) return undefined;
+    return refusalOf(tally, tally.charges[at]?.isObserved === true ? at : longestRefusal(tally));
   }
 
   private wait(exchange: Exchange, tally: LimitTally): Promise<RequestOutcome> | undefined {
@@ -244,10 +248,39 @@ function attemptPrepare(
   }
 }
 
-/** A limit that is named twice on a route, by one id, counts a request once. */
-function isCharged(charges: readonly LimitCharge[], { limit, key }: LimitCharge): boolean {
-  for (const charge of charges) if (charge.limit === limit && charge.key === key) return true;
+/** A limit that is named twice on a route, by one id, counts a request once: not again behind another policy. */
+function isCounted(latest: LimitTally | undefined, { limit, key }: LimitCharge): boolean {
+  for (let tally = latest; tally !== undefined; tally = tally.before) {
+    if (tally.isHandedBack) continue;
+    const at = tally.charges.findIndex((charge) => charge.limit === limit && charge.key === key);
+    if (tally.standings[at]?.isAllowed === true) return true;
+  }
   return false;
+}
+
+/** Says where among charges made at once one goes, -1 where it is there already. One that enforces takes the place of one that observes. */
+function indexToCharge(charges: readonly LimitCharge[], { limit, key, isObserved }: LimitCharge): number {
+  for (let i = 0; i < charges.length; i++) {
+    const charge = charges[i] as LimitCharge;
+    if (charge.limit === limit && charge.key === key)
+      return charge.isObserved === true && isObserved !== true ? i : -1;
+  }
+  return charges.length;
+}
+
+/** Finds the limit that keeps the client out longest: before its time a request would only be refused again. */
+function longestRefusal({ charges, standings }: LimitTally): number {
+  let longest = -1;
+  for (let i = 0; i < standings.length; i++) {
+    const { isAllowed, retryAfterMs } = standings[i] as LimitStanding;
+    if (isAllowed || charges[i]?.isObserved === true) continue;
+    if (longest < 0 || retryAfterMs > (standings[longest] as LimitStanding).retryAfterMs) longest = i;
+  }
+  return longest;
+}
+
+function refusalOf({ prepared, standings }: LimitTally, at: number): GatewayError {
+  return (prepared[at] as PreparedCharge).use.refusal(standings[at] as LimitStanding);
 }
 
 function isRefused(charges: readonly LimitCharge[], standings: readonly LimitStanding[]): boolean {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { plainAddress } from '../core/address-blocks.ts';
 import { addressKey, compileKeyFinder, type RequestKey } from '../core/request-key.ts';
 
 /** Keys that are longer are kept as a digest, so that a client cannot make counters large. */
@@ -29,20 +30,24 @@ export function compileLimitKey(keys: readonly string[]): RequestKey {
 
 /**
  * Gives what a limit is counted by for a client whose values are known, `undefined` where they are not as many as there are
- * keys. An address is written as the keys have it: of IPv6 the network.
+ * keys. An address is taken however it is spelt; of IPv6 it means its network, which may also be written as the keys have it.
  */
 export function limitKeyFor(keys: readonly string[], values: readonly string[]): string | undefined {
   if (values.length !== keys.length) return undefined;
   const [first = 'ip'] = keys;
   const [only = ''] = values;
-  if (keys.length === 1 && first === 'ip') return only;
+  if (keys.length === 1 && first === 'ip') return addressKeyOf(only);
   const parts = keys.map((key, i) => {
     const value = values[i] as string;
-    return key === 'ip' ? `@${value}` : foundPart(key, value);
+    return key === 'ip' ? `@${addressKeyOf(value)}` : foundPart(key, value);
   });
   return bounded(
     keys.length === 1 ? (parts[0] as string) : parts.map((part) => `${part.length}${part}`).join(''),
   );
+}
+
+function addressKeyOf(address: string): string {
+  return addressKey({ clientAddress: plainAddress(address) });
 }
 
 function compilePart(key: string): RequestKey {

@@ -19,6 +19,9 @@ describe('the key of a limit', () => {
       }),
     );
     expect(limitKeyFor(['ip'], ['192.0.2.7'])).toBe(compileLimitKey(['ip'])(stubExchange()));
+    const ofNetwork = compileLimitKey(['ip'])(stubExchange({ clientAddress: '2001:db8:1:2:3::4' }));
+    for (const spelling of ['2001:0DB8:1:2::', '2001:db8:1:2:ffff::%eth0', '2001:db8:1:2'])
+      expect(limitKeyFor(['ip'], [spelling])).toBe(ofNetwork);
     expect(limitKeyFor(['ip'], [])).toBeUndefined();
   });
 

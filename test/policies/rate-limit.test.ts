@@ -139,6 +139,31 @@ describe('several limits', () => {
     expect((await ask()).headers.ratelimit).toBe('"shared";r=1;t=30');
   });
 
+  it('of one name count a request once also where another policy stands between them', async () => {
+    const between = definePolicy({
+      name: 'between',
+      options: z.unknown(),
+      create: () => ({ onRequest() {} }),
+    });
+    const shared: LimitEntry = [rateLimit, { limit: 2, window: '1m', id: 'shared' }];
+    const { ask } = limitPipeline([shared, [between], shared]);
+    const answers = [await ask(), await ask(), await ask()];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 429]);
+  });
+
+  it('that refuse together say when the last of them would let pass', async () => {
+    const { ask } = limitPipeline([
+      [rateLimit, { limit: 1, window: '1s' }],
+      [rateLimit, { limit: 1, window: '1h', id: 'longest' }],
+      [rateLimit, { limit: 1, window: '1m', id: 'longer' }],
+      [rateLimit, { limit: 1, window: '1d', id: 'trial', observe: true }],
+    ]);
+    await ask();
+    const { headers, text } = await ask();
+    expect(headers['retry-after']).toBe('3600');
+    expect(JSON.parse(text)['violated-policies']).toEqual(['longest']);
+  });
+
   it('are counted by policy and verdict', async () => {
     const { ask, counts } = limitPipeline([ONE, [rateLimit, { limit: 1, window: '1m', id: 'narrow' }]]);
     await ask();
@@ -163,6 +188,24 @@ describe('observe: true', () => {
     expect(answers.map(({ headers }) => headers.ratelimit)).not.toContain('trial');
     expect(lines.filter(({ message }) => message === 'policy would have refused')).toHaveLength(3);
     expect(counts.get('gateway_policy_decisions_total orders trial observe refuse')).toBe(3);
+  });
+
+  it('does not keep the same limit from enforcing elsewhere on the route', async () => {
+    const between = definePolicy({
+      name: 'between',
+      options: z.unknown(),
+      create: () => ({ onRequest() {} }),
+    });
+    const enforced: LimitEntry = [rateLimit, { limit: 1, window: '1m', id: 'shared' }];
+    const observed: LimitEntry = [rateLimit, { limit: 1, window: '1m', id: 'shared', observe: true }];
+    for (const entries of [
+      [observed, enforced],
+      [enforced, observed],
+      [observed, [between], enforced],
+    ]) {
+      const { ask } = limitPipeline(entries as LimitEntry[]);
+      expect([(await ask()).status, (await ask()).status]).toEqual([200, 429]);
+    }
   });
 
   it('does not let others pass what they cannot decide', async () => {
@@ -239,6 +282,16 @@ describe('who is counted', () => {
     );
     expect(await policyOf({ subject: 'bob', plan: 'gold' })).toBe('"orders/rate-limit";q=5;w=60');
     expect((await ask()).headers['ratelimit-policy']).toBe('"orders/rate-limit";q=1;w=60');
+  });
+
+  it('has the limit of its address, however that is spelt', async () => {
+    const overrides = { '2001:DB8:0::7': { limit: 2 }, '::ffff:192.0.2.9': { limit: 3 } };
+    const { ask } = limitPipeline([[rateLimit, { limit: 1, window: '1m', overrides }]]);
+    const leftOf = async (clientAddress: string) =>
+      /;r=(\d+);/.exec((await ask(stubExchange({ clientAddress }))).headers.ratelimit ?? '')?.[1];
+    expect(await leftOf('2001:db8::1:1')).toBe('1');
+    expect(await leftOf('192.0.2.9')).toBe('2');
+    expect(await leftOf('192.0.2.8')).toBe('0');
   });
 
   it('keeps what it has used when its plan changes, if the window is the same', async () => {
