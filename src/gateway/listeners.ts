@@ -35,6 +35,8 @@ interface OpenListener {
   readonly key: string;
   readonly listener: Listener;
   serve: ServeOptions;
+  /** What requests are judged by, on connections that were open before a reload too. */
+  rules: ListenerRules;
   certificates: CertificateStore | undefined;
   stopWatching: () => void;
 }
@@ -141,8 +143,9 @@ export class Listeners {
       const isOurs = error.code === 'EADDRINUSE' && this.ports.includes(port);
       throw isOurs ? new Error(explainOpenPort(port), { cause: error }) : error;
     });
-    const serve = this.serveOptions(config);
-    accepting.entry = { key: keyOf(config), listener, serve, certificates, stopWatching: () => {} };
+    const rules = rulesOf(config);
+    const serve = this.serveOptions(config, () => (accepting.entry as OpenListener).rules);
+    accepting.entry = { key: keyOf(config), listener, serve, rules, certificates, stopWatching: () => {} };
     return accepting.entry;
   }
 
@@ -151,7 +154,8 @@ export class Listeners {
     config: ListenerConfig,
     certificates: CertificateStore | undefined,
   ): void {
-    entry.serve = this.serveOptions(config);
+    entry.rules = rulesOf(config);
+    entry.serve = this.serveOptions(config, () => entry.rules);
     entry.listener.setMaxConnections(config.limits.connections);
     if (certificates === undefined) return;
     entry.stopWatching();
@@ -171,20 +175,20 @@ export class Listeners {
     );
   }
 
-  private serveOptions(config: ListenerConfig): ServeOptions {
+  private serveOptions(config: ListenerConfig, rulesNow: () => ListenerRules): ServeOptions {
     const { clock, deadlines, refuse, handle } = this.context;
-    const rules: ListenerRules = {
-      allowEncoded: config.allowEncoded,
-      redirectToHttps: config.redirectToHttps,
-    };
     return {
-      handler: (request, client) => handle(request, client, rules),
+      handler: (request, client) => handle(request, client, rulesNow()),
       limits: toClientLimits(config.limits),
       deadlines,
       clock,
       refuse,
     };
   }
+}
+
+function rulesOf({ allowEncoded, redirectToHttps }: ListenerConfig): ListenerRules {
+  return { allowEncoded, redirectToHttps };
 }
 
 /** How the first listener that does not only redirect takes requests. */

@@ -114,6 +114,8 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
     this.deadline = Number.POSITIVE_INFINITY;
     this.tunnel.start();
     this.work();
+    // Told before there was a tunnel to tell it to.
+    if (this.hasPeerEnded) this.tunnel.passOnEnd();
   }
 
   resumeTunnel(): void {

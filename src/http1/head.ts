@@ -315,7 +315,8 @@ function joinList(list: string, value: string): string {
   return list === '' ? value : `${list},${value}`;
 }
 
-let lastAuthority = '';
+/** `undefined` until there is one: an empty `Host` is none. */
+let lastAuthority: string | undefined;
 
 /** The authority that the request is for: of an absolute-form target before `Host` (RFC 9112 §3.2.2). */
 function readAuthority(target: string, minor: 0 | 1): string | undefined {

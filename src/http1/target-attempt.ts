@@ -1,3 +1,4 @@
+import type { BodySource } from '../core/body.ts';
 import type { ResponseSink, TargetRequest } from '../core/message.ts';
 import type { HeadLimits } from './message-parser.ts';
 
@@ -14,9 +15,17 @@ export interface TargetTimes {
 export interface Attempt {
   readonly request: TargetRequest;
   readonly sink: ResponseSink;
-  /** Whether any of the request's bytes were handed to the socket, or any of the answer's came. */
-  hasSent: boolean;
+  /** Whether any of the answer's bytes came. */
   hasReceived: boolean;
+}
+
+/** A request whose connection died before a byte of the answer came. */
+export interface LostAttempt {
+  readonly attempt: Attempt;
+  /** What of the body was under way. */
+  readonly body: BodySource | undefined;
+  /** Whether any of the request's bytes were handed to the system. */
+  readonly hasSent: boolean;
 }
 
 /** What heads of responses may be; larger than for requests, since targets are ours. */

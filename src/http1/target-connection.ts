@@ -8,7 +8,7 @@ import { RESPONSE } from './llhttp.ts';
 import { MessageParser } from './message-parser.ts';
 import { falseLength, RequestWriter } from './request-writer.ts';
 import { brokenAnswer, keepAliveLimit, toResponseHead } from './target-answer.ts';
-import { type Attempt, RESPONSE_LIMITS, type TargetTimes } from './target-attempt.ts';
+import { type Attempt, type LostAttempt, RESPONSE_LIMITS, type TargetTimes } from './target-attempt.ts';
 import { TargetTunnel } from './target-tunnel.ts';
 import type { Transport, TransportOwner } from './transport.ts';
 
@@ -96,8 +96,8 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     this.isRequestComplete = false;
     this.isAwaitingContinue =
       request.body.length !== 0 && request.headers.getKind(FieldKind.expect) !== undefined;
+    this.transport.hasHandedOver = false;
     this.writer.begin(request);
-    attempt.hasSent = true;
     sink.onDrain = this.onSinkDrain;
     if (this.isAwaitingContinue) {
       this.deadline = this.deadlines.after(CONTINUE_MS);
@@ -191,7 +191,7 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     const body = this.body;
     this.body = undefined;
     if (attempt !== undefined && this.failure === undefined && !attempt.hasReceived) {
-      this.lost = { attempt, body };
+      this.lost = { attempt, body, hasSent: this.transport.hasHandedOver };
     } else if (attempt !== undefined) {
       body?.cancel();
       attempt.sink.abort(this.failure ?? brokenAnswer(error ?? 'the connection ended before the answer did'));
@@ -200,7 +200,7 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
   }
 
   /** The attempt that a closed connection leaves without a byte of an answer, for the pool to judge. */
-  lost: { attempt: Attempt; body: BodySource | undefined } | undefined = undefined;
+  lost: LostAttempt | undefined = undefined;
 
   onDeadline(): void {
     switch (this.state) {

@@ -43,6 +43,8 @@ export class Transport implements DirectWriter, LateWriter {
   readonly socket: Socket;
   /** Whether written bytes still wait for the system to take them. */
   isWritePending = false;
+  /** Whether the system was given any bytes since this was last set to `false`. */
+  hasHandedOver = false;
   isPaused = false;
   isClosed = false;
   private readonly owner: TransportOwner;
@@ -258,6 +260,7 @@ export class Transport implements DirectWriter, LateWriter {
   }
 
   private writeToStream(data: string | Uint8Array): boolean {
+    this.hasHandedOver = true;
     this.pendingWrites++;
     this.isWritePending = true;
     this.socket.write(data as string, typeof data === 'string' ? 'latin1' : undefined, this.onWritten);
@@ -284,6 +287,7 @@ export class Transport implements DirectWriter, LateWriter {
   }
 
   private writeOne(data: string | Uint8Array): boolean {
+    this.hasHandedOver = true;
     const outcome = writeDirectly(this.socket, data, this);
     if (outcome === TAKEN) return !this.isWritePending;
     this.pendingWrites++;

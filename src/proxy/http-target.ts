@@ -2,7 +2,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { GatewayError } from '../core/errors.ts';
 import type { OngoingExchange, ResponseSink, Target, TargetRequest } from '../core/message.ts';
 import type { Deadlined, Deadlines } from '../http1/deadlines.ts';
-import type { Attempt, TargetTimes } from '../http1/target-attempt.ts';
+import type { Attempt, LostAttempt, TargetTimes } from '../http1/target-attempt.ts';
 import { type ConnectionOwner, TargetConnection } from '../http1/target-connection.ts';
 import { Transport } from '../http1/transport.ts';
 import { isRepeatable } from './repeatable.ts';
@@ -74,8 +74,7 @@ export class HttpTarget implements Target, ConnectionOwner {
     this.count.open--;
     const at = this.idle.lastIndexOf(connection);
     if (at >= 0) this.idle.splice(at, 1);
-    if (connection.lost !== undefined)
-      this.judge(connection, connection.lost.attempt as PooledAttempt, error);
+    if (connection.lost !== undefined) this.judge(connection, connection.lost, error);
     else if (connection.uses === 0) this.failWaiting(error);
     this.connectForWaiting();
   }
@@ -149,10 +148,10 @@ export class HttpTarget implements Target, ConnectionOwner {
    * A connection died under a request before a byte of the answer came. A used one may have been closed by the target
    * at that moment: then the request is sent once more if that cannot do it twice (RFC 9110 §9.2.2, RFC 9112 §9.3.1).
    */
-  private judge(connection: TargetConnection, attempt: PooledAttempt, error: Error | undefined): void {
-    const { request } = attempt;
-    const body = connection.lost?.body;
-    if (connection.uses > 1 && !attempt.wasRepeated && isRepeatable(request)) {
+  private judge(connection: TargetConnection, lost: LostAttempt, error: Error | undefined): void {
+    const attempt = lost.attempt as PooledAttempt;
+    const { body, hasSent } = lost;
+    if (connection.uses > 1 && !attempt.wasRepeated && isRepeatable(attempt.request, hasSent)) {
       body?.cancel();
       attempt.wasRepeated = true;
       attempt.connection = undefined;
@@ -182,7 +181,6 @@ export class HttpTarget implements Target, ConnectionOwner {
 class PooledAttempt implements Attempt, OngoingExchange, Deadlined {
   readonly request: TargetRequest;
   readonly sink: ResponseSink;
-  hasSent = false;
   hasReceived = false;
   wasRepeated = false;
   deadline = Number.POSITIVE_INFINITY;

@@ -118,6 +118,25 @@ describe('a WebSocket', () => {
     await client.take('<later>');
   });
 
+  it('whose client had said all before the target agreed is told so', async () => {
+    const target = await startRawTarget((socket) => {
+      socket.once('data', () => socket.emit('asked'));
+    });
+    const { port } = await startGatewayTo(target);
+    const client = await RawClient.connect(port);
+    client.write(UPGRADE);
+    const socket = await target.socket(0);
+    await once(socket, 'asked');
+    client.end();
+    // A sign of life: the gateway has heard of the end.
+    await client.take('HTTP/1.1 102 Processing\r\n\r\n');
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n');
+    await client.take('HTTP/1.1 101 ');
+    await released(socket);
+    socket.end('bye');
+    expect(await client.ended()).toMatch(/\r\n\r\nbye$/);
+  });
+
   it('closed by the client is closed at the target, with code and reason', async () => {
     const target = await startEcho();
     const gateway = await startGatewayTo(target);

@@ -338,6 +338,19 @@ describe('listeners', () => {
     expect(long).toMatch(/^HTTP\/1\.1 414 /);
   });
 
+  it('judge requests by the new configuration on connections that were open before, too', async () => {
+    const open = { ...listener, allowEncoded: { slash: true } };
+    const gateway = await startGateway({ ...answering('one'), listeners: [open] });
+    const client = await RawClient.connect(gateway.port);
+    const encoded = 'GET /a%2Fb HTTP/1.1\r\nHost: shop.example\r\n\r\n';
+    client.write(encoded);
+    await client.take('one');
+    await gateway.rewrite({ ...answering('two'), listeners: [listener] });
+    await gateway.gateway.reload();
+    client.write(encoded);
+    expect(await client.take('\r\n')).toBe('HTTP/1.1 400 Bad Request');
+  });
+
   it('cannot become HTTPS while they are open, and the reason says what to do', async () => {
     const port = await reservePort();
     const gateway = await startGateway({ ...answering('one'), listeners: [{ host: LOOPBACK, port }] });

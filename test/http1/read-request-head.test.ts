@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { readRequestHead } from '../../src/http1/head.ts';
 import type { MessageParser } from '../../src/http1/message-parser.ts';
 import { splitHead, splitHeadWrongly } from './split-head.ts';
@@ -128,6 +128,13 @@ describe('Host', () => {
   ])('is taken as %j', (value) =>
     expect(read('GET / HTTP/1.1', `Host: ${value}`)).toMatchObject({ authority: value }),
   );
+
+  it('is refused where it is empty, also before any other was read', async () => {
+    vi.resetModules();
+    const { readRequestHead: readFirst } = await import('../../src/http1/head.ts');
+    const text = 'GET / HTTP/1.1\r\nHost: \r\n\r\n';
+    expect(readFirst(splitHead(text))).toMatchObject({ code: 'GW_BAD_HOST' });
+  });
 
   it('may be missing on HTTP/1.0', () => {
     expect(readRequestHead(splitHead('GET / HTTP/1.0\r\n\r\n'))).toMatchObject({ authority: '', minor: 0 });

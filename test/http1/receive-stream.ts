@@ -37,7 +37,7 @@ export function receiveStream(pieces: readonly Buffer[], method = 'GET'): Receiv
   opened.ready?.();
   state.isIdle = false;
   const sink = recordingSink(messages, interims, () => (state.isBroken = true));
-  connection.send({ request: requestWith(method), sink, hasSent: false, hasReceived: false });
+  connection.send({ request: requestWith(method), sink, hasReceived: false });
   opened.transport?.writeLate();
   for (const piece of pieces) {
     if (!socket.destroyed) connection.onBytes(piece, piece.length);

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { bodyFrom } from '../../src/core/body.ts';
 import type { HttpTargetOptions } from '../../src/proxy/http-target.ts';
@@ -239,6 +240,27 @@ describe('a reused connection that dies before a byte of the answer', () => {
     await send().outcome;
     expect((await send(request).outcome).error).toMatchObject({ code: 'GW_UPSTREAM_BROKEN', status: 502 });
     expect(raw.connections).toHaveLength(1);
+  });
+
+  it.each([
+    ['a POST', { method: 'POST' }],
+    ['a POST with a body that is at hand', { method: 'POST', body: bodyFrom('buy') }],
+  ])('sends %s once more of which the system had been given nothing', async (_, request) => {
+    const { send, raw } = await start();
+    const first = send();
+    const connection = await raw.connection(0);
+    await connection.takeHead();
+    connection.write(OK);
+    await first.outcome;
+    // What is written from here on leaves at the end of the next turn, which begins with the end of the connection.
+    await nextTurn();
+    connection.socket.destroy();
+    const second = send(request);
+    const other = await raw.connection(1);
+    expect(await other.takeHead()).toMatch(/^POST /);
+    other.write(OK);
+    expect(await second.outcome).toMatchObject({ isWhole: true, body: 'ok' });
+    expect(connection.received).toBe('');
   });
 
   it('tries once only', async () => {
