@@ -8,6 +8,9 @@ const SERVER_TIME = `(function()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end)()`;
 
+/** How far the clock of a gateway may be behind that of Redis without its quotas ending before their period does. */
+const MOST_BEHIND_MS = 600_000;
+
 /**
  * Makes the script that decides about all charges of one request, or counts them whatever their limits say. It counts as
  * `limits/` does, operation by operation: both have the numbers of IEEE 754, so both come to the same.
@@ -108,9 +111,12 @@ local function readState(key)
 end
 
 local function writeState(key, counting, s, r)
-  local ttl = r.endsAt and r.endsAt - now or counting.reset(s, r)
+  local value = string.format('%.0f %.0f %.0f', s.at, s.used, s.former)
+  -- A request of the period before is counted in the one that has begun, which must not end with that.
+  if r.startsAt and s.at > r.startsAt then return redis.call('SET', key, value, 'KEEPTTL') end
+  local ttl = r.endsAt and max(0, r.endsAt - now) + ${MOST_BEHIND_MS} or counting.reset(s, r)
   if ttl <= 0 then return redis.call('DEL', key) end
-  redis.call('SET', key, string.format('%.0f %.0f %.0f', s.at, s.used, s.former), 'PX', string.format('%.0f', ttl))
+  redis.call('SET', key, value, 'PX', string.format('%.0f', ttl))
 end
 
 local mustCount = ARGV[1] == 'count'

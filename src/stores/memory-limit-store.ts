@@ -90,7 +90,8 @@ export class MemoryLimitStore implements LimitStore {
     for (let i = 0; i < charges.length; i++) {
       const charge = charges[i] as LimitCharge;
       const slot = this.find(charge);
-      const decision = decideCharge(slot === undefined ? undefined : this.slots.read(slot), charge, now);
+      const state = slot === undefined ? undefined : this.slots.read(slot);
+      const decision = decideCharge(state, charge, this.timeOf(charge, now));
       if (refuses(decision, charge)) isPassed = false;
       slots.push(slot);
       decisions.push(decision);
@@ -100,7 +101,7 @@ export class MemoryLimitStore implements LimitStore {
       const charge = charges[i] as LimitCharge;
       const decision = decisions[i] as ChargeDecision;
       if (isPassed && decision.after !== decision.before) this.put(charge, slots[i], decision.after, now);
-      standings.push(standingOf(charge, decision, isPassed, now));
+      standings.push(standingOf(charge, decision, isPassed, this.timeOf(charge, now)));
     }
     return standings;
   }
@@ -118,13 +119,13 @@ export class MemoryLimitStore implements LimitStore {
   /** Takes up the quotas of the last time, and keeps what becomes of them in `journal`, which it closes. */
   keepIn(journal: QuotaJournal): void {
     if (this.journal !== undefined) return;
-    const now = this.now();
-    for (const { limit, key, at, used, endsAt } of journal.load(now)) {
+    const [now, wallNow] = [this.now(), this.clock.now()];
+    for (const { limit, key, at, used, endsAt } of journal.load(wallNow)) {
       const counters = this.countersOf(limit);
       if (counters.find(key) !== undefined) continue;
       const slot = this.slots.take(counters, key);
       counters.add(key, slot);
-      this.slots.write(slot, { at, used, former: 0 }, endsAt);
+      this.slots.write(slot, { at, used, former: 0 }, now + endsAt - wallNow);
     }
     this.journal = journal;
     this.closers.push(this.clock.every(SAVE_MS, () => this.save(SAVED_AT_ONCE)));
@@ -140,14 +141,20 @@ export class MemoryLimitStore implements LimitStore {
 
   private chargeAlone(charge: LimitCharge, now: number): LimitStanding {
     const slot = this.find(charge);
-    const decision = decideCharge(slot === undefined ? undefined : this.slots.read(slot), charge, now);
+    const at = this.timeOf(charge, now);
+    const decision = decideCharge(slot === undefined ? undefined : this.slots.read(slot), charge, at);
     const isPassed = !refuses(decision, charge);
     if (decision.after !== decision.before) this.put(charge, slot, decision.after, now);
-    return standingOf(charge, decision, isPassed, now);
+    return standingOf(charge, decision, isPassed, at);
   }
 
   private now(): number {
     return Math.floor(this.epoch + this.clock.monotonic());
+  }
+
+  /** Periods are those of the wall clock, also of one that was put back. */
+  private timeOf({ period }: LimitCharge, now: number): number {
+    return period === undefined ? now : this.clock.now();
   }
 
   /** Only before anything is looked up: what is found must not be taken away again. */
@@ -166,11 +173,23 @@ export class MemoryLimitStore implements LimitStore {
 
   private put(charge: LimitCharge, found: number | undefined, state: LimitState, now: number): void {
     const slot = found ?? this.add(charge);
-    const { limit, rule, period } = charge;
-    const expiresAt = period?.endsAt ?? now + countingOf(charge).resetMs(state, rule, now, period);
-    this.slots.write(slot, state, expiresAt);
-    if (period === undefined || this.journal === undefined || this.unsaved.has(slot)) return;
-    this.unsaved.set(slot, { limit, key: this.slots.keyOf(slot) });
+    const { rule, period } = charge;
+    if (period === undefined) {
+      this.slots.write(slot, state, now + countingOf(charge).resetMs(state, rule, now, period));
+      return;
+    }
+    const endsAt = now + Math.max(0, period.endsAt - this.clock.now());
+    // What a request of the period before cost may be known only in this one.
+    const isOfLaterPeriod = found !== undefined && state.at > period.startsAt;
+    this.slots.write(slot, state, isOfLaterPeriod ? this.slots.expiryOf(slot) : endsAt);
+    if (this.journal !== undefined) this.noteUnsaved(slot, charge.limit);
+  }
+
+  private noteUnsaved(slot: number, limit: string): void {
+    const key = this.slots.keyOf(slot);
+    const noted = this.unsaved.get(slot);
+    // A slot may have become another counter's meanwhile.
+    if (noted?.key !== key || noted.limit !== limit) this.unsaved.set(slot, { limit, key });
   }
 
   private add({ limit, key }: LimitCharge): number {
@@ -211,6 +230,7 @@ export class MemoryLimitStore implements LimitStore {
 
   private save(atMost: number): void {
     if (this.journal === undefined || this.unsaved.size === 0) return;
+    const [now, wallNow] = [this.now(), this.clock.now()];
     const slots: number[] = [];
     const counters: LastingCounter[] = [];
     for (const [slot, { limit, key }] of this.unsaved) {
@@ -219,10 +239,10 @@ export class MemoryLimitStore implements LimitStore {
       // Unless its time came to an end meanwhile and the slot is another's.
       if (this.limits.get(limit)?.find(key) !== slot) continue;
       const { at, used } = this.slots.read(slot);
-      counters.push({ limit, key, at, used, endsAt: this.slots.expiryOf(slot) });
+      counters.push({ limit, key, at, used, endsAt: this.slots.expiryOf(slot) - now + wallNow });
     }
     try {
-      this.journal.save(counters);
+      this.journal.save(counters, wallNow);
       for (const slot of slots) this.unsaved.delete(slot);
     } catch (err) {
       this.log.error({ err }, 'quotas could not be written down; this is tried again');

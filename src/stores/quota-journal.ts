@@ -17,8 +17,8 @@ export interface LastingCounter {
 export interface QuotaJournal {
   /** Gives what is still of use, and forgets the rest. */
   load(now: number): LastingCounter[];
-  /** Writes all of these or throws. What is written outlives `kill -9`. */
-  save(counters: readonly LastingCounter[]): void;
+  /** Writes all of these or throws, and forgets some of what is of no use any more. What is written outlives `kill -9`. */
+  save(counters: readonly LastingCounter[], now: number): void;
   close(): void;
 }
 
@@ -32,11 +32,18 @@ const SCHEMA = `
     name TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL, used INTEGER NOT NULL, ends_at INTEGER NOT NULL,
     PRIMARY KEY (name, key)
   ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS counters_by_end ON counters (ends_at);
 `;
 
 const UPSERT = `
   INSERT INTO counters (name, key, at, used, ends_at) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT (name, key) DO UPDATE SET at = excluded.at, used = excluded.used, ends_at = excluded.ends_at
+`;
+
+/** A part at a time, in a few milliseconds; many end at the same moment. */
+const FORGET_SOME = `
+  DELETE FROM counters
+  WHERE (name, key) IN (SELECT name, key FROM counters WHERE ends_at <= ? ORDER BY ends_at LIMIT 1000)
 `;
 
 /** Opens the journal in `folder`, which is made if need be. Rejects where that cannot be. */
@@ -60,10 +67,12 @@ export async function openQuotaJournal(folder: string): Promise<QuotaJournal> {
 class SqliteQuotaJournal implements QuotaJournal {
   private readonly database: DatabaseSync;
   private readonly upsert: StatementSync;
+  private readonly forgetSome: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.database = database;
     this.upsert = database.prepare(UPSERT);
+    this.forgetSome = database.prepare(FORGET_SOME);
   }
 
   load(now: number): LastingCounter[] {
@@ -78,10 +87,11 @@ class SqliteQuotaJournal implements QuotaJournal {
     }));
   }
 
-  save(counters: readonly LastingCounter[]): void {
+  save(counters: readonly LastingCounter[], now: number): void {
     this.database.exec('BEGIN IMMEDIATE');
     try {
       for (const { limit, key, at, used, endsAt } of counters) this.upsert.run(limit, key, at, used, endsAt);
+      this.forgetSome.run(now);
       this.database.exec('COMMIT');
     } catch (error) {
       if (this.database.isTransaction) this.database.exec('ROLLBACK');

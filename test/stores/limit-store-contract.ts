@@ -167,6 +167,27 @@ export function limitStoreContract(
       });
     });
 
+    it('counts what a request of the period before cost in the period that has begun, to its end', async () => {
+      const store = await createStore();
+      const now = nowOf();
+      const rule = slowRule({ algorithm: 'fixed-window', limit: 5, windowMs: 86_400_000 });
+      const before = { startsAt: now - 24 * HOUR_MS, endsAt: now - 1000 };
+      const charge = chargeFor({ rule, cost: 2, period: { startsAt: now - 1000, endsAt: now + HOUR_MS } });
+      await store.charge([charge]);
+      store.chargeAfterwards([{ ...charge, period: before }]);
+      await settle();
+      expect(await chargeOne(store, charge)).toMatchObject({ isAllowed: false, remaining: 1 });
+    });
+
+    it('holds a quota to the end of its period by the clock of a gateway that is behind', async () => {
+      const store = await createStore();
+      const now = nowOf();
+      const rule = slowRule({ algorithm: 'fixed-window', limit: 1, windowMs: 86_400_000 });
+      const charge = chargeFor({ rule, period: { startsAt: now - 24 * HOUR_MS, endsAt: now - 1000 } });
+      expect(await chargeOne(store, charge)).toMatchObject({ isAllowed: true });
+      expect(await chargeOne(store, charge)).toMatchObject({ isAllowed: false });
+    });
+
     it('goes on counting when only the limit changes', async () => {
       const store = await createStore();
       await store.charge([chargeFor({ cost: 3 })]);

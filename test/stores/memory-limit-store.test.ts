@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -209,9 +210,77 @@ describe('quotas', () => {
   it('are forgotten when their period is over', async () => {
     const folder = await makeFolder();
     const journal = await openQuotaJournal(folder);
-    journal.save([{ limit: 'monthly', key: 'a', at: period.startsAt, used: 3, endsAt: period.endsAt }]);
+    const counter = { limit: 'monthly', key: 'a', at: period.startsAt, used: 3, endsAt: period.endsAt };
+    journal.save([counter], period.startsAt);
     expect(journal.load(period.endsAt - 1)).toHaveLength(1);
     expect(journal.load(period.endsAt)).toHaveLength(0);
+    journal.close();
+  });
+
+  it('do not fill the disk with those whose period is over', async () => {
+    const { store, clock } = createStore();
+    const folder = await makeFolder();
+    store.keepIn(await openQuotaJournal(folder));
+    for (let i = 0; i < 1500; i++) store.charge([{ ...charge, key: `client-${i}` }]);
+    clock.advance(100);
+    clock.advance(86_400_000);
+    const next = { startsAt: period.endsAt, endsAt: period.endsAt + 86_400_000 };
+    const other = new DatabaseSync(join(folder, 'limits.sqlite'));
+    onTestFinished(() => other.close());
+    const left = (): unknown => other.prepare('SELECT count(*) AS rows FROM counters').get()?.rows;
+    store.charge([{ ...charge, period: next }]);
+    clock.advance(100);
+    // A part at a time, so that nothing has to wait for it.
+    expect(left()).toBe(501);
+    store.charge([{ ...charge, period: next }]);
+    clock.advance(100);
+    expect(left()).toBe(1);
+  });
+
+  it('hold to the end of their period though the wall clock was ahead for a while', async () => {
+    const clock = new StubClock();
+    let aheadMs = 0;
+    const wrong = Object.assign(Object.create(clock) as StubClock, { now: () => clock.now() + aheadMs });
+    const folder = await makeFolder();
+    const { store } = createStore({ clock: wrong });
+    store.keepIn(await openQuotaJournal(folder));
+    aheadMs = 3 * 86_400_000;
+    clock.advance(100);
+    aheadMs = 0;
+    for (let i = 0; i < 5; i++) store.charge([charge]);
+    for (let i = 0; i < 5; i++) clock.advance(100);
+    expect(store.charge([charge])[0]).toMatchObject({
+      isAllowed: false,
+      retryAfterMs: period.endsAt - clock.now(),
+    });
+    store.close();
+    const journal = await openQuotaJournal(folder);
+    expect(journal.load(clock.now())).toMatchObject([{ used: 5, endsAt: period.endsAt }]);
+    journal.close();
+  });
+
+  it('go on to the end of a period in which a request of the one before turned out to cost something', () => {
+    const { store, clock } = createStore();
+    const next = { startsAt: period.endsAt, endsAt: period.endsAt + 86_400_000 };
+    clock.advance(86_400_000);
+    for (let i = 0; i < 4; i++) store.charge([{ ...charge, period: next }]);
+    store.chargeAfterwards([charge]);
+    for (let i = 0; i < 5; i++) clock.advance(100);
+    expect(isAllowed(store, { ...charge, period: next })).toBe(false);
+  });
+
+  it('are written down also where their place was just that of another one', async () => {
+    const folder = await makeFolder();
+    const { store, clock } = createStore({ maxCounters: 1 });
+    store.keepIn(await openQuotaJournal(folder));
+    clock.advance(86_400_000 - 50);
+    store.charge([{ ...charge, key: 'before' }]);
+    // Between two times of writing down.
+    clock.advance(50);
+    store.charge([{ ...charge, period: { startsAt: period.endsAt, endsAt: period.endsAt + 86_400_000 } }]);
+    store.close();
+    const journal = await openQuotaJournal(folder);
+    expect(journal.load(period.startsAt).map(({ key }) => key)).toEqual(['ünïcode']);
     journal.close();
   });
 
