@@ -115,13 +115,13 @@ export class ClientExchange implements ClientRequest, BodySource, ClientSink {
     this.isBodyPaused = false;
   }
 
-  /** Ends the request body as broken. */
+  /** Ends the request body as broken, unless it was whole: what took it may be busy with another request by now. */
   breakBody(error: GatewayError): void {
     this.isPersistent = false;
     this.bodyError = error;
     const sink = this.bodySink;
     this.bodySink = undefined;
-    sink?.abort(error);
+    if (!this.isRequestComplete) sink?.abort(error);
   }
 
   // The answer

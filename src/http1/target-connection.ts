@@ -139,6 +139,7 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
 
   /** The client's body broke: the target must not take it as whole. */
   abort(error: Error): void {
+    if (this.attempt === undefined || this.isRequestComplete) return;
     const failure =
       error instanceof GatewayError ? error : new GatewayError('GW_BAD_REQUEST', { cause: error });
     this.body = undefined;
@@ -184,11 +185,10 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
     this.deadlines.forget(this);
     this.parser.finish();
     this.tunnel?.receiveAbort(error);
-    const attempt = this.attempt;
+    const { attempt, body } = this;
     const isConnecting = this.state === 'connecting';
     this.state = 'gone';
     this.attempt = undefined;
-    const body = this.body;
     this.body = undefined;
     if (attempt !== undefined && this.failure === undefined && !attempt.hasReceived) {
       this.lost = { attempt, body, hasSent: this.transport.hasHandedOver };

@@ -14,6 +14,7 @@ import {
   startTarget,
   type TestGateway,
 } from '../support/harness.ts';
+import { until } from '../support/until.ts';
 import { scripts } from './fixtures/scripted-policy.ts';
 
 const customPolicies = {
@@ -190,6 +191,35 @@ describe('a custom policy that takes its time', () => {
     expect(finished).toEqual([0]);
     expect(accessLog()).toMatchObject([{ code: 'GW_CLIENT_CLOSED' }]);
     expect(target.requests).toHaveLength(0);
+  });
+
+  it('does not touch who has its connection to the target by now, when its client leaves', async () => {
+    let received = '';
+    const target = await startRawTarget((socket) => socket.on('data', (bytes) => (received += bytes)));
+    const begun = deferred();
+    const { port, accessLog } = await startWith(target, {
+      onResponse({ path }) {
+        if (path !== '/held') return undefined;
+        begun.resolve();
+        return new Promise(() => {});
+      },
+    });
+    const leaving = await RawClient.connect(port);
+    leaving.write('POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc');
+    await until(() => received.endsWith('abc'));
+    const socket = await target.socket(0);
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    await begun.promise;
+    const staying = await RawClient.connect(port);
+    staying.write('POST /other HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n123');
+    await until(() => received.endsWith('123'));
+    leaving.destroy();
+    await until(() => accessLog().length === 1);
+    staying.write('456');
+    await until(() => received.endsWith('123456'));
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    expect(await staying.until((text) => text.endsWith('\r\n\r\nok'))).toMatch(/^HTTP\/1\.1 200 /);
+    expect(target.sockets).toHaveLength(1);
   });
 
   it('keeps a large answer waiting, which comes through whole', async () => {
