@@ -56,6 +56,7 @@ export class MemoryLimitStore implements LimitStore {
   /** From the monotonic clock to the wall clock, so that time never runs backwards. */
   private epoch: number;
   private warnedAt = Number.NEGATIVE_INFINITY;
+  private complainedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: MemoryLimitStoreOptions) {
     const { clock, metrics } = options;
@@ -244,7 +245,11 @@ export class MemoryLimitStore implements LimitStore {
     try {
       this.journal.save(counters, wallNow);
       for (const slot of slots) this.unsaved.delete(slot);
+      this.complainedAt = Number.NEGATIVE_INFINITY;
     } catch (err) {
+      // A disk that is full must not be filled by saying so ten times a second.
+      if (now - this.complainedAt < WARN_MS) return;
+      this.complainedAt = now;
       this.log.error({ err }, 'quotas could not be written down; this is tried again');
     }
   }

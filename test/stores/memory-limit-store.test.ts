@@ -297,8 +297,11 @@ describe('quotas', () => {
       close() {},
     });
     store.charge([charge]);
-    clock.advance(500);
+    for (let i = 0; i < 20; i++) clock.advance(100);
+    // Not with each try.
     expect(lines.map(({ level }) => level)).toEqual(['error']);
+    clock.advance(60_000);
+    expect(lines.map(({ level }) => level)).toEqual(['error', 'error']);
     isBroken = false;
     clock.advance(500);
     expect(saved).toMatchObject([{ limit: 'monthly', used: 1 }]);
