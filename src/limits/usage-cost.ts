@@ -7,8 +7,8 @@ export type UsageCost =
   | { readonly kind: 'header'; readonly name: string }
   | { readonly kind: 'json'; readonly path: readonly string[] };
 
-/** More units than that are not believed: nobody could ever pay them back. */
-const MOST_UNITS = 1_000_000_000;
+/** More units than that, the largest quota there is, are not believed: nobody could ever pay them back. */
+const MOST_UNITS = 1_000_000_000_000;
 
 /** Reads whole units; `undefined` for what are none. */
 export function readUnits(text: string | undefined): number | undefined {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { quota, rateLimit } from '../../src/policies/index.ts';
-import { problemsOf } from '../core/stub-exchange.ts';
+import { problemsOf, upstreamHead } from '../core/stub-exchange.ts';
 import { exchangeOf, limitPipeline } from '../limits/limit-pipeline.ts';
 
 describe('a quota', () => {
@@ -31,6 +31,13 @@ describe('a quota', () => {
     expect((await ask()).status).toBe(429);
     clock.advance(1);
     expect((await ask()).status).toBe(200);
+  });
+
+  it('counts what is large, such as the bytes of an answer, in full', async () => {
+    const options = { limit: 1e12, period: 'month', cost: 'response-header:x-bytes' };
+    const { ask } = limitPipeline([[quota, options]]);
+    await ask(exchangeOf({}), upstreamHead([['x-bytes', '5000000000']]));
+    expect((await ask(exchangeOf({}))).headers.ratelimit).toContain(';r=994999999999;');
   });
 
   it('is that of the plan', async () => {
