@@ -10,7 +10,10 @@ import { limitKeyFor } from '../limits/limit-key.ts';
 import { readUnits, type UsageCost } from '../limits/usage-cost.ts';
 
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
-const COST = new RegExp(`^(?:(?:header|response-header):${TOKEN}|response-json:[^.\\s]+(?:\\.[^.\\s]+)*)$`);
+/** The length of a body is no field here: not every message says it. */
+const COST = new RegExp(
+  `^(?:(?:header|response-header):(?![cC][oO][nN][tT][eE][nN][tT]-[lL][eE][nN][gG][tT][hH]$)${TOKEN}|response-json:[^.\\s]+(?:\\.[^.\\s]+)*)$`,
+);
 
 /** Takes a key or a list of keys and gives a list. */
 export function limitKeys() {
@@ -25,7 +28,7 @@ export function limitKeys() {
 /** Takes what a request costs. */
 export function limitCost() {
   const error =
-    'is no cost — write a whole number, header:<name>, response-header:<name> or response-json:<path>';
+    'is no cost — write a whole number, header:<name>, response-header:<name> (any but content-length, which not every message has) or response-json:<path>';
   return z.union([wholeNumber(1), z.string().regex(COST, { error })], { error });
 }
 

@@ -63,6 +63,8 @@ describe('a quota', () => {
     [{ limit: 5, period: 'day', timeZone: 'Mars' }, 'timeZone'],
     [{ limit: 5, period: 'day', window: '1d' }, ''],
     [{ limit: 5, period: 'day', cost: 6 }, 'limit'],
+    [{ limit: 5, period: 'day', cost: 'response-header:Content-Length' }, 'cost'],
+    [{ limit: 5, period: 'day', cost: 'header:content-length' }, 'cost'],
     [{ limit: 5, period: 'day', cost: 2, overrides: { a: { limit: 1 } } }, 'overrides.a.limit'],
   ])('refuses %j', (options, path) => {
     expect(problemsOf(quota, options).map((problem) => problem.split(':')[0])).toEqual([path]);
