@@ -47,7 +47,7 @@ import {
 import { openOperatorPorts } from './operator-ports.ts';
 import { findLateSettings, loadBeside } from './reload-config.ts';
 import { RequestStages, type RoutedRequest } from './request-stages.ts';
-import type { PreparedConfig, WorkerRole } from './worker-role.ts';
+import type { DrainTimes, PreparedConfig, WorkerRole } from './worker-role.ts';
 
 export interface GatewayOptions extends ConfigSource {
   /** The least weight of a log line. Default: `info`. */
@@ -212,10 +212,10 @@ export class Gateway implements GatewayControl {
 
   /**
    * Drains: not ready, then no new connections, then the end of what is under way. A supervisor waits by itself until
-   * load balancers have noticed, and spares idle connections when another worker goes on.
+   * load balancers have noticed, and spares idle connections for longer when another worker goes on.
    */
-  close({ delayMs, spareIdleMs }: { delayMs?: number; spareIdleMs?: number } = {}): Promise<void> {
-    this.closing ??= this.drain(delayMs ?? this.config.drain.delay, spareIdleMs ?? 0);
+  close(times: DrainTimes = {}): Promise<void> {
+    this.closing ??= this.drain(times);
     return this.closing;
   }
 
@@ -374,7 +374,7 @@ export class Gateway implements GatewayControl {
     return { services, clock, log, metrics, deadlines, kept, budget, policies, targetConnections };
   }
 
-  private async drain(delayMs: number, spareIdleMs: number): Promise<void> {
+  private async drain({ delayMs = this.config.drain.delay, spareIdleMs }: DrainTimes): Promise<void> {
     this.currentState = 'draining';
     this.stopWatching();
     this.tellStage({}, 'draining');

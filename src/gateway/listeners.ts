@@ -103,8 +103,8 @@ export class Listeners {
     for (const { listener } of this.open) listener.stopAccepting();
   }
 
-  /** Lets connections finish, and cuts what is left after `timeoutMs`. Idle ones end at once, or after `spareIdleMs`. */
-  async drain(timeoutMs: number, spareIdleMs = 0): Promise<void> {
+  /** Lets connections finish, and cuts what is left after `timeoutMs`. Idle ones end after `spareIdleMs`, or two seconds. */
+  async drain(timeoutMs: number, spareIdleMs?: number): Promise<void> {
     for (const { stopWatching } of this.open) stopWatching();
     const listeners = [...this.open.map(({ listener }) => listener), ...this.leaving];
     await Promise.all(listeners.map((listener) => listener.drain(timeoutMs, spareIdleMs)));
@@ -113,7 +113,8 @@ export class Listeners {
   private remove({ listener, stopWatching }: OpenListener): void {
     stopWatching();
     this.leaving.add(listener);
-    void listener.drain(SEND_IDLE_MS).then(() => this.leaving.delete(listener));
+    // Without a time: a WebSocket goes on where it began.
+    void listener.drain(undefined).then(() => this.leaving.delete(listener));
   }
 
   private async readCertificates({ tls }: ListenerConfig): Promise<CertificateStore | undefined> {

@@ -16,3 +16,11 @@ export interface PreparedConfig {
   commit(): void;
   discard(): Promise<void>;
 }
+
+/** How a gateway is to drain. What is left out is as configured, or as is usual. */
+export interface DrainTimes {
+  /** How long it says that it is not ready before it stops to accept connections. */
+  readonly delayMs?: number | undefined;
+  /** How long idle connections then stay open for a request that may be on its way. */
+  readonly spareIdleMs?: number | undefined;
+}

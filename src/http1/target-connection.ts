@@ -17,7 +17,7 @@ export interface ConnectionOwner {
   /** The connection can be used: it is connected, or has finished an exchange and may take another. */
   onIdle(connection: TargetConnection): void;
   /** The connection is gone; its `lost` tells of a request that no byte of an answer had come for. */
-  onGone(connection: TargetConnection, error: Error | undefined): void;
+  onGone(connection: TargetConnection, error: Error | undefined, wasConnecting: boolean): void;
 }
 
 /** How long `Expect: 100-continue` keeps the body back when the target says nothing (RFC 9110 §10.1.1). */
@@ -196,7 +196,7 @@ export class TargetConnection implements TransportOwner, Deadlined, BodySink {
       body?.cancel();
       attempt.sink.abort(this.failure ?? brokenAnswer(error ?? 'the connection ended before the answer did'));
     }
-    this.owner.onGone(this, isConnecting ? (this.failure ?? error) : error);
+    this.owner.onGone(this, isConnecting ? (this.failure ?? error) : error, isConnecting);
   }
 
   /** The attempt that a closed connection leaves without a byte of an answer, for the pool to judge. */

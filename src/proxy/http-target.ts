@@ -69,13 +69,14 @@ export class HttpTarget implements Target, ConnectionOwner {
     else this.idle.push(connection);
   }
 
-  onGone(connection: TargetConnection, error: Error | undefined): void {
+  onGone(connection: TargetConnection, error: Error | undefined, wasConnecting: boolean): void {
     this.connections.delete(connection);
     this.count.open--;
     const at = this.idle.lastIndexOf(connection);
     if (at >= 0) this.idle.splice(at, 1);
     if (connection.lost !== undefined) this.judge(connection, connection.lost, error);
-    else if (connection.uses === 0) this.failWaiting(error);
+    // One that was never used and is closed says nothing about the target: who waits gets another.
+    else if (wasConnecting) this.failWaiting(error);
     this.connectForWaiting();
   }
 

@@ -40,6 +40,8 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 const BACKLOG = 511;
 /** The system asks silent peers whether they are there, so that one that vanished does not hold a tunnel for ever. */
 const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: 60_000 };
+/** How long an idle connection stays open while its listener drains, since a request may be on its way. */
+const SPARE_IDLE_MS = 2000;
 /** Accepting fails at every attempt while the system has no file left, thousands of times a second. */
 const ACCEPT_ERROR_LOG_INTERVAL_MS = 10_000;
 
@@ -183,25 +185,25 @@ export class Listener {
   }
 
   /**
-   * Closes the port, lets connections finish what they do, and destroys what is left after `timeoutMs`. Idle ones end
-   * at once, or where `spareIdleMs` is given with the next answer or after that time: a client whose next request is on
-   * its way then gets its answer.
+   * Closes the port, lets connections finish what they do, and destroys what is left after `timeoutMs`, if that is given.
+   * Idle ones end with the next answer, or after `spareIdleMs`: a client whose next request is on its way gets its answer.
    * Resolves when all are closed, with the number of those that were cut.
    */
-  async drain(timeoutMs: number, spareIdleMs = 0): Promise<number> {
+  async drain(timeoutMs: number | undefined, spareIdleMs = SPARE_IDLE_MS): Promise<number> {
     this.isDraining = true;
     this.stopAccepting();
-    this.isSparing = spareIdleMs > 0;
+    this.isSparing = spareIdleMs > 0 && timeoutMs !== 0;
     for (const connection of this.open) this.isSparing ? connection.retire() : connection.drain();
     const cancelSparing = this.services.clock.after(spareIdleMs, () => {
       this.isSparing = false;
       for (const connection of this.open) connection.drain();
     });
     let cut = 0;
-    const cancelTimeout = this.services.clock.after(timeoutMs, () => {
+    const cutRest = (): void => {
       cut = this.open.size;
       this.destroyAll();
-    });
+    };
+    const cancelTimeout = timeoutMs === undefined ? () => {} : this.services.clock.after(timeoutMs, cutRest);
     await this.closed;
     cancelSparing();
     cancelTimeout();

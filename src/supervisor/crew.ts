@@ -122,7 +122,7 @@ export class Crew {
     this.end();
     await Promise.all(
       [...this.processes].map((worker) => {
-        if (worker.isServing) return this.stop(worker, 0);
+        if (worker.isServing) return this.stop(worker);
         // It is being started, or has been told already.
         if (!worker.isStopping) worker.kill();
         return worker.ended;
@@ -158,7 +158,7 @@ export class Crew {
     log.info({ worker: place.number, pid: worker.pid }, 'worker started');
   }
 
-  private stop(worker: WorkerProcess, spareIdleMs: number): Promise<void> {
+  private stop(worker: WorkerProcess, spareIdleMs?: number): Promise<void> {
     const timeoutMs = this.options.current().config.drain.timeout + STOP_GRACE_MS;
     return worker.stop(spareIdleMs, timeoutMs);
   }

@@ -13,8 +13,8 @@ export interface WorkerSetup {
 
 /** How a worker ends. */
 export interface StopOptions {
-  /** How long idle connections stay open for a request that may be on its way; 0 where no other worker goes on. */
-  readonly spareIdleMs: number;
+  /** How long idle connections stay open for a request that may be on its way, where that is not as usual. */
+  readonly spareIdleMs?: number | undefined;
 }
 
 /** What a supervisor can ask of a worker, in this order. */

@@ -138,7 +138,7 @@ export class WorkerProcess {
   }
 
   /** Drains and ends, by force after `timeoutMs`. */
-  async stop(spareIdleMs: number, timeoutMs: number): Promise<void> {
+  async stop(spareIdleMs: number | undefined, timeoutMs: number): Promise<void> {
     this.isStopping = true;
     this.isServing = false;
     const cancelKill = this.clock.after(timeoutMs, () => this.kill());

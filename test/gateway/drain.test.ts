@@ -89,13 +89,13 @@ describe('SIGHUP', () => {
 });
 
 describe('a gateway that drains', () => {
-  it('closes connections after the answer under way, and idle ones at once', async () => {
+  it('closes connections after the answer under way, and idle ones at once where none is to be spared', async () => {
     const target = await startSlow();
     const { gateway, port } = await startGateway(forwardingTo(target.url, { timeout: '10s' }));
     const [idle, busy] = [await RawClient.connect(port), await RawClient.connect(port)];
     busy.write(GET);
     await busy.until((received) => received.includes('begun'));
-    const closing = gateway.close();
+    const closing = gateway.close({ spareIdleMs: 0 });
     expect(await idle.ended()).toBe('');
     await expect(rawRequest(port, GET)).rejects.toThrow();
     target.release();
@@ -112,7 +112,7 @@ describe('a gateway that drains', () => {
     const [idle, client] = [await RawClient.connect(port), await RawClient.connect(port)];
     client.write(GET);
     await target.request(0);
-    const closing = gateway.close();
+    const closing = gateway.close({ spareIdleMs: 0 });
     await idle.ended();
     respond();
     expect(await client.ended()).toMatch(/\r\nconnection: close\r\n.*late$/is);
@@ -139,6 +139,25 @@ describe('a gateway that drains', () => {
     busy.write(GET);
     expect(await busy.ended()).toMatch(/connection: close/i);
     await closing;
+  });
+
+  it('answers every request of clients that are busy, and tells each that the answer is the last', async () => {
+    const routes = [{ id: 'all', path: '/*', respond: { status: 200, body: 'whole' } }];
+    const { gateway, port } = await startGateway({ routes, drain: { timeout: '60s' } });
+    const clients = await Promise.all(Array.from({ length: 30 }, () => RawClient.connect(port)));
+    let answers = 0;
+    const askUntilTold = async (client: RawClient): Promise<void> => {
+      for (;;) {
+        client.write(GET);
+        const head = await client.take('whole');
+        answers++;
+        if (/\r\nconnection: close\r\n/i.test(head)) return;
+      }
+    };
+    const all = Promise.all(clients.map(askUntilTold));
+    await until(() => answers > 300);
+    await gateway.close();
+    await all;
   });
 
   it('closes spared connections when their time is over', async () => {

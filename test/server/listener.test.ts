@@ -266,7 +266,7 @@ describe('a listener', () => {
     const { listener, count } = await open();
     const socket = client(listener.port);
     await read(socket, 'hello');
-    const drained = listener.drain(20_000);
+    const drained = listener.drain(20_000, 0);
     expect(await readAll(socket)).toBe('draining');
     expect(await drained).toBe(0);
     expect(count('gateway_listener_connections')).toBeNaN();
@@ -276,7 +276,7 @@ describe('a listener', () => {
     const { listener, runTimers } = await open();
     const socket = client(listener.port, LOOPBACK, true);
     await read(socket, 'hello');
-    const drained = listener.drain(20_000);
+    const drained = listener.drain(20_000, 0);
     await read(socket, 'draining');
     runTimers();
     expect(await drained).toBe(1);
