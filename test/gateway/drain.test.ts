@@ -151,7 +151,7 @@ describe('a gateway that drains', () => {
         client.write(GET);
         const head = await client.take('whole');
         answers++;
-        if (/\r\nconnection: close\r\n/i.test(head)) return;
+        if (/\r\nconnection: close\r\n/i.test(head)) return client.destroy();
       }
     };
     const all = Promise.all(clients.map(askUntilTold));

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { bodyFrom } from '../../src/core/body.ts';
+import type { TargetConnection } from '../../src/http1/target-connection.ts';
 import type { HttpTargetOptions } from '../../src/proxy/http-target.ts';
 import { LOOPBACK, reserveNobody } from '../support/loopback.ts';
 import { ManualBody, poolFor, type TestPool } from '../support/pool.ts';
@@ -186,6 +187,15 @@ describe('maxConnections', () => {
     await (await raw.connection(1)).takeHead();
     raw.connections[1]?.write(OK);
     expect(await second.outcome).toMatchObject({ isWhole: true });
+  });
+
+  it('lets who waits go on waiting when the pool is told that a connection ended which nobody had used', async () => {
+    const { send, raw, target } = await start(answering(OK));
+    const waiting = send();
+    // That it ended is told late, so that it cannot be brought about by a socket at this very moment.
+    target.onGone({ uses: 0, lost: undefined } as TargetConnection, undefined, false);
+    expect(await waiting.outcome).toMatchObject({ isWhole: true, body: 'ok' });
+    expect(raw.connections).toHaveLength(1);
   });
 
   it('closes the connection of a client that left, and uses its place', async () => {
