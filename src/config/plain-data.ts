@@ -1,5 +1,9 @@
 import type { DocumentFault } from './document.ts';
 
+const ITSELF = 'contains itself';
+const WRITE_OUT = 'write it out, or take the reference to itself away';
+const PLAIN_ONLY = 'export plain data only: maps, lists, text, numbers, true and false';
+
 /** Copies what a TypeScript configuration exports, and names everything in it that is more than data. */
 export function copyPlainData(exported: unknown): { data: unknown; faults: DocumentFault[] } {
   const faults: DocumentFault[] = [];
@@ -10,7 +14,7 @@ export function copyPlainData(exported: unknown): { data: unknown; faults: Docum
     if (fault !== undefined) {
       faults.push({
         path,
-        text: `${fault} — export plain data only: maps, lists, text, numbers, true and false`,
+        text: `${fault} — ${fault === ITSELF ? WRITE_OUT : PLAIN_ONLY}`,
       });
       return undefined;
     }
@@ -42,9 +46,8 @@ function findFault(value: unknown, above: ReadonlySet<object>): string | undefin
     default:
       return undefined;
   }
-  if (value === null || Array.isArray(value))
-    return value && above.has(value) ? 'contains itself' : undefined;
-  if (above.has(value)) return 'contains itself';
+  if (value === null || Array.isArray(value)) return value && above.has(value) ? ITSELF : undefined;
+  if (above.has(value)) return ITSELF;
   const prototype: unknown = Object.getPrototypeOf(value);
   // A foreign realm's Object.prototype has no prototype of its own either.
   const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -1,11 +1,13 @@
 import { isAlias, isCollection, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { type ConfigDocument, type DocumentFault, failedDocument, type Position } from './document.ts';
 import type { ConfigPath } from './problem.ts';
+import { findCycles } from './self-containment.ts';
 
 // Enough for anchors in a hand-written file, too few to blow a small one up.
 const MAX_ALIASES = 100;
 // One slip makes the reader stumble over all that follows.
 const MAX_FAULTS = 20;
+const MULTIPLE = 'holds more than one document — keep one document a file, and remove the `---` between them';
 
 /** Reads YAML. */
 export function parseYaml(text: string): ConfigDocument {
@@ -20,10 +22,13 @@ export function parseYaml(text: string): ConfigDocument {
     const document = parseDocument(text, options);
     const faults = [...document.errors, ...document.warnings]
       .slice(0, MAX_FAULTS)
-      .map(({ message, pos }) => ({
+      .map(({ code, message, pos }) => ({
         path: [],
         position: positionOf(pos[0]),
-        text: `${firstLine(message)} — ${remedyFor(lineAround(text, pos[0]))}`,
+        text:
+          code === 'MULTIPLE_DOCS'
+            ? MULTIPLE
+            : `${firstLine(message)} — ${remedyFor(lineAround(text, pos[0]))}`,
       }));
     if (faults.length > 0) return { data: undefined, faults, isUsable: false, locate: () => undefined };
     const resolveAlias = (node: unknown) => (isAlias(node) ? node.resolve(document) : node);
@@ -31,8 +36,15 @@ export function parseYaml(text: string): ConfigDocument {
       const offset = findOffset(document.contents, path, what, resolveAlias);
       return offset === undefined ? undefined : positionOf(offset);
     };
+    const data: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
+    const cycles = findCycles(data).slice(0, MAX_FAULTS);
+    if (cycles.length > 0) {
+      const text = 'contains itself — write it out, or take the alias away';
+      const faults = cycles.map((path) => ({ path, position: locate(path) ?? { line: 1, column: 1 }, text }));
+      return { data: undefined, faults, isUsable: false, locate };
+    }
     return {
-      data: document.toJS({ maxAliasCount: MAX_ALIASES }),
+      data,
       faults: findDuplicateKeys(document.contents, [], positionOf),
       isUsable: true,
       locate,

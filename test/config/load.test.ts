@@ -151,6 +151,23 @@ describe('a file that is no configuration', () => {
     ]);
   });
 
+  it.each([
+    ['x-a: &a [*a]', '1:9 x-a[0]: contains itself'],
+    ['x-a: &a\n  b: { c: *a }', '2:8 x-a.b.c: contains itself'],
+    ['x-a: &a [&b [*a], *b]', '1:9 x-a[0][0]: contains itself'],
+  ])('is refused when an alias contains itself: %s', async (text, problem) => {
+    const problems = await problemsOf(`${withRoutes('{ id: r, path: /x, respond: {} }')}${text}\n`);
+    expect(problems[0]).toBe(
+      `${problem.replace(/^\d+/, (line) => `${Number(line) + 4}`)} — write it out, or take the alias away`,
+    );
+  });
+
+  it('is refused when it holds several documents, in our own words', async () => {
+    expect(await problemsOf(`${withRoutes()}---\nlisteners: []\n`)).toEqual([
+      expect.stringMatching(/holds more than one document — keep one document a file, and remove the `---`/),
+    ]);
+  });
+
   it('is refused when it nests without end', async () => {
     expect((await problemsOf('['.repeat(100_000))).length).toBeLessThanOrEqual(20);
   });
@@ -170,10 +187,12 @@ ring.push(ring);
 export default { listeners: [{ port: () => 1 }], routes: ring, drain: new Date() };
 `;
     const result = await loadFile('code.ts', text);
-    expect(result.ok ? [] : result.problems.map((problem) => `${problem.path}: ${problem.message}`)).toEqual([
-      'listeners[0].port: is a function',
-      'routes[0]: contains itself',
-      'drain: is an instance of a class',
+    const plain = 'export plain data only: maps, lists, text, numbers, true and false';
+    const words = result.ok ? [] : result.problems;
+    expect(words.map(({ path: at, message, remedy }) => `${at}: ${message} — ${remedy}`)).toEqual([
+      `listeners[0].port: is a function — ${plain}`,
+      'routes[0]: contains itself — write it out, or take the reference to itself away',
+      `drain: is an instance of a class — ${plain}`,
     ]);
   });
 
