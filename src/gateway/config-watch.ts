@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Clock } from '../core/clock.ts';
+import { settleChanges } from '../core/settle-changes.ts';
 
 /** Editors and volume swaps touch a file several times; what follows within this time is one change. */
 const SETTLE_MS = 150;
@@ -20,28 +21,22 @@ export function watchConfigFile(
 ): () => void {
   const path = resolve(file);
   let known = knownKey;
-  let cancelSettling: (() => void) | undefined;
   let isStopped = false;
   const compare = async (): Promise<void> => {
-    cancelSettling = undefined;
     const key = await contentKeyOf(path);
     if (isStopped || key === undefined || key === known) return;
     known = key;
     onChange();
   };
-  const watcher: FSWatcher = watch(dirname(path), (_, name) => {
-    // Other files, such as a log that is written all the time, must not put the look off for ever.
-    if (cancelSettling !== undefined && name !== basename(path)) return;
-    cancelSettling?.();
-    cancelSettling = clock.after(SETTLE_MS, () => void compare());
-  });
+  const settler = settleChanges([path], SETTLE_MS, clock, () => void compare());
+  const watcher: FSWatcher = watch(dirname(path), settler.hear);
   watcher.on('error', () => watcher.close());
   watcher.unref();
   // What changed since the file was loaded has no event any more.
   void compare();
   return () => {
     isStopped = true;
-    cancelSettling?.();
+    settler.cancel();
     watcher.close();
   };
 }

@@ -1,6 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Services } from '../core/services.ts';
+import { type ChangeSettler, settleChanges } from '../core/settle-changes.ts';
 import {
   buildCertificateStore,
   CertificateError,
@@ -25,16 +26,14 @@ export function watchCertificates(
 ): () => void {
   const { clock, log } = services;
   const check = createCheck(store, onChange, services);
-  let cancelCheck: (() => void) | undefined;
-  const checkSoon = (): void => {
-    cancelCheck?.();
-    cancelCheck = clock.after(SETTLE_MS, check.run);
-  };
-  const watchers = foldersOf(store).map((folder) => watchFolder(folder, checkSoon, log));
+  const files = filesOf(store);
+  const settler = settleChanges(files, SETTLE_MS, clock, check.run);
+  const folders = new Set(files.map((file) => dirname(file)));
+  const watchers = [...folders].map((folder) => watchFolder(folder, settler.hear, log));
   const cancelRecheck = clock.every(RECHECK_MS, check.run);
   return () => {
     check.stop();
-    cancelCheck?.();
+    settler.cancel();
     cancelRecheck();
     for (const watcher of watchers) watcher?.close();
   };
@@ -44,7 +43,11 @@ export function watchCertificates(
  * Watches the folder and not the file: tools replace a file by renaming another over it, and Kubernetes swaps the
  * link `..data` beside it, so that a watch on the file itself would stay with the old one.
  */
-function watchFolder(folder: string, onEvent: () => void, log: Services['log']): FSWatcher | undefined {
+function watchFolder(
+  folder: string,
+  onEvent: ChangeSettler['hear'],
+  log: Services['log'],
+): FSWatcher | undefined {
   const warn = (error: unknown): void =>
     log.warn({ err: error, folder }, 'cannot watch the folder of certificates; it is read every minute');
   try {
@@ -55,10 +58,10 @@ function watchFolder(folder: string, onEvent: () => void, log: Services['log']):
   }
 }
 
-function foldersOf(store: CertificateStore): string[] {
+function filesOf(store: CertificateStore): string[] {
   const files = store.files.flatMap(({ certFile, keyFile }) => [certFile, keyFile]);
   if (store.clientCertificates !== undefined) files.push(store.clientCertificates.caFile);
-  return [...new Set(files.map((file) => dirname(file)))];
+  return files;
 }
 
 /** Makes the check that compares what the files hold with what is in use. Only one runs at a time. */

@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, createServer, type PeerCertificate } from 'node:tls';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Clock } from '../../src/core/clock.ts';
 import { watchCertificates } from '../../src/server/certificate-watch.ts';
 import {
@@ -15,6 +15,7 @@ import {
 } from '../../src/server/certificates.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import { LOOPBACK } from '../support/loopback.ts';
+import { startTouching } from '../support/touching.ts';
 
 const authority = await makeCertificates();
 let folder: string;
@@ -137,11 +138,17 @@ describe('loadCertificates', () => {
 });
 
 /** A clock whose tasks run when the test says so, and which tells when one was asked for. */
-function handClock(): Clock & { scheduled(): Promise<void>; runDue(): void; tick(): void } {
+function handClock(): Clock & {
+  scheduled(): Promise<void>;
+  runDue(): void;
+  tick(): void;
+  readonly due: ReadonlySet<() => void>;
+} {
   const due = new Set<() => void>();
   const repeated = new Set<() => void>();
   let onScheduled: (() => void) | undefined;
   return {
+    due,
     now: () => Date.now(),
     monotonic: () => 0,
     every(_intervalMs, task) {
@@ -218,6 +225,20 @@ describe('watchCertificates', () => {
     watched = startWatch(await load(files));
     await install(await authority.issue({ names: ['new.test'] }));
     await watched.clock.scheduled();
+    watched.clock.runDue();
+    expect(await shownTo((await watched.next()) as CertificateStore, 'new.test')).toBe('new.test');
+  });
+
+  it('does not put the look off when other files of the folder change', async () => {
+    const files = await install(await authority.issue({ names: ['old.test'] }));
+    watched = startWatch(await load(files));
+    const touch = startTouching(folder);
+    onTestFinished(touch.stop);
+    await install(await authority.issue({ names: ['new.test'] }));
+    await touch.another();
+    const planned = [...watched.clock.due];
+    await touch.another();
+    expect([...watched.clock.due]).toEqual(planned);
     watched.clock.runDue();
     expect(await shownTo((await watched.next()) as CertificateStore, 'new.test')).toBe('new.test');
   });

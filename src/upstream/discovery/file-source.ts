@@ -1,6 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { type ChangeSettler, settleChanges } from '../../core/settle-changes.ts';
 import type { DiscoveryServices } from './discovery.ts';
 import { parseTargetFile } from './target-file.ts';
 import type { TargetReport, TargetSource } from './target-source.ts';
@@ -18,7 +19,7 @@ export function createFileSource(file: string, { clock }: Pick<DiscoveryServices
   const folder = dirname(file);
   let known: string | undefined;
   let watcher: FSWatcher | undefined;
-  let cancelSettling: () => void = () => {};
+  let settler: ChangeSettler | undefined;
   let cancelRecheck: () => void = () => {};
   let isClosed = false;
 
@@ -37,10 +38,8 @@ export function createFileSource(file: string, { clock }: Pick<DiscoveryServices
   };
   const watchFolder = (report: TargetReport): void => {
     try {
-      watcher = watch(folder, () => {
-        cancelSettling();
-        cancelSettling = clock.after(SETTLE_MS, () => void check(report));
-      });
+      settler ??= settleChanges([file], SETTLE_MS, clock, () => void check(report));
+      watcher = watch(folder, settler.hear);
     } catch {
       return;
     }
@@ -61,7 +60,7 @@ export function createFileSource(file: string, { clock }: Pick<DiscoveryServices
     },
     close() {
       isClosed = true;
-      cancelSettling();
+      settler?.cancel();
       cancelRecheck();
       watcher?.close();
     },

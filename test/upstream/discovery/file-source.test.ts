@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createFileSource } from '../../../src/upstream/discovery/file-source.ts';
+import { startTouching } from '../../support/touching.ts';
 import { ManualClock } from './manual-clock.ts';
 import { ObservedSource } from './observed-source.ts';
 
@@ -67,6 +68,23 @@ describe('discovery by a file', () => {
     await source.nextHosts();
     version('..2', 'http://10.0.0.2:80');
     await clock.pass(SETTLE_MS);
+    expect(await source.nextHosts()).toEqual(['10.0.0.2:80']);
+  });
+
+  it('finds them though another file of the folder keeps changing', async () => {
+    const folder = makeFolder();
+    const file = join(folder, 'targets.json');
+    writeFileSync(file, content('http://10.0.0.1:80'));
+    const { clock, source } = discover(file);
+    await source.nextHosts();
+    const touch = startTouching(folder);
+    stops.push(touch.stop);
+    writeFileSync(file, content('http://10.0.0.2:80'));
+    await touch.another();
+    clock.advance(SETTLE_MS - 1);
+    await touch.another();
+    clock.advance(1);
+    expect(clock.planned()).not.toContain(SETTLE_MS);
     expect(await source.nextHosts()).toEqual(['10.0.0.2:80']);
   });
 
