@@ -11,8 +11,9 @@ import { REQUEST } from './llhttp.ts';
 import { MessageParser } from './message-parser.ts';
 import { ReceivedBytes } from './received-bytes.ts';
 import { replyText } from './reply-text.ts';
-import { RequestBodyReader } from './request-body-reader.ts';
+import { DISCARD, RequestBodyReader } from './request-body-reader.ts';
 import { RequestPace } from './request-pace.ts';
+import { RequestTurn } from './request-turn.ts';
 import type { ServeOptions } from './serve-options.ts';
 import { Transport, type TransportOwner } from './transport.ts';
 
@@ -40,6 +41,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   private readonly received = new ReceivedBytes();
   private readonly body: RequestBodyReader;
   private isWorking = false;
+  private readonly turn = new RequestTurn();
   private isLingering = false;
   private lingersUntil = 0;
   hasPeerEnded = false;
@@ -118,8 +120,8 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
     if (this.hasPeerEnded) this.tunnel.passOnEnd();
   }
 
-  resumeTunnel(): void {
-    this.work();
+  resumeWork(): void {
+    if (!this.transport.isClosed) this.work();
   }
 
   finishTunnel(bytesSent: number): void {
@@ -212,7 +214,8 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
       return true;
     }
     // Answers that wait for the client would pile up if further requests were taken meanwhile.
-    if (this.exchange === undefined) return !this.transport.isWritePending && this.readHead();
+    if (this.exchange === undefined)
+      return !this.transport.isWritePending && this.turn.mayServe(this) && this.readHead();
     return this.exchange.isRequestComplete ? false : this.takeBody(this.exchange);
   }
 
@@ -391,9 +394,3 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
     this.probeMs = Math.min(Math.max(2 * this.probeMs, 100), MAX_PROBE_MS);
   }
 }
-
-const DISCARD = {
-  write: () => true,
-  end() {},
-  abort() {},
-};

@@ -9,7 +9,7 @@ export interface TunnelConnection {
   /** One side has said all: the other has limited time to say something. */
   awaitOtherSide(): void;
   /** The target can take more again. */
-  resumeTunnel(): void;
+  resumeWork(): void;
   /** The target has said all. */
   finishTunnel(bytesSent: number): void;
 }
@@ -31,7 +31,7 @@ export class ClientTunnel implements BodySink {
   start(): void {
     this.tunnel.onDrain = () => {
       this.isPaused = false;
-      this.connection.resumeTunnel();
+      this.connection.resumeWork();
     };
     this.tunnel.pipe(this);
   }

@@ -1,3 +1,4 @@
+import type { BodySink } from '../core/body.ts';
 import type { HeaderList } from '../core/header-list.ts';
 import type { ClientExchange } from './client-exchange.ts';
 import type { Framing } from './head.ts';
@@ -62,3 +63,10 @@ export class RequestBodyReader {
     return true;
   }
 }
+
+/** Takes a body that nobody wants. */
+export const DISCARD: BodySink = {
+  write: () => true,
+  end() {},
+  abort() {},
+};

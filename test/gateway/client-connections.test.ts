@@ -6,6 +6,7 @@ import {
   RawClient,
   rawRequest,
   released,
+  startGateway,
   startGatewayTo,
   startRawTarget,
   startTarget,
@@ -177,6 +178,19 @@ describe('pipelining', () => {
     client.socket.resume();
     await client.until((received) => received.length > count * body.length);
     await client.until(hasResponses(count));
+  });
+
+  it('by the thousand lets others have their turn, and is answered to the end though the client has said all', async () => {
+    const routes = [{ id: 'all', path: '/*', respond: { status: 200, body: 'answered' } }];
+    const { port } = await startGateway({ routes });
+    const [greedy, modest] = [await RawClient.connect(port), await RawClient.connect(port)];
+    const count = 1500;
+    greedy.write(GET.repeat(count));
+    greedy.end();
+    modest.write(GET);
+    await modest.until((received) => received.includes('answered'));
+    expect(greedy.received.split('answered').length - 1).toBeLessThan(count / 2);
+    expect((await greedy.ended()).split('answered').length - 1).toBe(count);
   });
 });
 
