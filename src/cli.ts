@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import type { LoadResult } from './config/load.ts';
 import type { Problem } from './config/problem.ts';
+import type { LogDestination } from './observability/log-destination.ts';
 
 const REQUIRED_NODE = [22, 19];
 const DEFAULT_FILES = ['./sallyport.yaml', './sallyport.json', './sallyport.ts'];
@@ -22,17 +23,18 @@ if (isNodeTooOld(process.versions.node)) {
 }
 
 async function run(argv: readonly string[]): Promise<void> {
-  const { Command } = await import('commander');
+  const [{ Command }, { VERSION }] = await Promise.all([import('commander'), import('./version.ts')]);
   const program = new Command('sallyport').description('An API gateway.').showHelpAfterError();
+  program.version(VERSION, '-V, --version', 'prints the version');
   addConfigOption(program.command('start').description('Runs the gateway.'))
     .option(
       '-w, --workers <number>',
       'processes that serve, or `auto` (default: `workers` in the configuration)',
     )
     .action(start);
-  addConfigOption(program.command('check').description('Names every mistake in a configuration.')).action(
-    check,
-  );
+  addConfigOption(program.command('check').description('Names every mistake in a configuration.'))
+    .argument('[file]', 'the configuration, as with --config')
+    .action(check);
   program
     .command('init')
     .description('Writes a configuration to begin with.')
@@ -63,15 +65,15 @@ interface StartOptions extends ConfigOption {
 
 async function start({ config, workers: written }: StartOptions): Promise<void> {
   const workers = written === undefined ? undefined : await parseWorkers(written);
-  if (Number.isNaN(workers))
-    return fail(`--workers ${written} is not a number of workers: write a whole number from 1 on, or auto`);
+  if (typeof workers === 'string') return fail(workers);
   const configFile = await findConfig(config);
   if (configFile === undefined) return;
   try {
     const { allocateYoung } = await import('./gateway/allocate-young.ts');
     allocateYoung();
+    const logDestination = await openLog();
     const { createRunner } = await import('./supervisor/create-runner.ts');
-    const runner = await createRunner({ configFile, env: process.env, workers });
+    const runner = await createRunner({ configFile, env: process.env, workers, logDestination });
     wireSignals(runner);
     await runner.start();
   } catch (error) {
@@ -81,9 +83,26 @@ async function start({ config, workers: written }: StartOptions): Promise<void> 
   }
 }
 
-async function parseWorkers(written: string): Promise<number> {
-  if (written === 'auto') return (await import('node:os')).availableParallelism();
-  return /^[1-9]\d{0,2}$/.test(written) ? Number(written) : Number.NaN;
+/** Gives the number, or says what is wrong with it. */
+/** Opens the log of this process, in which an error that ends it is told too. */
+async function openLog(): Promise<LogDestination> {
+  const [{ openLogDestination }, { endAtCrash }] = await Promise.all([
+    import('./observability/log-destination.ts'),
+    import('./observability/end-at-crash.ts'),
+  ]);
+  const destination = await openLogDestination();
+  endAtCrash(destination);
+  return destination;
+}
+
+async function parseWorkers(written: string): Promise<number | string> {
+  const [{ availableParallelism }, { MAX_WORKERS }] = await Promise.all([
+    import('node:os'),
+    import('./config/schema.ts'),
+  ]);
+  if (written === 'auto') return Math.min(availableParallelism(), MAX_WORKERS);
+  if (/^[1-9]\d{0,2}$/.test(written) && Number(written) <= MAX_WORKERS) return Number(written);
+  return `--workers ${written} is not a number of workers: write a whole number from 1 to ${MAX_WORKERS}, or auto`;
 }
 
 function wireSignals(gateway: { reload(): Promise<unknown>; close(): Promise<void>; kill(): void }): void {
@@ -114,16 +133,22 @@ async function reportFailure(error: unknown): Promise<void> {
   console.error(error instanceof Error ? error.message : String(error));
 }
 
-async function check({ config }: ConfigOption): Promise<void> {
-  const file = await findConfig(config);
+async function check(argument: string | undefined, { config }: ConfigOption): Promise<void> {
+  if (argument !== undefined && config !== undefined)
+    return fail(`There are two configurations, ${argument} and ${config}. Name one of them.`);
+  const file = await findConfig(argument ?? config);
   if (file === undefined) return;
-  const [{ loadConfig }, { builtInPolicies }] = await Promise.all([
+  const [{ loadConfig }, { builtInPolicies }, { checkCertificates }] = await Promise.all([
     import('./config/load.ts'),
     import('./policies/index.ts'),
+    import('./cli/check-certificates.ts'),
   ]);
   const result = await loadConfig(file, { policies: builtInPolicies, env: process.env });
-  await reportProblems(result.ok ? result.warnings : result.problems, result.ok ? 'warning: ' : '');
-  if (result.ok) console.log(summarise(file, result));
+  const certificates = result.ok ? await checkCertificates(file, result) : undefined;
+  const problems = result.ok ? (certificates?.problems ?? []) : result.problems;
+  if (result.ok) await reportProblems([...result.warnings, ...(certificates?.warnings ?? [])], 'warning: ');
+  await reportProblems(problems);
+  if (result.ok && problems.length === 0) console.log(summarise(file, result));
   else process.exitCode = 1;
 }
 
@@ -161,14 +186,15 @@ async function init(file: string): Promise<void> {
       flag: 'wx',
     });
   } catch (error) {
-    const isThere = (error as { code?: string }).code === 'EEXIST';
-    return fail(
-      isThere
-        ? `${file} is there already; it was left as it is`
-        : `${file} cannot be written: ${String(error)}`,
-    );
+    return fail(`${file} ${explainUnwritten((error as { code?: string }).code)}`);
   }
   console.log(`Wrote ${file}. Next: sallyport start --config ${file}`);
+}
+
+function explainUnwritten(code = 'error'): string {
+  if (code === 'EEXIST') return 'is there already; it was left as it is';
+  const remedy = code === 'ENOENT' ? 'make its folder first' : 'name a file that you may write';
+  return `cannot be written (${code}): ${remedy}`;
 }
 
 async function findConfig(named: string | undefined): Promise<string | undefined> {

@@ -6,6 +6,8 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { isPassword, parseHash } from '../src/policies/password-hash.ts';
+import { policyCode } from './supervisor/code.ts';
+import { makeCertificates } from './support/certificates.ts';
 import { LOOPBACK } from './support/loopback.ts';
 
 const cli = path.resolve(import.meta.dirname, '../src/cli.ts');
@@ -53,10 +55,87 @@ describe('sallyport check', () => {
     });
   });
 
+  it('takes the file as its argument as well, but not two of them', () => {
+    const text = 'listeners: [{ port: 8080 }]\nroutes: [{ id: r, path: /x, respond: {} }]\n';
+    const file = write('argument.yaml', text);
+    expect(run('check', file)).toMatchObject({ status: 0, stderr: '' });
+    expect(run('check', file, '--config', 'b.yaml')).toMatchObject({
+      status: 1,
+      stderr: `There are two configurations, ${file} and b.yaml. Name one of them.\n`,
+    });
+  });
+
   it('says so when there is no configuration', () => {
     const { status, stderr } = run('check');
     expect(status).toBe(1);
     expect(stderr).toContain('run: sallyport init');
+  });
+});
+
+describe('sallyport check of certificates', () => {
+  const withTls = (name: string, tls: string) =>
+    write(name, `listeners:\n  - port: 0\n  - { port: 0, tls: ${tls} }\nroutes: []\n`);
+  const pair = (certFile: string, keyFile: string) => `{ certFile: "${certFile}", keyFile: "${keyFile}" }`;
+
+  it('is content with those that start would take', async () => {
+    const { certFile, keyFile } = await (await makeCertificates()).issue();
+    const file = withTls('tls-good.yaml', `{ certificates: [${pair(certFile, keyFile)}] }`);
+    expect(run('check', file)).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it('names the place and the file of each that start would refuse', async () => {
+    const authority = await makeCertificates();
+    const [one, other] = [await authority.issue(), await authority.issue({ fresh: true })];
+    const junk = write('junk.pem', 'junk\n');
+    const noAuthority = write('no-authority.pem', 'junk\n');
+    const file = withTls(
+      'tls-bad.yaml',
+      `{ certificates: [${pair(one.certFile, other.keyFile)}, ${pair(junk, one.keyFile)}], clientCertificates: { caFile: "${noAuthority}" } }`,
+    );
+    const { status, stdout, stderr } = run('check', file);
+    expect([status, stdout]).toEqual([1, '']);
+    const place = `${file} listeners[1].tls`;
+    expect(stderr).toContain(
+      `${place}.certificates[0].keyFile: ${other.keyFile}: is not the key of the first certificate in ${one.certFile} — name the key`,
+    );
+    expect(stderr).toContain(`${place}.certificates[1].certFile: ${junk}: holds no readable certificate`);
+    expect(stderr).toContain(
+      `${place}.clientCertificates.caFile: ${noAuthority}: holds no readable authority`,
+    );
+  });
+
+  it('does not show a file whose name came out of a reference', async () => {
+    const authority = await makeCertificates();
+    const [one, other] = [await authority.issue(), await authority.issue({ fresh: true })];
+    const names = write('names.txt', path.dirname(one.certFile));
+    const inFolder = (name: string) => `\${file:${names}}/${path.basename(name)}`;
+    const file = withTls(
+      'tls-named.yaml',
+      `{ certificates: [${pair(inFolder(one.certFile), inFolder(other.keyFile))}] }`,
+    );
+    const { status, stderr } = run('check', file);
+    expect(status).toBe(1);
+    expect(stderr).toContain(
+      `${file} listeners[1].tls.certificates[0].keyFile: is not the key of the first certificate in certFile — name`,
+    );
+    expect(stderr).not.toContain(path.dirname(one.certFile));
+  });
+
+  it('warns of one that has ended, since start takes it', async () => {
+    const { certFile, keyFile } = await (await makeCertificates()).issue({ expired: true });
+    const file = withTls('tls-ended.yaml', `{ certificates: [${pair(certFile, keyFile)}] }`);
+    const { status, stderr } = run('check', file);
+    expect(status).toBe(0);
+    expect(stderr).toContain(
+      `warning: ${file} listeners[1].tls.certificates[0].certFile: ${certFile}: ended on `,
+    );
+  });
+});
+
+describe('sallyport', () => {
+  it('prints its version', () => {
+    const { version } = JSON.parse(readFileSync(path.join(cli, '../../package.json'), 'utf8'));
+    expect(run('--version')).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' });
   });
 });
 
@@ -80,6 +159,14 @@ describe('sallyport init', () => {
       stderr: `${file} is there already; it was left as it is\n`,
     });
     expect(readFileSync(file, 'utf8')).toBe('mine\n');
+  });
+
+  it('says what to do where it cannot write', () => {
+    const file = path.join(folder, 'nowhere', 'a.yaml');
+    expect(run('init', file)).toMatchObject({
+      status: 1,
+      stderr: `${file} cannot be written (ENOENT): make its folder first\n`,
+    });
   });
 
   it('writes nothing but YAML', () => {
@@ -107,11 +194,11 @@ describe('sallyport start', () => {
     expect(await once(gateway, 'exit')).toEqual([0, null]);
   });
 
-  it.each(['0', '-1', 'many', '1.5'])('takes no %s for a number of workers', (workers) => {
+  it.each(['0', '-1', 'many', '1.5', '257', '9999999'])('takes no %s for a number of workers', (workers) => {
     expect(run('start', `--workers=${workers}`)).toEqual({
       status: 1,
       stdout: '',
-      stderr: `--workers ${workers} is not a number of workers: write a whole number from 1 on, or auto\n`,
+      stderr: `--workers ${workers} is not a number of workers: write a whole number from 1 to 256, or auto\n`,
     });
   });
 
@@ -129,6 +216,36 @@ describe('sallyport start', () => {
     await output.waitFor(/is not a duration/);
     gateway.kill('SIGTERM');
     expect(await once(gateway, 'exit')).toEqual([0, null]);
+  });
+});
+
+describe('an error that nothing catches', () => {
+  it.each([
+    ['uncaughtException', `setTimeout(() => { throw new Error('lost, Bearer s3cr3tvalue'); }, 0)`],
+    ['unhandledRejection', `Promise.reject(new Error('lost, Bearer s3cr3tvalue'))`],
+  ])('ends the process with 1 and a line of the log: %s', (origin, failing) => {
+    write('crash.mjs', policyCode(`${failing}; return {};`));
+    const file = write(
+      'crash.yaml',
+      `listeners: [{ port: 0, host: ${LOOPBACK} }]\nadmin: { host: ${LOOPBACK}, port: 0, token: for-tests }\ncustomPolicies: { test/code: ./crash.mjs }\nroutes: [{ id: r, path: /x, policies: [{ test/code: {} }], respond: {} }]\n`,
+    );
+    const { status, stdout, stderr } = run('start', '--config', file);
+    expect({ status, stderr }).toEqual({ status: 1, stderr: '' });
+    expect(stdout).not.toContain('s3cr3tvalue');
+    const lines = stdout.trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line)).filter(({ level }) => level >= 50)).toEqual([
+      {
+        level: 50,
+        time: expect.any(Number),
+        origin,
+        err: {
+          type: 'Error',
+          message: 'lost, Bearer [redacted]',
+          stack: expect.stringContaining('crash.mjs'),
+        },
+        msg: 'an error that nothing caught ends the process',
+      },
+    ]);
   });
 });
 

@@ -36,7 +36,7 @@ export type UpstreamConfig = GatewayConfig['upstreams'][string];
 export type RouteConfig = GatewayConfig['routes'][number];
 
 /** More than the cores of any machine that we know of, and few enough to be started by mistake. */
-const MAX_WORKERS = 256;
+export const MAX_WORKERS = 256;
 
 /**
  * Makes the one schema that gives types, defaults, JSON Schema and reference.
