@@ -7,6 +7,7 @@ import type { GatewayDescription } from '../core/control.ts';
 import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
 import type { ConfigToPrepare } from '../gateway/load-configuration.ts';
 import type { PreparedConfig } from '../gateway/worker-role.ts';
+import { endAtCrash } from '../observability/end-at-crash.ts';
 import { openLogDestination } from '../observability/log-destination.ts';
 import { Channel } from './channel.ts';
 import { SharedLimits } from './shared-limits.ts';
@@ -64,10 +65,11 @@ class Worker implements WorkerMethods {
   async start(version: number): Promise<readonly number[]> {
     if (this.setup === undefined) throw new TypeError('the worker has not been set up');
     const { configFile, logLevel, ticketSecret } = this.setup;
-    const loaded = { ...(await this.takeWhole()), contentKey: undefined };
-    const options: GatewayOptions = { configFile, logLevel, watch: false };
     // The supervisor makes its lines readable where somebody reads them.
     const destination = await openLogDestination({ pretty: false });
+    endAtCrash(destination);
+    const loaded = { ...(await this.takeWhole()), contentKey: undefined };
+    const options: GatewayOptions = { configFile, logLevel, watch: false };
     const limits = loaded.config.redis === undefined ? this.shareLimits() : undefined;
     this.gateway = new Gateway(options, loaded, destination, { version, ticketSecret, limits });
     await this.gateway.start();

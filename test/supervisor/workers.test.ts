@@ -20,11 +20,12 @@ function answering(text: string, more: Partial<TestConfig> = {}): TestConfig {
   return { routes: [{ id: 'all', path: '/*', respond: { status: 200, body: text } }], ...more };
 }
 
-/** Answers with the number of the worker, and does more when it is asked for `/hang` or `/end`. */
+/** Answers with the number of the worker, and does more when it is asked for `/hang`, `/end` or `/throw`. */
 const TELLING = policyCode(`return {
   onRequest({ path }) {
     if (path === '/hang') for (;;);
     if (path === '/end') process.exit(3);
+    if (path === '/throw') setTimeout(() => { throw new Error('lost'); }, 0);
     return { status: 200, body: String(worker) };
   },
 };`);
@@ -217,6 +218,16 @@ describe('a worker that ends', () => {
     const text = await metrics();
     expect(readValue(text, series)).toBe(7);
     expect(readValue(text, 'gateway_worker_restarts_total{reason="ended"}')).toBe(1);
+  });
+
+  it('by an error that nothing catches says so in the log', async () => {
+    const { ask, gateway } = await startCrew(telling, { 'code.mjs': TELLING });
+    await ask('/throw').catch(() => 'broken');
+    const crash = await gateway.line('an error that nothing caught ends the process');
+    expect(crash).toMatchObject({ level: 50, err: { message: 'lost' }, origin: 'uncaughtException' });
+    const end = await gateway.line('a worker ended; another one takes its place');
+    expect(end).toMatchObject({ worker: crash.worker, code: 1 });
+    expect((await ask()).status).toBe(200);
   });
 
   it('again and again is tried less and less often, while the others go on', async () => {
