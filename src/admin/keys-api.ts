@@ -1,7 +1,8 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { keyChangeSchema, newKeySchema } from '../config/api-keys-schema.ts';
-import { formatPath } from '../config/problem.ts';
+import { describeIssue } from '../config/issue-problems.ts';
+import { type ConfigPath, formatPath } from '../config/problem.ts';
 import { duration } from '../config/scalars.ts';
 import type { ApiKeyChange, ApiKeyRecord } from '../core/api-keys.ts';
 import type { GatewayControl } from '../core/control.ts';
@@ -12,6 +13,10 @@ import { sendProblem } from './http-app.ts';
 const NEW_KEY = newKeySchema();
 const KEY_CHANGE = keyChangeSchema();
 const ROTATION = z.strictObject({ grace: duration().prefault('24h') });
+
+const SEND_JSON = 'The body is not declared as JSON: send it with content-type: application/json.';
+const CORRECT_JSON =
+  'The body cannot be read as JSON: correct it, and leave out the keys __proto__ and constructor.';
 
 type Request = FastifyRequest<{ Params: { id: string } }>;
 
@@ -28,7 +33,7 @@ export function addKeysApi(app: FastifyInstance, control: GatewayControl, log: L
     });
     scope.post('/api/keys', async (request, reply) => {
       const input = NEW_KEY.safeParse(request.body ?? {});
-      if (!input.success) return refuse(reply, problemsOf(input.error));
+      if (!input.success) return refuse(reply, problemsOf(input.error, request, NEW_KEY.in));
       const problems = await findProblems(control, input.data);
       if ((input.data.expiresAt ?? Number.POSITIVE_INFINITY) <= Date.now())
         problems.push('expiresAt has passed — name a time to come, or leave it out');
@@ -43,7 +48,7 @@ export function addKeysApi(app: FastifyInstance, control: GatewayControl, log: L
     });
     scope.patch('/api/keys/:id', async (request: Request, reply) => {
       const change = KEY_CHANGE.safeParse(request.body ?? {});
-      if (!change.success) return refuse(reply, problemsOf(change.error));
+      if (!change.success) return refuse(reply, problemsOf(change.error, request, KEY_CHANGE.in));
       const problems = await findProblems(control, change.data);
       if (problems.length > 0) return refuse(reply, problems);
       const record = await (await control.administerKeys()).change(request.params.id, change.data);
@@ -53,7 +58,7 @@ export function addKeysApi(app: FastifyInstance, control: GatewayControl, log: L
     });
     scope.post('/api/keys/:id/rotate', async (request: Request, reply) => {
       const rotation = ROTATION.safeParse(request.body ?? {});
-      if (!rotation.success) return refuse(reply, problemsOf(rotation.error));
+      if (!rotation.success) return refuse(reply, problemsOf(rotation.error, request, ROTATION));
       const issued = await (await control.administerKeys()).rotate(request.params.id, rotation.data.grace);
       if (issued === undefined) return sendProblem(reply, 404);
       note(request, 'rotated', issued.record);
@@ -76,6 +81,16 @@ function takeJson(scope: FastifyInstance): void {
     if (body === '') return done(null, undefined);
     return parse(request, body as string, done);
   });
+  // No type is as good as JSON where there is no body. With one it would be dropped, and defaults taken in its place.
+  scope.addContentTypeParser('*', { parseAs: 'string' }, (_, body, done) => {
+    if (body === '') return done(null, undefined);
+    return done(Object.assign(new Error('the body is no JSON'), { statusCode: 415 }));
+  });
+  scope.setErrorHandler<FastifyError>((error, _, reply) => {
+    if (error.statusCode === 415) return sendProblem(reply, 415, { detail: SEND_JSON });
+    if (error.statusCode === 400) return sendProblem(reply, 400, { detail: CORRECT_JSON });
+    throw error;
+  });
 }
 
 /** Finds routes that are not there: a key that opens only those would open nothing. */
@@ -90,10 +105,13 @@ async function findProblems(
   );
 }
 
-function problemsOf({ issues }: z.ZodError): string[] {
-  return issues.map(({ path, message }) =>
-    [formatPath(path as (string | number)[]), message].filter((part) => part !== '').join(' '),
-  );
+function problemsOf({ issues }: z.ZodError, { body = {} }: FastifyRequest, { shape }: z.ZodObject): string[] {
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    return [`is not a JSON object — write one, of ${Object.keys(shape).join(', ')}`];
+  const knownKeys = (path: ConfigPath) => (path.length === 0 ? Object.keys(shape) : []);
+  return issues
+    .flatMap((issue) => describeIssue(issue, body, knownKeys))
+    .map(({ path, message, remedy }) => `${formatPath(path)} ${message} — ${remedy}`);
 }
 
 function refuse(reply: FastifyReply, problems: readonly string[]): FastifyReply {

@@ -31,6 +31,8 @@ export function apiKeysSchema() {
   });
 }
 
+const NONE = { error: 'is empty, which would open nothing — name at least one, or write null for all' };
+
 const list = () => z.array(text()).max(1000);
 
 function keySettings() {
@@ -39,10 +41,12 @@ function keySettings() {
     permissions: list().optional(),
     plan: text().nullish(),
     /** Ids of routes. */
-    routes: list().min(1).nullish(),
-    ips: z.array(addressRange()).min(1).max(1000).nullish(),
+    routes: list().min(1, NONE).nullish(),
+    ips: z.array(addressRange()).min(1, NONE).max(1000).nullish(),
     metadata: z.record(z.string(), z.json()).optional(),
-    expiresAt: z.iso.datetime({ offset: true }).nullish(),
+    expiresAt: z.iso
+      .datetime({ offset: true, error: 'is not a time — write one such as 2027-01-31T00:00:00Z' })
+      .nullish(),
   };
 }
 
@@ -64,9 +68,11 @@ export function keyChangeSchema() {
 
 /** An owner is forwarded in a header, and so has to fit into one. */
 function ownerName() {
-  return text()
+  return z
+    .string()
+    .min(1, { error: 'is empty — write whom the key is for' })
     .max(200)
-    .regex(/^[^\p{C}]+$/u, { error: 'holds a control character — leave it out' });
+    .regex(/^[^\p{C}]*$/u, { error: 'holds a control character — leave it out' });
 }
 
 /** Turns the time into milliseconds, and `null` into the `undefined` that takes a restriction away. */

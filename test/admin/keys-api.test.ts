@@ -135,17 +135,69 @@ describe('/api/keys', () => {
   });
 
   it.each([
-    ['no owner', {}, 'owner'],
-    ['an owner that fits in no header', { owner: 'a\r\nb' }, 'owner'],
-    ['a setting that there is not', { owner: 'a', role: 'x' }, 'role'],
-    ['an address that is none', { owner: 'a', ips: ['home'] }, 'ips'],
-    ['a time that is none', { owner: 'a', expiresAt: 'tomorrow' }, 'expiresAt'],
-    ['a list that is none', [], ''],
-  ])('refuses %s with what is wrong', async (_, settings, place) => {
+    ['no owner', {}, "owner is missing — add 'owner'"],
+    ['an owner that is no text', { owner: 7 }, 'owner is a number where text is due — quote it'],
+    ['an empty owner', { owner: '' }, 'owner is empty — write whom the key is for'],
+    [
+      'an owner that fits in no header',
+      { owner: 'a\r\nb' },
+      'owner holds a control character — leave it out',
+    ],
+    [
+      'a setting that there is not',
+      { owner: 'a', role: 'x' },
+      "role there is no setting 'role' here — did you mean 'roles'?",
+    ],
+    ['a list that is text', { owner: 'a', roles: 'x' }, 'roles is text where a list is due — write a list'],
+    [
+      'no routes at all',
+      { owner: 'a', routes: [] },
+      'routes is empty, which would open nothing — name at least one, or write null for all',
+    ],
+    [
+      'an address that is none',
+      { owner: 'a', ips: ['home'] },
+      /^ips\[0\] is not an address or range — write it like /,
+    ],
+    [
+      'a time that is none',
+      { owner: 'a', expiresAt: 'tomorrow' },
+      'expiresAt is not a time — write one such as 2027-01-31T00:00:00Z',
+    ],
+    ['a list that is none', [], /^is not a JSON object — write one, of owner, roles, /],
+  ])('refuses %s with what is wrong and a remedy', async (_, settings, problem) => {
     const gateway = await startGateway(CONFIG);
     const { status, body } = await ask(gateway, 'POST', '', settings);
     expect(status).toBe(422);
-    expect(JSON.stringify(body.problems)).toContain(place);
+    expect(body.problems).toEqual([typeof problem === 'string' ? problem : expect.stringMatching(problem)]);
+    expect((await ask(gateway, 'GET')).body).toEqual({ keys: [] });
+  });
+
+  it('says in the same words what is wrong with a change and a rotation', async () => {
+    const gateway = await startGateway(CONFIG);
+    const { id } = (await ask(gateway, 'POST', '', { owner: 'acme' })).body;
+    expect((await ask(gateway, 'PATCH', `/${id}`, { disabled: 'yes' })).body.problems).toEqual([
+      'disabled is text where true or false is due — write true or false',
+    ]);
+    expect((await ask(gateway, 'POST', `/${id}/rotate`, { grace: 'a day' })).body.problems).toEqual([
+      'grace is not a duration — write a number and a unit: 250ms, 5s, 1m, 1h or 1d',
+    ]);
+  });
+
+  it.each([
+    ['text/plain', '{"owner":"a"}', 415, 'send it with content-type: application/json'],
+    ['application/x-www-form-urlencoded', 'owner=a', 415, 'send it with content-type: application/json'],
+    ['application/json', '{', 400, 'The body cannot be read as JSON: correct it'],
+  ])('answers a body of %s that it cannot read with what to send', async (type, sent, expected, detail) => {
+    const gateway = await startGateway(CONFIG);
+    const response = await fetch(`http://${LOOPBACK}:${gateway.adminPort}/api/keys`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': type },
+      body: sent,
+    });
+    expect(response.status).toBe(expected);
+    expect(response.headers.get('content-type')).toBe('application/problem+json');
+    expect(await response.json()).toMatchObject({ detail: expect.stringContaining(detail) });
     expect((await ask(gateway, 'GET')).body).toEqual({ keys: [] });
   });
 
