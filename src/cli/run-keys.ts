@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { newKeySchema } from '../config/api-keys-schema.ts';
+import { describeIssue } from '../config/issue-problems.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigError } from '../config/problem.ts';
 import { duration } from '../config/scalars.ts';
@@ -85,7 +86,7 @@ function readSettings(settings: KeySettings, routes: ReadonlySet<string>) {
   const { owner, role, permission, plan, route, ip, expires, metadata } = settings;
   const unknown = route?.find((id) => !routes.has(id));
   if (unknown !== undefined) throw new Error(`--route: the configuration has no route '${unknown}'`);
-  const parsed = newKeySchema().safeParse({
+  const written = {
     owner,
     roles: role,
     permissions: permission,
@@ -93,12 +94,13 @@ function readSettings(settings: KeySettings, routes: ReadonlySet<string>) {
     routes: route,
     ips: ip,
     metadata: metadata === undefined ? undefined : readMetadata(metadata),
-  });
+  };
+  const parsed = newKeySchema().safeParse(written);
   if (parsed.success)
     return { ...parsed.data, expiresAt: expires === undefined ? undefined : readTime(expires) };
-  const [issue] = parsed.error.issues;
-  const name = String(issue?.path[0]);
-  throw new Error(`--${OPTION_OF[name] ?? name}: ${issue?.message}`);
+  const [finding] = parsed.error.issues.flatMap((issue) => describeIssue(issue, written, () => []));
+  const name = String(finding?.path[0]);
+  throw new Error(`--${OPTION_OF[name] ?? name}: ${finding?.message} — ${finding?.remedy}`);
 }
 
 const OPTION_OF: Readonly<Record<string, string>> = {

@@ -47,6 +47,8 @@ async function importPolicy(name: string, file: string): Promise<Policy | string
   const policies = Object.values(exported).filter(isPolicy);
   const policy = policies.find((candidate) => candidate.name === name);
   if (policy !== undefined) return policy;
+  const lacking = Object.values(exported).find((candidate) => asFields(candidate).name === name);
+  if (lacking !== undefined) return `names a file whose policy ${faultsOf(lacking).join(', and ')}`;
   const names = [...new Set(policies.map((candidate) => `'${candidate.name}'`))].join(', ');
   return names === ''
     ? 'names a file that exports no policy'
@@ -54,8 +56,18 @@ async function importPolicy(name: string, file: string): Promise<Policy | string
 }
 
 function isPolicy(value: unknown): value is Policy {
-  const { name, options, create } = asFields(value);
-  return typeof name === 'string' && options instanceof z.ZodType && typeof create === 'function';
+  return typeof asFields(value).name === 'string' && faultsOf(value).length === 0;
+}
+
+/** Says what a policy lacks that types would have asked for. */
+function faultsOf(policy: unknown): string[] {
+  const { options, create } = asFields(policy);
+  const faults: string[] = [];
+  if (options === undefined) faults.push('has no `options`, such as z.strictObject({}) for none');
+  else if (!(options instanceof z.ZodType))
+    faults.push('has `options` that are no schema of the zod used here');
+  if (typeof create !== 'function') faults.push('has no function `create`');
+  return faults;
 }
 
 const standIns = new WeakSet<Policy>();

@@ -5,12 +5,16 @@ import { stubServices } from '../core/stub-exchange.ts';
 import { configOf, loadText, problemsOf } from './load-text.ts';
 
 const folder = path.join(import.meta.dirname, 'fixtures', 'policies');
-const files = { audit: path.join(folder, 'audit.ts'), throws: path.join(folder, 'throws.ts') };
+const files = {
+  audit: path.join(folder, 'audit.ts'),
+  throws: path.join(folder, 'throws.ts'),
+  incomplete: path.join(folder, 'incomplete.js'),
+};
 
 /** The custom policies are imported from disk; the configuration itself is only text. */
 function load<Result>(via: (text: string, options: object) => Promise<Result>, named: string, use: string) {
   const text = `listeners: [{ port: 0 }]\ncustomPolicies: { ${named} }\npolicies:\n  - ${use}\n`;
-  return via(text, { files: { [files.audit]: '', [files.throws]: '' } });
+  return via(text, { files: { [files.audit]: '', [files.throws]: '', [files.incomplete]: '' } });
 }
 
 describe('a policy of your own', () => {
@@ -30,6 +34,14 @@ describe('a policy of your own', () => {
   it.each([
     [`acme/other: "${files.audit}"`, /exports 'acme\/audit', 'acme\/pattern', not this policy/],
     [`acme/audit: "${files.throws}"`, /cannot be imported: no such thing/],
+    [
+      `acme/bare: "${files.incomplete}"`,
+      /whose policy has no `options`, such as z.strictObject\(\{\}\) for none —/,
+    ],
+    [
+      `acme/foreign: "${files.incomplete}"`,
+      /has `options` that are no schema of the zod used here, and has no function `create` —/,
+    ],
     ['acme/audit: ./none.ts', /names a file that cannot be read \(ENOENT\)/],
     [`audit: "${files.audit}"`, /is not a name for a custom policy — put a slash in it/],
   ])('is refused once, not once more at each use: %s', async (named, problem) => {

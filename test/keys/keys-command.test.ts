@@ -172,7 +172,7 @@ describe('sallyport keys', () => {
     [create({ route: ['b'] }), "--route: the configuration has no route 'b'"],
     [create({ expires: 'soon' }), '--expires: is not a duration'],
     [create({ metadata: '{' }), '--metadata: is not JSON'],
-    [create({ metadata: '[]' }), '--metadata: '],
+    [create({ metadata: '[]' }), '--metadata: is a list where a map is due — write a map'],
     [create({ owner: 'a\r\nb' }), '--owner: '],
   ])('says what is wrong with %j', async (action, message) => {
     await expect(keys(configFile(), action)).rejects.toThrow(message);
