@@ -61,6 +61,7 @@ export const FAILURES = {
   GW_LIMITS_UNAVAILABLE: gateway(503, 'Limits cannot be checked now'),
   GW_OVERLOADED: gateway(503, 'The gateway has too much to do'),
   GW_BUFFERS_FULL: gateway(503, 'The gateway holds too many request bodies'),
+  GW_SHUTTING_DOWN: gateway(503, 'The gateway stopped before the answer was complete'),
   GW_TOO_MANY_CONNECTIONS: gateway(503, 'The gateway has too many connections'),
   GW_UPSTREAM_TIMEOUT: upstream(504, 'The service did not answer in time'),
   GW_VERSION_UNSUPPORTED: client(505, 'This HTTP version is not supported'),

@@ -1,4 +1,5 @@
 import type { BodySink, BodySource } from './body.ts';
+import type { FailureCode } from './errors.ts';
 import type { HeaderList } from './header-list.ts';
 
 export type HttpVersion = '1.0' | '1.1' | '2';
@@ -83,8 +84,11 @@ export interface ResponseSink extends BodySink {
 
 /** The client's side of one exchange, as a listener gives it. */
 export interface ClientSink extends ResponseSink {
-  /** Set by the handler: called once when the client leaves before the answer is complete. */
-  onClose: ((bytesSent: number) => void) | undefined;
+  /**
+   * Set by the handler: called once when the connection ends before the answer is complete. `failure` says why; by
+   * default the client has left.
+   */
+  onClose: ((bytesSent: number, failure?: FailureCode) => void) | undefined;
   /** Set by the handler: called once when the last byte of the answer was handed over. */
   onFinish: ((bytesSent: number) => void) | undefined;
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { GatewayError } from '../core/errors.ts';
+import { type FailureCode, GatewayError } from '../core/errors.ts';
 import { Exchange } from '../core/exchange.ts';
 import { FieldKind } from '../core/field-kind.ts';
 import { isPromise } from '../core/is-promise.ts';
@@ -69,7 +69,7 @@ class RequestRun implements ForwardOwner {
     this.exchange.route = this.route;
     snapshot.acquire();
     client.onFinish = (bytesSent) => this.finish(bytesSent);
-    client.onClose = (bytesSent) => this.leave(bytesSent);
+    client.onClose = (bytesSent, failure) => this.leave(bytesSent, failure);
   }
 
   get pipeline(): Pipeline {
@@ -235,9 +235,9 @@ class RequestRun implements ForwardOwner {
     this.pump.start();
   }
 
-  /** The client left before the answer was complete. */
-  private leave(bytesSent: number): void {
-    this.exchange.failure ??= new GatewayError('GW_CLIENT_CLOSED');
+  /** The connection ended before the answer was complete. */
+  private leave(bytesSent: number, failure: FailureCode = 'GW_CLIENT_CLOSED'): void {
+    this.exchange.failure ??= new GatewayError(failure);
     this.finish(bytesSent);
   }
 

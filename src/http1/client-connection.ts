@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { BodySink } from '../core/body.ts';
-import { GatewayError } from '../core/errors.ts';
+import { type FailureCode, GatewayError } from '../core/errors.ts';
 import type { ClientInfo, Tunnel } from '../core/message.ts';
 import { ClientExchange, type ExchangeConnection } from './client-exchange.ts';
 import { ClientTunnel, type TunnelConnection } from './client-tunnel.ts';
@@ -32,6 +32,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   deadline: number;
   isClosing = false;
   private isRetiring = false;
+  private closeFailure: FailureCode = 'GW_CLIENT_CLOSED';
   private readonly options: ServeOptions;
   private readonly onClosed: () => void;
   private readonly transport: Transport;
@@ -79,6 +80,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   }
 
   destroy(): void {
+    this.closeFailure = 'GW_SHUTTING_DOWN';
     this.transport.destroy();
   }
 
@@ -179,8 +181,8 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
     this.options.deadlines.forget(this);
     this.parser.finish();
     this.received.clear();
-    this.tunnel?.breakOff(error ?? new GatewayError('GW_CLIENT_CLOSED'));
-    this.exchange?.leave();
+    this.tunnel?.breakOff(error ?? new GatewayError(this.closeFailure));
+    this.exchange?.leave(this.closeFailure);
     this.onClosed();
   }
 

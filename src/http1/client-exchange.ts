@@ -1,5 +1,5 @@
 import type { BodySink, BodySource } from '../core/body.ts';
-import { GatewayError } from '../core/errors.ts';
+import { type FailureCode, GatewayError } from '../core/errors.ts';
 import { FieldKind } from '../core/field-kind.ts';
 import { HeaderList } from '../core/header-list.ts';
 import type {
@@ -52,7 +52,7 @@ export class ClientExchange implements ClientRequest, BodySource, ClientSink {
   /** Length of the request body. */
   readonly length: number | undefined;
   onDrain: (() => void) | undefined = undefined;
-  onClose: ((bytesSent: number) => void) | undefined = undefined;
+  onClose: ((bytesSent: number, failure?: FailureCode) => void) | undefined = undefined;
   onFinish: ((bytesSent: number) => void) | undefined = undefined;
   /** Whether the whole request has been read. */
   isRequestComplete: boolean;
@@ -208,12 +208,12 @@ export class ClientExchange implements ClientRequest, BodySource, ClientSink {
   }
 
   /** Ends the exchange because its connection, or the tunnel that it became, is gone. */
-  leave(): void {
+  leave(failure: FailureCode): void {
     if (this.isDone) return;
     this.isDone = true;
     // First: what hears of the broken body must not try to answer it.
-    this.onClose?.(this.bytesSent);
-    this.breakBody(new GatewayError('GW_CLIENT_CLOSED'));
+    this.onClose?.(this.bytesSent, failure);
+    this.breakBody(new GatewayError(failure));
   }
 
   /** Ends the exchange as a tunnel that both sides have closed. */

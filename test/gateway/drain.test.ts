@@ -174,19 +174,20 @@ describe('a gateway that drains', () => {
     const answer = await fetch(url);
     await gateway.close();
     await expect(answer.text()).rejects.toThrow();
-    expect(accessLog()).toMatchObject([{ code: 'GW_CLIENT_CLOSED' }]);
+    expect(accessLog()).toMatchObject([{ code: 'GW_SHUTTING_DOWN' }]);
   });
 
   it('cuts WebSockets when the time is over', async () => {
     const target = await startTarget();
     new WebSocketServer({ server: target.server });
-    const { gateway, port } = await startGateway(forwardingTo(target.url, { timeout: '100ms' }));
+    const { gateway, port, accessLog } = await startGateway(forwardingTo(target.url, { timeout: '100ms' }));
     const socket = new WebSocket(`ws://${LOOPBACK}:${port}/`);
     await new Promise((resolve) => socket.once('open', resolve));
     const closed = new Promise((resolve) => socket.once('close', resolve));
     socket.on('error', () => {});
     await gateway.close();
     await closed;
+    expect(accessLog()).toMatchObject([{ code: 'GW_SHUTTING_DOWN' }]);
   });
 
   it('is closed once, however often it is asked to', async () => {
