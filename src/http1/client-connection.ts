@@ -254,6 +254,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   }
 
   private startExchange(head: RequestHead): void {
+    this.turn.count();
     this.body.begin(head.framing);
     const exchange = new ClientExchange(this, head);
     this.exchange = exchange;

@@ -12,16 +12,24 @@ const MAX_SERVED = 16;
  */
 export class RequestTurn {
   private served = 0;
+  private isWaiting = false;
+
+  /** Counts a request. */
+  count(): void {
+    this.served++;
+  }
 
   /** Tells whether one more may be served now. Else `connection` goes on when the others had their turn. */
   mayServe(connection: Resumable): boolean {
-    if (this.served === MAX_SERVED) setImmediate(() => this.begin(connection));
-    // Asked again before that turn has come, it goes on waiting.
-    return this.served++ < MAX_SERVED;
+    if (this.served < MAX_SERVED) return true;
+    if (!this.isWaiting) setImmediate(() => this.begin(connection));
+    this.isWaiting = true;
+    return false;
   }
 
   private begin(connection: Resumable): void {
     this.served = 0;
+    this.isWaiting = false;
     connection.resumeWork();
   }
 }
