@@ -10,7 +10,7 @@ export default defineConfig({
     // So long that only what hangs meets it, on machines that are busy with much else too.
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    maxWorkers: 3,
     // Without it, V8 of Node 24 may end a process with worker threads on machines with protection keys (jit_page.has_value).
     execArgv: ['--no-memory-protection-keys'],
     projects: [

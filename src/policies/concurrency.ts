@@ -40,17 +40,14 @@ export const concurrency = definePolicy({
       onRequest: (exchange) => tell(gate.observe(exchange, keyOf(exchange), settings)),
       onFinish,
     };
-    const enforcing: PolicyInstance = {
+    return {
       onRequest(exchange) {
         const isAdmitted = gate.enter(exchange, keyOf(exchange), settings);
         return isPromise(isAdmitted) ? isAdmitted.then(tell) : tell(isAdmitted);
       },
       onFinish,
-    };
-    return {
-      ...enforcing,
       // Only here it is told which of its uses observe.
-      join: (uses) => uses.map(({ isObserved }) => (isObserved ? observing : enforcing)),
+      join: (uses) => uses.map(({ instance, isObserved }) => (isObserved ? observing : instance)),
       close: release,
     };
   },

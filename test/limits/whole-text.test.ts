@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { wholeText } from '../../src/limits/whole-text.ts';
+import { fc } from '../support/fast-check.ts';
 
 describe('wholeText', () => {
   it('writes every whole number as String does', () => {
