@@ -83,7 +83,6 @@ async function start({ config, workers: written }: StartOptions): Promise<void> 
   }
 }
 
-/** Gives the number, or says what is wrong with it. */
 /** Opens the log of this process, in which an error that ends it is told too. */
 async function openLog(): Promise<LogDestination> {
   const [{ openLogDestination }, { endAtCrash }] = await Promise.all([
@@ -95,6 +94,7 @@ async function openLog(): Promise<LogDestination> {
   return destination;
 }
 
+/** Gives the number, or says what is wrong with it. */
 async function parseWorkers(written: string): Promise<number | string> {
   const [{ availableParallelism }, { MAX_WORKERS }] = await Promise.all([
     import('node:os'),

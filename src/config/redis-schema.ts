@@ -110,17 +110,12 @@ function hostAndPort(defaultPort: number) {
   return z
     .string({ error })
     .regex(/^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(?::\d{1,5})?$/, { error })
-    .refine(
-      (written) => Number(/:(\d+)$/.exec(written.replace(/^\[[^\]]*\]/, ''))?.[1] ?? defaultPort) <= 65_535,
-      {
-        error,
-      },
-    )
     .transform((written) => {
       const port = /:(\d+)$/.exec(written.replace(/^\[[^\]]*\]/, ''));
       const host = written.startsWith('[') ? written.slice(1, written.indexOf(']')) : written.split(':')[0];
       return { host: host as string, port: port === null ? defaultPort : Number(port[1]) };
     })
+    .refine(({ port }) => port <= 65_535, { error })
     .meta({ title: 'host:port' });
 }
 

@@ -71,6 +71,10 @@ class PrometheusMetrics implements GatewayMetrics {
   private readonly gauges = new Map<string, GaugeFamily>();
   private readonly configVersion: Gauge;
   private readonly stopMeasuring: () => void;
+  /** One for all routes. */
+  private readonly releaseRoute = (id: string): void => {
+    if (this.served.release(id)) for (const family of this.counters.values()) family.endRoute(id);
+  };
 
   constructor(version: string) {
     const registers = [this.registry];
@@ -88,10 +92,6 @@ class PrometheusMetrics implements GatewayMetrics {
     this.counter(...RELOADS, { result: 'success' });
     this.counter(...RELOADS, { result: 'failure' });
   }
-
-  private readonly releaseRoute = (id: string): void => {
-    if (this.served.release(id)) for (const family of this.counters.values()) family.endRoute(id);
-  };
 
   route(id: string): RouteRecorder {
     return new HeldRoute(this.served.hold(id), id, this.releaseRoute);
