@@ -1,4 +1,4 @@
-import { gatewaySchema } from '../src/config/schema.ts';
+import { gatewaySchema } from '../src/config/schema/schema.ts';
 import { EMPTY_BODY } from '../src/core/body.ts';
 import { BufferBudget } from '../src/core/buffer-budget.ts';
 import { systemClock } from '../src/core/clock.ts';

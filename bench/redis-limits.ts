@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { ensureCommands } from '../scripts/ensure-packages.ts';
-import type { RedisConfig } from '../src/config/redis-schema.ts';
+import type { RedisConfig } from '../src/config/schema/redis-schema.ts';
 import { systemClock } from '../src/core/clock.ts';
 import type { Snapshot } from '../src/snapshot/snapshot.ts';
 import { RedisConnection } from '../src/stores/redis-connection.ts';

@@ -4,7 +4,7 @@
  */
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { acceptReferences, gatewayJsonSchema, policyJsonSchema } from '../src/config/json-schema.ts';
+import { acceptReferences, gatewayJsonSchema, policyJsonSchema } from '../src/config/schema/json-schema.ts';
 import { FAILURES } from '../src/core/errors.ts';
 import type { Policy } from '../src/core/policy.ts';
 import { builtInPolicies } from '../src/policies/index.ts';

@@ -98,7 +98,7 @@ async function openLog(): Promise<LogDestination> {
 async function parseWorkers(written: string): Promise<number | string> {
   const [{ availableParallelism }, { MAX_WORKERS }] = await Promise.all([
     import('node:os'),
-    import('./config/schema.ts'),
+    import('./config/schema/schema.ts'),
   ]);
   if (written === 'auto') return Math.min(availableParallelism(), MAX_WORKERS);
   if (/^[1-9]\d{0,2}$/.test(written) && Number(written) <= MAX_WORKERS) return Number(written);

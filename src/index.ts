@@ -1,14 +1,6 @@
 export { ConfigError, type Problem } from './config/problem.ts';
-export type { GatewayConfig } from './config/schema.ts';
+export type { GatewayConfig } from './config/schema/schema.ts';
 export { type APIRequest, toApiRequest } from './core/api-request.ts';
-export {
-  type AuthService,
-  type AuthServiceCode,
-  type AuthToken,
-  type CodeToken,
-  defineAuthService,
-  type TokenRefusal,
-} from './core/auth-service.ts';
 export {
   type BodySink,
   type BodySource,
@@ -21,9 +13,17 @@ export type { Clock } from './core/clock.ts';
 export { FAILURES, type FailureCode, GatewayError } from './core/errors.ts';
 export type { Exchange } from './core/exchange.ts';
 export { HeaderList } from './core/header-list.ts';
-export type { Identification, Identifier } from './core/identifier.ts';
-export { defineIdentifyingPolicy } from './core/identify.ts';
-export type { Identity } from './core/identity.ts';
+export {
+  type AuthService,
+  type AuthServiceCode,
+  type AuthToken,
+  type CodeToken,
+  defineAuthService,
+  type TokenRefusal,
+} from './core/identity/auth-service.ts';
+export type { Identification, Identifier } from './core/identity/identifier.ts';
+export { defineIdentifyingPolicy } from './core/identity/identify.ts';
+export type { Identity } from './core/identity/identity.ts';
 export type { LimitRule, LimitStanding, LimitStore } from './core/limit-store.ts';
 export type { Reply, ResponseHead } from './core/message.ts';
 export { definePolicy, type Policy, type PolicyInstance } from './core/policy.ts';

@@ -37,8 +37,11 @@ describe('the check of the architecture', () => {
       'router/router.ts': "import type { Route } from '../core/exchange.ts';",
       'proxy/forward.ts': "import { pick } from '../upstream/upstream.ts';",
       'upstream/upstream.ts': "import type { Target } from '../core/message.ts';",
-      'policies/cors.ts': "import { duration } from '../config/units.ts';",
-      'config/units.ts': '',
+      'policies/cors.ts': "import { duration } from '../config/schema/units.ts';",
+      'config/schema/units.ts': '',
+      'config/load.ts': "import { check } from './check/check.ts';\nimport { fault } from './problem.ts';",
+      'config/check/check.ts': "import { schema } from '../schema/units.ts';",
+      'config/problem.ts': '',
       'core/exchange.ts': '',
       'core/message.ts': '',
     };
@@ -53,9 +56,11 @@ describe('the check of the architecture', () => {
     [
       'policies importing more of config than its kinds of values',
       'policies/a.ts',
-      '../config/schema.ts',
-      'config/schema.ts',
+      '../config/schema/schema.ts',
+      'config/schema/schema.ts',
     ],
+    ['a schema importing a check', 'config/schema/a.ts', '../check/b.ts', 'config/check/b.ts'],
+    ['a problem importing what loads', 'config/problem.ts', './load.ts', 'config/load.ts'],
     ['config and http1, which are on one level', 'config/a.ts', '../http1/b.ts', 'http1/b.ts'],
     ['a feature importing the snapshot', 'server/a.ts', '../snapshot.ts', 'snapshot.ts'],
     ['the snapshot importing the gateway', 'snapshot.ts', './gateway.ts', 'gateway.ts'],
@@ -92,6 +97,11 @@ describe('the check of the architecture', () => {
 
   it('refuses a folder without a place in the layering', () => {
     expect(violationsOf({ 'misc/a.ts': '' })).toEqual(['misc/a.ts: misc has no place in the layering']);
+  });
+
+  it('refuses a folder with more entries than a reader takes in at once', () => {
+    const files = Object.fromEntries(Array.from({ length: 31 }, (_, i) => [`core/file-${i}.ts`, '']));
+    expect(violationsOf(files)).toEqual(['core has 31 entries; at most 30']);
   });
 
   it('refuses an import of a file that is not there', () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { isPassword, parseHash } from '../src/policies/password-hash.ts';
+import { isPassword, parseHash } from '../src/policies/basic/password-hash.ts';
 import { policyCode } from './supervisor/code.ts';
 import { makeCertificates } from './support/certificates.ts';
 import { LOOPBACK } from './support/loopback.ts';

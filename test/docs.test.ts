@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../src/config/load.ts';
-import { gatewaySchema } from '../src/config/schema.ts';
+import { gatewaySchema } from '../src/config/schema/schema.ts';
 import { FAILURES } from '../src/core/errors.ts';
 import { builtInPolicies } from '../src/policies/index.ts';
 

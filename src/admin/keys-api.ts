@@ -1,12 +1,12 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { keyChangeSchema, newKeySchema } from '../config/api-keys-schema.ts';
 import { describeIssue } from '../config/issue-problems.ts';
 import { type ConfigPath, formatPath } from '../config/problem.ts';
-import { duration } from '../config/scalars.ts';
-import type { ApiKeyChange, ApiKeyRecord } from '../core/api-keys.ts';
+import { keyChangeSchema, newKeySchema } from '../config/schema/api-keys-schema.ts';
+import { duration } from '../config/schema/scalars.ts';
 import type { GatewayControl } from '../core/control.ts';
-import { describeApiKey, describeIssuedKey } from '../core/describe-api-key.ts';
+import type { ApiKeyChange, ApiKeyRecord } from '../core/identity/api-keys.ts';
+import { describeApiKey, describeIssuedKey } from '../core/identity/describe-api-key.ts';
 import type { Log } from '../core/services.ts';
 import { sendProblem } from './http-app.ts';
 

@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import type { AuthServiceCode, AuthToken, TokenRefusal } from '../core/auth-service.ts';
+import type { AuthServiceCode, AuthToken, TokenRefusal } from '../core/identity/auth-service.ts';
 
 /** Imports an auth service in code, once per process. Rejects where the file exports none. */
 export async function importAuthService(file: string): Promise<AuthServiceCode> {

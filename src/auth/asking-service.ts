@@ -1,6 +1,6 @@
-import type { AuthService, AuthToken, TokenRefusal } from '../core/auth-service.ts';
-import { isRefusal } from '../core/auth-service.ts';
 import type { Clock } from '../core/clock.ts';
+import type { AuthService, AuthToken, TokenRefusal } from '../core/identity/auth-service.ts';
+import { isRefusal } from '../core/identity/auth-service.ts';
 import type { Log } from '../core/services.ts';
 import { MAX_TOKEN_CHARS } from './compact-jws.ts';
 import { UNAVAILABLE } from './key-service.ts';

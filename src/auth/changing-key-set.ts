@@ -1,4 +1,4 @@
-import type { SignatureAlgorithm } from '../config/signature-algorithms.ts';
+import type { SignatureAlgorithm } from '../config/key-material/signature-algorithms.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/services.ts';
 import { type FoundKeys, type KeySet, matchKeys, type VerificationKey } from './key-set.ts';

@@ -1,4 +1,7 @@
-import { SIGNATURE_ALGORITHMS, type SignatureAlgorithm } from '../config/signature-algorithms.ts';
+import {
+  SIGNATURE_ALGORITHMS,
+  type SignatureAlgorithm,
+} from '../config/key-material/signature-algorithms.ts';
 import { parseStrictObject } from './strict-json.ts';
 
 /** A signed token taken apart, its signature not looked at yet: nothing in it may be believed. */

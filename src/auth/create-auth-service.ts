@@ -1,9 +1,9 @@
 import { createSecretKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { AuthServiceConfig } from '../config/auth-schema.ts';
-import { readPublicKey } from '../config/public-key.ts';
-import type { SignatureAlgorithm } from '../config/signature-algorithms.ts';
-import type { AuthService, AuthServiceCode } from '../core/auth-service.ts';
+import { readPublicKey } from '../config/key-material/public-key.ts';
+import type { SignatureAlgorithm } from '../config/key-material/signature-algorithms.ts';
+import type { AuthServiceConfig } from '../config/schema/auth-schema.ts';
+import type { AuthService, AuthServiceCode } from '../core/identity/auth-service.ts';
 import type { Services } from '../core/services.ts';
 import { createCodeQuestion, importAuthService } from './ask-code.ts';
 import { AskingService } from './asking-service.ts';

@@ -3,9 +3,14 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose';
-import type { InternalTokensConfig } from '../config/internal-tokens-schema.ts';
-import { findOrMakeSecret, findSecret, type KeptSecret } from '../config/kept-secret.ts';
-import { type ReadKey, readFormerKey, readSigningKey, type SigningAlgorithm } from '../config/signing-key.ts';
+import { findOrMakeSecret, findSecret, type KeptSecret } from '../config/key-material/kept-secret.ts';
+import {
+  type ReadKey,
+  readFormerKey,
+  readSigningKey,
+  type SigningAlgorithm,
+} from '../config/key-material/signing-key.ts';
+import type { InternalTokensConfig } from '../config/schema/internal-tokens-schema.ts';
 import type { Services } from '../core/services.ts';
 
 /** A key that signs, and what the world may know of it. */

@@ -1,6 +1,6 @@
-import type { IntrospectionConfig } from '../config/auth-schema.ts';
-import type { AuthToken, TokenRefusal } from '../core/auth-service.ts';
+import type { IntrospectionConfig } from '../config/schema/auth-schema.ts';
 import type { Clock } from '../core/clock.ts';
+import type { AuthToken, TokenRefusal } from '../core/identity/auth-service.ts';
 import { fetchJson, UnexpectedStatus } from './fetch-json.ts';
 import type { TokenRules } from './token-rules.ts';
 

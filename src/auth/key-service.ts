@@ -1,7 +1,7 @@
 import { compactVerify } from 'jose';
-import type { AuthService, AuthToken, TokenRefusal } from '../core/auth-service.ts';
-import { isRefusal } from '../core/auth-service.ts';
 import type { Clock } from '../core/clock.ts';
+import type { AuthService, AuthToken, TokenRefusal } from '../core/identity/auth-service.ts';
+import { isRefusal } from '../core/identity/auth-service.ts';
 import { isPromise } from '../core/is-promise.ts';
 import { type CompactJws, parseCompactJws } from './compact-jws.ts';
 import type { FoundKeys, KeySet, VerificationKey } from './key-set.ts';

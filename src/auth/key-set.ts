@@ -1,5 +1,5 @@
-import type { PublicKey } from '../config/public-key.ts';
-import type { SignatureAlgorithm } from '../config/signature-algorithms.ts';
+import type { PublicKey } from '../config/key-material/public-key.ts';
+import type { SignatureAlgorithm } from '../config/key-material/signature-algorithms.ts';
 
 /** A key that signatures are verified with: public, or a secret. */
 export type VerificationKey = Omit<PublicKey, 'algorithms'> & {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { isPrivateWay } from '../config/auth-schema.ts';
-import { readKeySet } from '../config/public-key.ts';
+import { readKeySet } from '../config/key-material/public-key.ts';
+import { isPrivateWay } from '../config/schema/auth-schema.ts';
 import type { LoadedKeys } from './changing-key-set.ts';
 import { fetchJson, UnexpectedStatus } from './fetch-json.ts';
 

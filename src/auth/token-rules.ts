@@ -1,6 +1,6 @@
-import type { AuthServiceConfig } from '../config/auth-schema.ts';
-import type { AuthToken } from '../core/auth-service.ts';
-import { findClaim } from '../core/identity.ts';
+import type { AuthServiceConfig } from '../config/schema/auth-schema.ts';
+import type { AuthToken } from '../core/identity/auth-service.ts';
+import { findClaim } from '../core/identity/identity.ts';
 
 type Claims = Readonly<Record<string, unknown>>;
 

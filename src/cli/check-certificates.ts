@@ -1,5 +1,5 @@
 import { formatPath, type Problem, splitRemedy } from '../config/problem.ts';
-import type { GatewayConfig, ListenerConfig } from '../config/schema.ts';
+import type { GatewayConfig, ListenerConfig } from '../config/schema/schema.ts';
 import { hideSecrets } from '../config/secrets.ts';
 import { CertificateError, loadCertificates } from '../server/certificates.ts';
 

@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 
 /** Reads a password from standard input, unseen on a terminal, and prints its hash for the policy `basic`. */
 export async function printPasswordHash(fail: (message: string) => void): Promise<void> {
-  const { hashPassword } = await import('../policies/password-hash.ts');
+  const { hashPassword } = await import('../policies/basic/password-hash.ts');
   const password = await readPassword();
   if (password === '') return fail('There is no password on standard input.');
   console.log(await hashPassword(password));

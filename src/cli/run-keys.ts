@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { newKeySchema } from '../config/api-keys-schema.ts';
 import { describeIssue } from '../config/issue-problems.ts';
 import { loadConfig } from '../config/load.ts';
 import { ConfigError } from '../config/problem.ts';
-import { duration } from '../config/scalars.ts';
-import type { ApiKeyAdministration, ApiKeyRecord, IssuedApiKey } from '../core/api-keys.ts';
+import { newKeySchema } from '../config/schema/api-keys-schema.ts';
+import { duration } from '../config/schema/scalars.ts';
 import { systemClock } from '../core/clock.ts';
-import { describeApiKey, describeIssuedKey } from '../core/describe-api-key.ts';
+import type { ApiKeyAdministration, ApiKeyRecord, IssuedApiKey } from '../core/identity/api-keys.ts';
+import { describeApiKey, describeIssuedKey } from '../core/identity/describe-api-key.ts';
 import type { Log, Metrics } from '../core/services.ts';
 import { createGatewayKeys } from '../gateway/open-api-keys.ts';
 import { builtInPolicies } from '../policies/index.ts';

@@ -1,10 +1,10 @@
 import { fork } from 'node:child_process';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { importCustomPolicies } from './custom-policies.ts';
+import { importCustomPolicies } from './document/custom-policies.ts';
 import type { LoadResult } from './load.ts';
 import { formatPath, type Problem } from './problem.ts';
-import type { GatewayConfig, RouteConfig } from './schema.ts';
+import type { GatewayConfig, RouteConfig } from './schema/schema.ts';
 
 export interface ChildLoadOptions {
   /** URL of the module whose `builtInPolicies` the child imports, since schemas cannot be sent. */

@@ -1,19 +1,19 @@
 import { readFile as readFileFromDisk } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { joinPolicies } from '../core/join-policies.ts';
 import type { Policy } from '../core/policy.ts';
-import { checkGateway } from './check.ts';
-import { coerceReferences } from './coerce.ts';
-import { importCustomPolicies } from './custom-policies.ts';
-import type { ConfigDocument } from './document.ts';
+import { checkGateway } from './check/check.ts';
+import { checkFiles } from './check/referenced-files.ts';
+import { coerceReferences } from './document/coerce.ts';
+import { importCustomPolicies } from './document/custom-policies.ts';
+import type { ConfigDocument } from './document/document.ts';
+import { type Interpolated, interpolate, pathKey } from './document/interpolate.ts';
+import { readDocument } from './document/read-document.ts';
 import { asFields } from './findings.ts';
-import { type Interpolated, interpolate, pathKey } from './interpolate.ts';
 import { describeIssue, type Finding } from './issue-problems.ts';
-import { knownKeysOf } from './json-schema.ts';
+import { joinPolicies } from './join-policies.ts';
 import { formatPath, type Problem, splitRemedy } from './problem.ts';
-import { readDocument } from './read-document.ts';
-import { checkFiles } from './referenced-files.ts';
-import { type GatewayConfig, gatewaySchema } from './schema.ts';
+import { knownKeysOf } from './schema/json-schema.ts';
+import { type GatewayConfig, gatewaySchema } from './schema/schema.ts';
 import { hideSecrets } from './secrets.ts';
 
 export interface LoadOptions {

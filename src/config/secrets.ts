@@ -1,5 +1,5 @@
 import type { Problem } from './problem.ts';
-import type { GatewayConfig } from './schema.ts';
+import type { GatewayConfig } from './schema/schema.ts';
 
 const HIDDEN = '[redacted]';
 // Shorter values occur in ordinary words by chance, so they hide a text only when they are all of it.

@@ -1,4 +1,4 @@
-import type { ApiKeyAdministration } from './api-keys.ts';
+import type { ApiKeyAdministration } from './identity/api-keys.ts';
 
 /** Where the gateway stands in its life. */
 export type GatewayState = 'starting' | 'ready' | 'draining' | 'closed';

@@ -1,7 +1,7 @@
 import type { BodySource } from './body.ts';
 import type { GatewayError } from './errors.ts';
 import type { HeaderList } from './header-list.ts';
-import type { Identity } from './identity.ts';
+import type { Identity } from './identity/identity.ts';
 import type { ChargedLimits } from './limit-store.ts';
 import type { ClientRequest } from './message.ts';
 

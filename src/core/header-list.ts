@@ -1,5 +1,5 @@
 import { FieldKind, fieldKindAt, fieldKindOf } from './field-kind.ts';
-import type { NameSet } from './name-set.ts';
+import type { NameSet } from './identity/name-set.ts';
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { BodySource } from './body.ts';
 import type { GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
-import type { Identifier } from './identifier.ts';
+import type { Identifier } from './identity/identifier.ts';
 import type { Reply, ResponseHead } from './message.ts';
 import type { Services } from './services.ts';
 

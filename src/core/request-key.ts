@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import type { Exchange } from './exchange.ts';
-import { findClaim } from './identity.ts';
+import { findClaim } from './identity/identity.ts';
 
 /** Says what a request is counted, hashed or kept under. */
 export type RequestKey = (exchange: Exchange) => string;

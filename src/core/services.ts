@@ -1,8 +1,8 @@
-import type { ApiKeys } from './api-keys.ts';
-import type { AuthService } from './auth-service.ts';
 import type { Clock } from './clock.ts';
 import type { GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
+import type { ApiKeys } from './identity/api-keys.ts';
+import type { AuthService } from './identity/auth-service.ts';
 import type { Hold } from './kept-resources.ts';
 import type { LimitStore } from './limit-store.ts';
 import type { OngoingExchange, ResponseSink, TargetRequest } from './message.ts';

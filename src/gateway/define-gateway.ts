@@ -1,4 +1,4 @@
-import type { GatewayInput as UntypedGatewayInput } from '../config/schema.ts';
+import type { GatewayInput as UntypedGatewayInput } from '../config/schema/schema.ts';
 import type { PolicyInput } from '../policies/policy-input.ts';
 
 /** The configuration as it is written, with the options of the built-in policies known to the compiler. */

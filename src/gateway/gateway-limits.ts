@@ -1,4 +1,4 @@
-import type { GatewayConfig, PolicyEntry } from '../config/schema.ts';
+import type { GatewayConfig, PolicyEntry } from '../config/schema/schema.ts';
 import type { LimitStore } from '../core/limit-store.ts';
 import type { Services } from '../core/services.ts';
 import { MemoryLimitStore } from '../stores/memory-limit-store.ts';

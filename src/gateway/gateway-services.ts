@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import type { GatewayConfig } from '../config/schema.ts';
+import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { KeptResources } from '../core/kept-resources.ts';
 import type { Services } from '../core/services.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';

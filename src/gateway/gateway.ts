@@ -1,7 +1,7 @@
 import type { OperatorServer } from '../admin/http-app.ts';
+import { joinPolicies } from '../config/join-policies.ts';
 import { formatProblem } from '../config/problem.ts';
-import type { GatewayConfig, ListenerConfig } from '../config/schema.ts';
-import type { ApiKeyAdministration } from '../core/api-keys.ts';
+import type { GatewayConfig, ListenerConfig } from '../config/schema/schema.ts';
 import { BufferBudget } from '../core/buffer-budget.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import type {
@@ -12,15 +12,14 @@ import type {
   ReloadResult,
 } from '../core/control.ts';
 import { GatewayError } from '../core/errors.ts';
-import type { Identity } from '../core/identity.ts';
-import { joinPolicies } from '../core/join-policies.ts';
+import type { ApiKeyAdministration } from '../core/identity/api-keys.ts';
+import type { Identity } from '../core/identity/identity.ts';
 import { KeptResources } from '../core/kept-resources.ts';
 import type { ClientInfo, ClientRequest, ClientSink, Reply } from '../core/message.ts';
 import type { Policy } from '../core/policy.ts';
 import { problemReply } from '../core/problem.ts';
 import { newRequestId } from '../core/request-id.ts';
 import type { Log } from '../core/services.ts';
-import { stayAlive } from '../core/stay-alive.ts';
 import { Deadlines } from '../http1/deadlines.ts';
 import { type AccessLog, createAccessLog } from '../observability/access-log.ts';
 import { createLog, type LogLevel } from '../observability/log.ts';
@@ -47,6 +46,7 @@ import {
 import { openOperatorPorts } from './operator-ports.ts';
 import { findLateSettings, loadBeside } from './reload-config.ts';
 import { RequestStages, type RoutedRequest } from './request-stages.ts';
+import { stayAlive } from './stay-alive.ts';
 import type { DrainTimes, PreparedConfig, WorkerRole } from './worker-role.ts';
 
 export interface GatewayOptions extends ConfigSource {

@@ -4,7 +4,7 @@ import { Exchange } from '../core/exchange.ts';
 import { FieldKind } from '../core/field-kind.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { ClientRequest, ClientSink, Reply, TargetRequest } from '../core/message.ts';
-import type { Pipeline, RequestResult } from '../core/pipeline.ts';
+import type { Pipeline, RequestResult } from '../core/pipeline/pipeline.ts';
 import type { Answer } from '../core/reply.ts';
 import { newRequestId } from '../core/request-id.ts';
 import type { AccessLog } from '../observability/access-log.ts';

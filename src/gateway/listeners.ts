@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import type { ListenerConfig } from '../config/schema.ts';
+import type { ListenerConfig } from '../config/schema/schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { GatewayError } from '../core/errors.ts';
 import type { ClientInfo, ClientRequest, ClientSink, Reply } from '../core/message.ts';

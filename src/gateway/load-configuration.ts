@@ -1,6 +1,6 @@
 import { loadConfig } from '../config/load.ts';
 import { ConfigError } from '../config/problem.ts';
-import type { GatewayConfig } from '../config/schema.ts';
+import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { Policy } from '../core/policy.ts';
 import { builtInPolicies } from '../policies/index.ts';
 import { contentKeyOf } from './config-watch.ts';

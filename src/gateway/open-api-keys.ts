@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { GatewayConfig } from '../config/schema.ts';
+import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { Services } from '../core/services.ts';
 import { findOrMakePepper } from '../keys/find-pepper.ts';
 import { GatewayKeys } from '../keys/gateway-keys.ts';

@@ -1,4 +1,4 @@
-import type { RedisConfig } from '../config/redis-schema.ts';
+import type { RedisConfig } from '../config/schema/redis-schema.ts';
 import type { Services } from '../core/services.ts';
 import type { KeyRedis } from '../keys/redis-key-store.ts';
 import { redisScript } from '../stores/redis-script.ts';

@@ -1,5 +1,5 @@
 import type { OperatorServer } from '../admin/http-app.ts';
-import type { GatewayConfig } from '../config/schema.ts';
+import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { GatewayControl } from '../core/control.ts';
 import type { Log } from '../core/services.ts';
 

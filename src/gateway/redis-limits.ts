@@ -1,4 +1,4 @@
-import type { RedisConfig } from '../config/redis-schema.ts';
+import type { RedisConfig } from '../config/schema/redis-schema.ts';
 import type { Hold } from '../core/kept-resources.ts';
 import type { LimitStore } from '../core/limit-store.ts';
 import type { Services } from '../core/services.ts';

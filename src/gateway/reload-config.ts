@@ -1,6 +1,6 @@
 import type { LoadResult } from '../config/load.ts';
 import { loadConfigInChild } from '../config/load-in-child.ts';
-import type { GatewayConfig } from '../config/schema.ts';
+import type { GatewayConfig } from '../config/schema/schema.ts';
 
 /** Loads a configuration beside what runs. */
 export function loadBeside(

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import { Exchange } from '../core/exchange.ts';
-import type { Identity } from '../core/identity.ts';
+import type { Identity } from '../core/identity/identity.ts';
 import type { ClientRequest } from '../core/message.ts';
 import { newRequestId } from '../core/request-id.ts';
 import { normaliseTarget } from '../router/normalise.ts';

@@ -1,4 +1,4 @@
-import type { ApiKeyAdministration, ApiKeys, ApiKeyVerifier } from '../core/api-keys.ts';
+import type { ApiKeyAdministration, ApiKeys, ApiKeyVerifier } from '../core/identity/api-keys.ts';
 import type { Services } from '../core/services.ts';
 import { createAdministration } from './key-administration.ts';
 import { KeyHasher } from './key-hash.ts';

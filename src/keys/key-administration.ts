@@ -1,11 +1,11 @@
+import type { Clock } from '../core/clock.ts';
 import type {
   ApiKeyAdministration,
   ApiKeyChange,
   ApiKeyRecord,
   IssuedApiKey,
   NewApiKey,
-} from '../core/api-keys.ts';
-import type { Clock } from '../core/clock.ts';
+} from '../core/identity/api-keys.ts';
 import { makeKey, newKeyId } from './key-format.ts';
 import type { KeyHasher } from './key-hash.ts';
 import type { FoundKey, KeyStore, StoredKey } from './key-store.ts';

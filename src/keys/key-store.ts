@@ -1,4 +1,4 @@
-import type { ApiKeyRecord } from '../core/api-keys.ts';
+import type { ApiKeyRecord } from '../core/identity/api-keys.ts';
 
 /** A key as it is stored: what is known of it, and the hashes of its secrets. */
 export interface StoredKey {

@@ -1,6 +1,6 @@
 import { AddressBlocks } from '../core/address-blocks.ts';
-import type { ApiKeyRefusal, ApiKeyVerifier, VerifiedApiKey } from '../core/api-keys.ts';
 import type { Clock } from '../core/clock.ts';
+import type { ApiKeyRefusal, ApiKeyVerifier, VerifiedApiKey } from '../core/identity/api-keys.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { Log } from '../core/services.ts';
 import { findKeyId } from './key-format.ts';

@@ -1,4 +1,4 @@
-import type { ApiKeyRecord } from '../core/api-keys.ts';
+import type { ApiKeyRecord } from '../core/identity/api-keys.ts';
 import type { FoundKey } from './key-store.ts';
 
 /** Makes what may be shown of a stored key: all but the hashes. */

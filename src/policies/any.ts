@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { type PolicyEntry, policyEntrySchema } from '../config/policy-entry.ts';
+import { type PolicyEntry, policyEntrySchema } from '../config/schema/policy-entry.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Exchange } from '../core/exchange.ts';
-import type { Identification, Identifier } from '../core/identifier.ts';
-import { defineIdentifyingPolicy, identifyInTime } from '../core/identify.ts';
+import type { Identification, Identifier } from '../core/identity/identifier.ts';
+import { defineIdentifyingPolicy, identifyInTime } from '../core/identity/identify.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Services } from '../core/services.ts';

@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import { headerName } from '../config/scalars.ts';
+import { headerName } from '../config/schema/scalars.ts';
 import { plainAddress } from '../core/address-blocks.ts';
-import type { ApiKeyRefusal, ApiKeyVerifier, VerifiedApiKey } from '../core/api-keys.ts';
-import { dropTrailers } from '../core/drop-trailers.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
-import type { Identification, Identifier } from '../core/identifier.ts';
-import { defineIdentifyingPolicy } from '../core/identify.ts';
+import type { ApiKeyRefusal, ApiKeyVerifier, VerifiedApiKey } from '../core/identity/api-keys.ts';
+import type { Identification, Identifier } from '../core/identity/identifier.ts';
+import { defineIdentifyingPolicy } from '../core/identity/identify.ts';
 import { isPromise } from '../core/is-promise.ts';
-import { LookalikeNames } from '../core/lookalike-names.ts';
+import { dropTrailers } from './drop-trailers.ts';
+import { LookalikeNames } from './lookalike-names.ts';
 import { onward } from './onward.ts';
 import { findOwnedField } from './owned-fields.ts';
 

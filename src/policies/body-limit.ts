@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { size } from '../config/scalars.ts';
+import { size } from '../config/schema/scalars.ts';
 import { GatewayError } from '../core/errors.ts';
-import { guardBody } from '../core/guard-body.ts';
+import { guardBody } from '../core/pipeline/guard-body.ts';
 import { definePolicy } from '../core/policy.ts';
 
 const TOO_LARGE = new GatewayError('GW_BODY_TOO_LARGE');

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { text } from '../config/scalars.ts';
+import { text } from '../config/schema/scalars.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
-import type { Identification, Identifier } from '../core/identifier.ts';
-import { defineIdentifyingPolicy } from '../core/identify.ts';
-import type { Identity } from '../core/identity.ts';
+import type { Identification, Identifier } from '../core/identity/identifier.ts';
+import { defineIdentifyingPolicy } from '../core/identity/identify.ts';
+import type { Identity } from '../core/identity/identity.ts';
 import type { ClientCertificate } from '../core/message.ts';
 import { onward } from './onward.ts';
 import { realm } from './realm.ts';

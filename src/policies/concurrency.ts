@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, wholeNumber } from '../config/scalars.ts';
+import { duration, wholeNumber } from '../config/schema/scalars.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import { isPromise } from '../core/is-promise.ts';
@@ -7,7 +7,7 @@ import { definePolicy, type PolicyInstance } from '../core/policy.ts';
 import { ConcurrencyGate } from '../limits/concurrency-gate.ts';
 import { nameLimit } from '../limits/limit-instance.ts';
 import { compileLimitKey } from '../limits/limit-key.ts';
-import { limitKeys } from './limit-options.ts';
+import { limitKeys } from './rate-limit/limit-options.ts';
 
 const NAME = 'concurrency';
 const TOO_MANY = new GatewayError('GW_CONCURRENCY_LIMIT');

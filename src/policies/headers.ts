@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { headerName, headerValue } from '../config/scalars.ts';
+import { headerName, headerValue } from '../config/schema/scalars.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { HeaderList } from '../core/header-list.ts';
 import { definePolicy } from '../core/policy.ts';

@@ -1,23 +1,23 @@
 import type { Policy } from '../core/policy.ts';
 import { anyOf } from './any.ts';
 import { apiKey } from './api-key.ts';
-import { authorize } from './authorize.ts';
-import { basic } from './basic.ts';
+import { authorize } from './authorize/authorize.ts';
+import { basic } from './basic/basic.ts';
 import { bodyLimit } from './body-limit.ts';
 import { clientCertificate } from './client-certificate.ts';
 import { concurrency } from './concurrency.ts';
-import { cors } from './cors.ts';
-import { forwardAuth } from './forward-auth.ts';
+import { cors } from './cors/cors.ts';
+import { forwardAuth } from './forward-auth/forward-auth.ts';
 import { headers } from './headers.ts';
 import { introspect } from './introspect.ts';
 import { ipFilter } from './ip-filter.ts';
-import { jwt } from './jwt.ts';
-import { mirror } from './mirror.ts';
+import { jwt } from './jwt/jwt.ts';
+import { mirror } from './mirror/mirror.ts';
 import { quota } from './quota.ts';
-import { rateLimit } from './rate-limit.ts';
+import { rateLimit } from './rate-limit/rate-limit.ts';
 import { requestId } from './request-id.ts';
 import { securityHeaders } from './security-headers.ts';
-import { signature } from './signature.ts';
+import { signature } from './signature/signature.ts';
 
 /** Every way to find out who is calling. */
 const waysIn: readonly Policy[] = [jwt, introspect, apiKey, basic, signature, clientCertificate, forwardAuth];

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { text } from '../config/scalars.ts';
-import { defineIdentifyingPolicy } from '../core/identify.ts';
-import { findServices, TokenIdentifier, tokenOptions, USUAL_SERVICE } from './token-identifier.ts';
+import { text } from '../config/schema/scalars.ts';
+import { defineIdentifyingPolicy } from '../core/identity/identify.ts';
+import { findServices, TokenIdentifier, tokenOptions, USUAL_SERVICE } from './jwt/token-identifier.ts';
 
 /** Identifies by a token of any kind, about which an auth service asks whoever issued it. */
 export const introspect = defineIdentifyingPolicy({

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { addressRange } from '../config/scalars.ts';
+import { addressRange } from '../config/schema/scalars.ts';
 import { AddressBlocks, plainAddress } from '../core/address-blocks.ts';
 import { GatewayError } from '../core/errors.ts';
 import { definePolicy } from '../core/policy.ts';

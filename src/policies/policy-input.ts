@@ -1,23 +1,23 @@
 import type { z } from 'zod';
 import type { Policy } from '../core/policy.ts';
 import type { apiKey } from './api-key.ts';
-import type { authorize } from './authorize.ts';
-import type { basic } from './basic.ts';
+import type { authorize } from './authorize/authorize.ts';
+import type { basic } from './basic/basic.ts';
 import type { bodyLimit } from './body-limit.ts';
 import type { clientCertificate } from './client-certificate.ts';
 import type { concurrency } from './concurrency.ts';
-import type { cors } from './cors.ts';
-import type { forwardAuth } from './forward-auth.ts';
+import type { cors } from './cors/cors.ts';
+import type { forwardAuth } from './forward-auth/forward-auth.ts';
 import type { headers } from './headers.ts';
 import type { introspect } from './introspect.ts';
 import type { ipFilter } from './ip-filter.ts';
-import type { jwt } from './jwt.ts';
-import type { mirror } from './mirror.ts';
+import type { jwt } from './jwt/jwt.ts';
+import type { mirror } from './mirror/mirror.ts';
 import type { quota } from './quota.ts';
-import type { rateLimit } from './rate-limit.ts';
+import type { rateLimit } from './rate-limit/rate-limit.ts';
 import type { requestId } from './request-id.ts';
 import type { securityHeaders } from './security-headers.ts';
-import type { signature } from './signature.ts';
+import type { signature } from './signature/signature.ts';
 
 /** The options of each built-in policy, as they are written. */
 export interface PolicyOptions {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { text } from '../config/scalars.ts';
+import { text } from '../config/schema/scalars.ts';
 import { definePolicy } from '../core/policy.ts';
 import { applyQuota } from '../limits/applied-limit.ts';
 import { Calendar } from '../limits/calendar.ts';
@@ -16,7 +16,7 @@ import {
   limitCost,
   limitKeys,
   limitsOf,
-} from './limit-options.ts';
+} from './rate-limit/limit-options.ts';
 
 const NAME = 'quota';
 const MOST = 1_000_000_000_000;

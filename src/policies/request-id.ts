@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { headerName } from '../config/scalars.ts';
+import { headerName } from '../config/schema/scalars.ts';
 import { FieldKind } from '../core/field-kind.ts';
 import { definePolicy } from '../core/policy.ts';
 import { findOwnedField } from './owned-fields.ts';

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { duration, headerValue } from '../config/scalars.ts';
+import { duration, headerValue } from '../config/schema/scalars.ts';
 import type { Exchange } from '../core/exchange.ts';
 import { HeaderBlock } from '../core/header-list.ts';
-import { NameSet } from '../core/name-set.ts';
+import { NameSet } from '../core/identity/name-set.ts';
 import { definePolicy } from '../core/policy.ts';
 
 const HSTS = 'strict-transport-security';

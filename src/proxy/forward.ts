@@ -5,7 +5,7 @@ import type { Exchange } from '../core/exchange.ts';
 import type { HeaderList } from '../core/header-list.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { ClientSink, OngoingExchange, ResponseHead, TargetRequest, Tunnel } from '../core/message.ts';
-import type { BodyHolder, Pipeline } from '../core/pipeline.ts';
+import type { BodyHolder, Pipeline } from '../core/pipeline/pipeline.ts';
 import { isTargetsFault, NO_ANSWER, type Upstream } from '../upstream/upstream.ts';
 import type { UpstreamTarget } from '../upstream/upstream-target.ts';
 import { BodyPump } from './body-pump.ts';

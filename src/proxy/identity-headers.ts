@@ -1,7 +1,7 @@
 import type { Exchange } from '../core/exchange.ts';
 import { FieldKind } from '../core/field-kind.ts';
 import { HeaderBlock } from '../core/header-list.ts';
-import { IDENTITY_HEADERS, type Identity } from '../core/identity.ts';
+import { IDENTITY_HEADERS, type Identity } from '../core/identity/identity.ts';
 
 /** Tells the target who is calling, and nothing where nobody was identified. What stood in these fields is dropped. */
 export function writeIdentityHeaders({ headers, identity }: Exchange): void {

@@ -1,4 +1,3 @@
-import { LongWork } from '../core/long-work.ts';
 import {
   type Condition,
   type ConditionInput,
@@ -8,6 +7,7 @@ import {
   meetsQuery,
 } from './conditions.ts';
 import { HostTable } from './host-table.ts';
+import { LongWork } from './long-work.ts';
 import { PathTrie, type Walk } from './path-trie.ts';
 import { RouteMatch } from './route-match.ts';
 import { parseRoutePath } from './route-path.ts';

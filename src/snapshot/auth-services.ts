@@ -5,9 +5,9 @@ import {
   type OpenAuthService,
   readAuthServiceParts,
 } from '../auth/create-auth-service.ts';
-import type { AuthServiceConfig } from '../config/auth-schema.ts';
-import type { GatewayConfig } from '../config/schema.ts';
-import type { AuthService } from '../core/auth-service.ts';
+import type { AuthServiceConfig } from '../config/schema/auth-schema.ts';
+import type { GatewayConfig } from '../config/schema/schema.ts';
+import type { AuthService } from '../core/identity/auth-service.ts';
 import type { SnapshotContext } from './snapshot-context.ts';
 
 /**

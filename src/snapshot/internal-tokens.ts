@@ -1,6 +1,6 @@
 import { openInternalKeys } from '../auth/internal-keys.ts';
 import { InternalTokens } from '../auth/internal-tokens.ts';
-import type { GatewayConfig } from '../config/schema.ts';
+import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { SnapshotContext } from './snapshot-context.ts';
 
 /** Makes what signs tokens for upstreams, if the configuration asks for it. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { GatewayConfig } from '../config/schema.ts';
-import { upstreamSchema } from '../config/upstream-schema.ts';
+import type { GatewayConfig } from '../config/schema/schema.ts';
+import { upstreamSchema } from '../config/schema/upstream-schema.ts';
 import type { Policy } from '../core/policy.ts';
 
 /** Makes an upstream, named by its origin, of each URL that a policy sends requests to. */

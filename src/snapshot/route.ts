@@ -1,7 +1,7 @@
 import type { InternalTokens } from '../auth/internal-tokens.ts';
 import type { RouteInfo } from '../core/exchange.ts';
 import type { Reply } from '../core/message.ts';
-import type { Pipeline } from '../core/pipeline.ts';
+import type { Pipeline } from '../core/pipeline/pipeline.ts';
 import type { QuotaReader } from '../limits/quota-reader.ts';
 import type { RouteRecorder } from '../observability/metrics.ts';
 import type { ForwardPlan } from '../proxy/forward-plan.ts';

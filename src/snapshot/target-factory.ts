@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions } from 'node:tls';
-import type { GatewayConfig, UpstreamConfig } from '../config/schema.ts';
+import type { GatewayConfig, UpstreamConfig } from '../config/schema/schema.ts';
 import type { Target } from '../core/message.ts';
 import { HttpTarget, type HttpTargetOptions } from '../proxy/http-target.ts';
 import { createAppTarget, loadApp } from '../server/app-target.ts';

@@ -1,4 +1,4 @@
-import type { UpstreamConfig } from '../config/schema.ts';
+import type { UpstreamConfig } from '../config/schema/schema.ts';
 import type { Hold } from '../core/kept-resources.ts';
 import { HttpTarget, type HttpTargetOptions } from '../proxy/http-target.ts';
 import { scheduleChecks } from '../upstream/checks/check-schedule.ts';

@@ -1,4 +1,4 @@
-import type { GatewayConfig, UpstreamConfig } from '../config/schema.ts';
+import type { GatewayConfig, UpstreamConfig } from '../config/schema/schema.ts';
 import { createBalancer } from '../upstream/balancing/create-balancer.ts';
 import { createDiscovery } from '../upstream/discovery/create-discovery.ts';
 import { DiscoveryFeed } from '../upstream/discovery/discovery-feed.ts';

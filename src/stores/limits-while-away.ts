@@ -1,4 +1,4 @@
-import type { RedisConfig } from '../config/redis-schema.ts';
+import type { RedisConfig } from '../config/schema/redis-schema.ts';
 import type { LimitCharge, LimitRule, LimitStanding } from '../core/limit-store.ts';
 import type { Counter, Services } from '../core/services.ts';
 import { MemoryLimitStore } from './memory-limit-store.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { RedisConfig } from '../config/redis-schema.ts';
+import type { RedisConfig } from '../config/schema/redis-schema.ts';
 import type { Services } from '../core/services.ts';
 import { CommandDeadlines } from './command-deadlines.ts';
 import { openCluster } from './redis-cluster.ts';

@@ -1,4 +1,4 @@
-import type { RedisConfig } from '../config/redis-schema.ts';
+import type { RedisConfig } from '../config/schema/redis-schema.ts';
 
 /** Rejects what needs Redis while it is away. Says why, without a secret. */
 export class RedisAwayError extends Error {

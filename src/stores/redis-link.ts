@@ -1,4 +1,4 @@
-import type { RedisConfig } from '../config/redis-schema.ts';
+import type { RedisConfig } from '../config/schema/redis-schema.ts';
 import type { Clock } from '../core/clock.ts';
 import { ConnectionTimeoutError } from './redis-failure.ts';
 import { type RedisLogin, type RedisPlace, type RedisServer, readTls } from './redis-settings.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
-import type { RedisConfig } from '../config/redis-schema.ts';
+import type { RedisConfig } from '../config/schema/redis-schema.ts';
 
 /** A place where a Redis or a Sentinel listens. */
 export type RedisPlace = { readonly host: string; readonly port: number } | { readonly path: string };

@@ -1,4 +1,4 @@
-import type { GatewayConfig } from '../config/schema.ts';
+import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { Channel } from './channel.ts';
 import type { WorkerMethods } from './worker-contract.ts';
 

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { OperatorServer } from '../admin/http-app.ts';
 import { formatProblem } from '../config/problem.ts';
-import type { GatewayConfig } from '../config/schema.ts';
-import type { ApiKeyAdministration } from '../core/api-keys.ts';
+import type { GatewayConfig } from '../config/schema/schema.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import type {
   GatewayControl,
@@ -11,6 +10,7 @@ import type {
   Readiness,
   ReloadResult,
 } from '../core/control.ts';
+import type { ApiKeyAdministration } from '../core/identity/api-keys.ts';
 import type { Log } from '../core/services.ts';
 import { watchConfigFile } from '../gateway/config-watch.ts';
 import type { GatewayOptions } from '../gateway/gateway.ts';

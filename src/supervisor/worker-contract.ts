@@ -1,4 +1,4 @@
-import type { GatewayConfig, RouteConfig } from '../config/schema.ts';
+import type { GatewayConfig, RouteConfig } from '../config/schema/schema.ts';
 import type { GatewayDescription, Readiness } from '../core/control.ts';
 import type { LogLevel } from '../observability/log.ts';
 import type { LimitMethods } from './shared-limits.ts';

@@ -1,6 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
-import type { GatewayConfig } from '../config/schema.ts';
+import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Readiness } from '../core/control.ts';
 import type { LimitStore } from '../core/limit-store.ts';

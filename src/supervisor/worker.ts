@@ -1,8 +1,8 @@
 import cluster from 'node:cluster';
 import { access } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { importCustomPolicies } from '../config/custom-policies.ts';
-import type { GatewayConfig, RouteConfig } from '../config/schema.ts';
+import { importCustomPolicies } from '../config/document/custom-policies.ts';
+import type { GatewayConfig, RouteConfig } from '../config/schema/schema.ts';
 import type { GatewayDescription } from '../core/control.ts';
 import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
 import type { ConfigToPrepare } from '../gateway/load-configuration.ts';

@@ -1,4 +1,3 @@
-import type { ApiKeyAdministration } from '../../src/core/api-keys.ts';
 import type {
   GatewayControl,
   GatewayDescription,
@@ -6,6 +5,7 @@ import type {
   Readiness,
   ReloadResult,
 } from '../../src/core/control.ts';
+import type { ApiKeyAdministration } from '../../src/core/identity/api-keys.ts';
 
 /** A gateway that is whatever a test says. */
 export class StubControl implements GatewayControl {

@@ -1,9 +1,9 @@
 import type { RequestListener } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { type AuthServiceParts, createAuthService } from '../../src/auth/create-auth-service.ts';
-import { authServiceSchema } from '../../src/config/auth-schema.ts';
-import { text } from '../../src/config/scalars.ts';
-import type { AuthServiceCode } from '../../src/core/auth-service.ts';
+import { authServiceSchema } from '../../src/config/schema/auth-schema.ts';
+import { text } from '../../src/config/schema/scalars.ts';
+import type { AuthServiceCode } from '../../src/core/identity/auth-service.ts';
 import { stubServices } from '../core/stub-exchange.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 import { readAll, startTarget } from '../support/harness.ts';

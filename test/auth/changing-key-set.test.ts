@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ChangingKeySet, type LoadedKeys } from '../../src/auth/changing-key-set.ts';
-import { readJwk } from '../../src/config/public-key.ts';
+import { readJwk } from '../../src/config/key-material/public-key.ts';
 import { stubServices } from '../core/stub-exchange.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 import { createSigner } from './test-tokens.ts';

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { openInternalKeys } from '../../src/auth/internal-keys.ts';
-import { internalTokensSchema } from '../../src/config/internal-tokens-schema.ts';
-import { text } from '../../src/config/scalars.ts';
+import { internalTokensSchema } from '../../src/config/schema/internal-tokens-schema.ts';
+import { text } from '../../src/config/schema/scalars.ts';
 import type { Log } from '../../src/core/services.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 

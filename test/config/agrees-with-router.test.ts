@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { findPatternFault, paramNames } from '../../src/config/path-pattern.ts';
-import { routeSchema } from '../../src/config/route-schema.ts';
-import { findTemplateFault } from '../../src/config/template.ts';
+import { findTemplateFault } from '../../src/config/check/template.ts';
+import { findPatternFault, paramNames } from '../../src/config/schema/path-pattern.ts';
+import { routeSchema } from '../../src/config/schema/route-schema.ts';
 import { compileRewrite, compileStripPrefix } from '../../src/router/path-template.ts';
 import { compileRedirect } from '../../src/router/redirect.ts';
 import { parseRoutePath } from '../../src/router/route-path.ts';

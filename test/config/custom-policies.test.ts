@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { importCustomPolicies } from '../../src/config/custom-policies.ts';
+import { importCustomPolicies } from '../../src/config/document/custom-policies.ts';
 import { stubServices } from '../core/stub-exchange.ts';
 import { configOf, loadText, problemsOf } from './load-text.ts';
 

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references in configurations look like that.
 import { describe, expect, it } from 'vitest';
-import { interpolate } from '../../src/config/interpolate.ts';
+import { interpolate } from '../../src/config/document/interpolate.ts';
 import { redactConfig } from '../../src/config/secrets.ts';
 import { fc } from '../support/fast-check.ts';
 import { configOf, loadText, problemsOf, withRoutes } from './load-text.ts';

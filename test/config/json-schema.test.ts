@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { acceptReferences, gatewayJsonSchema } from '../../src/config/json-schema.ts';
+import { acceptReferences, gatewayJsonSchema } from '../../src/config/schema/json-schema.ts';
 import { starterConfig } from '../../src/config/starter.ts';
 import { builtInPolicies } from '../../src/policies/index.ts';
 

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { type LoadResult, loadConfig } from '../../src/config/load.ts';
 import { formatProblem } from '../../src/config/problem.ts';
-import type { GatewayConfig } from '../../src/config/schema.ts';
+import type { GatewayConfig } from '../../src/config/schema/schema.ts';
 import { definePolicy, type Policy } from '../../src/core/policy.ts';
 
 /** Two policies, one of which may refuse, that belong to these tests. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addressRange, duration, headerValue, share, size } from '../../src/config/scalars.ts';
+import { addressRange, duration, headerValue, share, size } from '../../src/config/schema/scalars.ts';
 
 describe('a scalar', () => {
   it.each([

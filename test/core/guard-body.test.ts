@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { type BodySource, bodyFrom, readBody } from '../../src/core/body.ts';
-import { guardBody } from '../../src/core/guard-body.ts';
+import { guardBody } from '../../src/core/pipeline/guard-body.ts';
 
 test('passes a body on as it is, with its length', async () => {
   const guarded = guardBody(bodyFrom('hello'), () => undefined);

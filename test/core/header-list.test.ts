@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FieldKind, fieldKindOf } from '../../src/core/field-kind.ts';
 import { HeaderList } from '../../src/core/header-list.ts';
-import { NameSet } from '../../src/core/name-set.ts';
+import { NameSet } from '../../src/core/identity/name-set.ts';
 import { fc } from '../support/fast-check.ts';
 import { receivedHeaders } from './stub-exchange.ts';
 

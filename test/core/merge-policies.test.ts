@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mergePolicies } from '../../src/core/merge-policies.ts';
+import { mergePolicies } from '../../src/core/pipeline/merge-policies.ts';
 import type { Policy, PolicyCombination, PolicyPosition } from '../../src/core/policy.ts';
 
 const use = (

@@ -1,9 +1,9 @@
 import { describe, expect, test, vi } from 'vitest';
 import { type BodySource, bodyFrom, bodyFromIterable, readBody } from '../../src/core/body.ts';
 import { BufferBudget } from '../../src/core/buffer-budget.ts';
-import { bufferBodyOnDemand } from '../../src/core/buffer-request-body.ts';
 import { GatewayError } from '../../src/core/errors.ts';
-import { closePolicies } from '../../src/core/pipeline.ts';
+import { bufferBodyOnDemand } from '../../src/core/pipeline/buffer-request-body.ts';
+import { closePolicies } from '../../src/core/pipeline/pipeline.ts';
 import type { PolicyInstance } from '../../src/core/policy.ts';
 import { until } from '../support/until.ts';
 import { entry, runThrough, stubExchange, stubPipeline, upstreamHead } from './stub-exchange.ts';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { InternalTokens } from '../../src/auth/internal-tokens.ts';
-import { internalTokensSchema } from '../../src/config/internal-tokens-schema.ts';
-import { text } from '../../src/config/scalars.ts';
+import { internalTokensSchema } from '../../src/config/schema/internal-tokens-schema.ts';
+import { text } from '../../src/config/schema/scalars.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { hashPassword } from '../../src/policies/password-hash.ts';
+import { hashPassword } from '../../src/policies/basic/password-hash.ts';
 import { createSecretSigner, signToken } from '../auth/test-tokens.ts';
 import { stubExchange } from '../core/stub-exchange.ts';
 import { SECRET as SIGNING_SECRET, signRequest } from '../policies/sign-request.ts';

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { hashPassword } from '../../src/policies/password-hash.ts';
+import { hashPassword } from '../../src/policies/basic/password-hash.ts';
 import { createSecretSigner, signToken } from '../auth/test-tokens.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 import {

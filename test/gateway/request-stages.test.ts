@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { GatewayError } from '../../src/core/errors.ts';
-import { hashPassword } from '../../src/policies/password-hash.ts';
+import { hashPassword } from '../../src/policies/basic/password-hash.ts';
 import { startGatewayTo, startTarget } from '../support/harness.ts';
 
 const users = {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { ApiKeyAdministration, NewApiKey, VerifiedApiKey } from '../../src/core/api-keys.ts';
+import type { ApiKeyAdministration, NewApiKey, VerifiedApiKey } from '../../src/core/identity/api-keys.ts';
 import { createAdministration } from '../../src/keys/key-administration.ts';
 import { makeKey, newKeyId } from '../../src/keys/key-format.ts';
 import { KeyHasher } from '../../src/keys/key-hash.ts';

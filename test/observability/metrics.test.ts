@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PolicyDecisions } from '../../src/core/policy-decisions.ts';
+import { PolicyDecisions } from '../../src/core/pipeline/policy-decisions.ts';
 import { createMetrics, type GatewayMetrics } from '../../src/observability/metrics.ts';
 import { fc } from '../support/fast-check.ts';
 import { type Family, parseMetrics } from './parse-metrics.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { GatewayError } from '../../src/core/errors.ts';
 import type { Exchange } from '../../src/core/exchange.ts';
-import type { Identity } from '../../src/core/identity.ts';
-import { authorize } from '../../src/policies/authorize.ts';
+import type { Identity } from '../../src/core/identity/identity.ts';
+import { authorize } from '../../src/policies/authorize/authorize.ts';
 import { policyPipeline, problemsOf, stubExchange } from '../core/stub-exchange.ts';
 
 const ada: Identity = {

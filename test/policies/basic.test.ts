@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { basic } from '../../src/policies/basic.ts';
-import { findHashFault, hashPassword } from '../../src/policies/password-hash.ts';
+import { basic } from '../../src/policies/basic/basic.ts';
+import { findHashFault, hashPassword } from '../../src/policies/basic/password-hash.ts';
 import { problemsOf } from '../core/stub-exchange.ts';
 import { startGatewayTo, startTarget } from '../support/harness.ts';
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { policyJsonSchema } from '../../src/config/json-schema.ts';
-import type { VerifiedApiKey } from '../../src/core/api-keys.ts';
-import type { AuthService, AuthToken } from '../../src/core/auth-service.ts';
+import { policyJsonSchema } from '../../src/config/schema/json-schema.ts';
 import { EMPTY_BODY } from '../../src/core/body.ts';
 import type { Exchange } from '../../src/core/exchange.ts';
+import type { VerifiedApiKey } from '../../src/core/identity/api-keys.ts';
+import type { AuthService, AuthToken } from '../../src/core/identity/auth-service.ts';
 import type { Policy, PolicyInstance } from '../../src/core/policy.ts';
 import { builtInPolicies } from '../../src/policies/index.ts';
 import {

@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { Identity } from '../../src/core/identity.ts';
+import type { Identity } from '../../src/core/identity/identity.ts';
 import type { ClientCertificate } from '../../src/core/message.ts';
 import { clientCertificate } from '../../src/policies/client-certificate.ts';
 import { describeCertificate } from '../../src/server/client-certificate.ts';

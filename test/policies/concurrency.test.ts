@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Exchange } from '../../src/core/exchange.ts';
-import type { Pipeline } from '../../src/core/pipeline.ts';
+import type { Pipeline } from '../../src/core/pipeline/pipeline.ts';
 import type { PolicyInstance } from '../../src/core/policy.ts';
 import { concurrency } from '../../src/policies/index.ts';
 import {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { EMPTY_BODY } from '../../src/core/body.ts';
 import { GatewayError } from '../../src/core/errors.ts';
+import { compileOrigins } from '../../src/policies/cors/origin-pattern.ts';
 import { cors, ipFilter } from '../../src/policies/index.ts';
-import { compileOrigins } from '../../src/policies/origin-pattern.ts';
 import { policyPipeline, problemsOf, runThrough, stubExchange, upstreamHead } from '../core/stub-exchange.ts';
 import { fc } from '../support/fast-check.ts';
 

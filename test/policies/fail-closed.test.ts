@@ -139,7 +139,7 @@ describe.each(identifying.map((policy) => [policy.name, policy] as const))('%s',
     const { clock, elapse } = handClock();
     const broken: Policy = {
       ...policy,
-      ...(await import('../../src/core/identify.ts')).defineIdentifyingPolicy({
+      ...(await import('../../src/core/identity/identify.ts')).defineIdentifyingPolicy({
         name: policy.name,
         summary: policy.summary,
         options: policy.options,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { forwardAuth } from '../../src/policies/forward-auth.ts';
+import { forwardAuth } from '../../src/policies/forward-auth/forward-auth.ts';
 import { problemsOf } from '../core/stub-exchange.ts';
 import { startGateway, startRawTarget, startTarget } from '../support/harness.ts';
 import { until } from '../support/until.ts';

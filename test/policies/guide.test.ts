@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { policyEntrySchema } from '../../src/config/policy-entry.ts';
+import { policyEntrySchema } from '../../src/config/schema/policy-entry.ts';
 import { builtInPolicies } from '../../src/policies/index.ts';
 
 const guide = readFileSync(new URL('../../docs/guide/policies.md', import.meta.url), 'utf8');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { AuthService, AuthToken, TokenRefusal } from '../../src/core/auth-service.ts';
 import { GatewayError } from '../../src/core/errors.ts';
+import type { AuthService, AuthToken, TokenRefusal } from '../../src/core/identity/auth-service.ts';
 import type { PolicyInstance } from '../../src/core/policy.ts';
 import { jwt } from '../../src/policies/index.ts';
 import { createSecretSigner, goodClaims, signToken } from '../auth/test-tokens.ts';

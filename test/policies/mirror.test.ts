@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PolicyInstance } from '../../src/core/policy.ts';
-import { mirror } from '../../src/policies/mirror.ts';
+import { mirror } from '../../src/policies/mirror/mirror.ts';
 import type { PolicyOptions } from '../../src/policies/policy-input.ts';
 import { stubExchange, stubServices } from '../core/stub-exchange.ts';
 import { startGateway, startRawTarget, startTarget, type TestConfig } from '../support/harness.ts';

@@ -6,7 +6,7 @@ import {
   parseDictionary,
   writeInnerList,
   writeItem,
-} from '../../src/policies/structured-fields.ts';
+} from '../../src/policies/signature/structured-fields.ts';
 import { fc } from '../support/fast-check.ts';
 
 const letters = (alphabet: string) => fc.constantFrom(...alphabet);

@@ -1,6 +1,6 @@
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { RedisConfig } from '../../src/config/redis-schema.ts';
+import type { RedisConfig } from '../../src/config/schema/redis-schema.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { RedisConnection } from '../../src/stores/redis-connection.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { RedisConfig } from '../../src/config/redis-schema.ts';
+import type { RedisConfig } from '../../src/config/schema/redis-schema.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { LimitCharge, LimitStore } from '../../src/core/limit-store.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';

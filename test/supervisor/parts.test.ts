@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { GatewayConfig } from '../../src/config/schema.ts';
+import type { GatewayConfig } from '../../src/config/schema/schema.ts';
 import type { GatewayDescription, TargetDescription } from '../../src/core/control.ts';
 import { Channel } from '../../src/supervisor/channel.ts';
 import { isCodeChanged, readCodeKeys } from '../../src/supervisor/code-keys.ts';

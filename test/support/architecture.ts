@@ -22,8 +22,22 @@ const ALLOWED: readonly (readonly [from: RegExp, to: RegExp])[] = [[/^proxy\//, 
 
 /** The arrows that are forbidden though they point down: of config, policies see only the kinds of values, an entry of policies among them. */
 const FORBIDDEN: readonly (readonly [from: RegExp, to: RegExp])[] = [
-  [/^policies\//, /^config\/(?!(?:scalars|units|policy-entry)\.ts$)/],
+  [/^policies\//, /^config\/(?!schema\/(?:scalars|units|policy-entry)\.ts$)/],
 ];
+
+/**
+ * The way that a configuration takes, from the top down: `config/` at its top holds both ends of it, loading and problems.
+ * Within a folder files may know each other.
+ */
+const CONFIG_LAYERS: readonly RegExp[] = [
+  /^config\/(?!(?:problem|findings|issue-problems|suggest)\.ts$)[^/]+$/,
+  /^config\/check\//,
+  /^config\/schema\//,
+  /^config\/(?:key-material|document)\//,
+  /^config\/[^/]+$/,
+];
+
+const MAX_ENTRIES_PER_FOLDER = 30;
 
 const EMPTY_NAME = /(?:^|-)(?:utils?|helpers?|common|types|manager)$/;
 const DEFAULT_EXPORT = /^export\s+default\b|^export\s*\{[^}]*\bas\s+default\b/m;
@@ -42,7 +56,22 @@ export function findViolations(files: readonly SourceFile[]): string[] {
       targets.flatMap((to) => violationsOfImport(from, to, (name) => graph.has(name))),
     ),
     ...findCycles(graph),
+    ...findFullFolders(files),
   ];
+}
+
+function findFullFolders(files: readonly SourceFile[]): string[] {
+  const entries = new Map<string, Set<string>>();
+  for (const { name } of files) {
+    const parts = name.split('/');
+    parts.forEach((entry, i) => {
+      const folder = parts.slice(0, i).join('/');
+      entries.set(folder, (entries.get(folder) ?? new Set()).add(entry));
+    });
+  }
+  return [...entries]
+    .filter(([, { size }]) => size > MAX_ENTRIES_PER_FOLDER)
+    .map(([folder, { size }]) => `${folder} has ${size} entries; at most ${MAX_ENTRIES_PER_FOLDER}`);
 }
 
 function violationsOfFile({ name, text }: SourceFile): string[] {
@@ -67,6 +96,7 @@ function violationsOfImport(from: string, to: string, exists: (name: string) => 
 
 function pointsDown(from: string, to: string): boolean {
   if (matches(FORBIDDEN, from, to)) return false;
+  if (partOf(from) === 'config' && partOf(to) === 'config') return configLayerOf(from) <= configLayerOf(to);
   return partOf(from) === partOf(to) || layerOf(from) < layerOf(to) || matches(ALLOWED, from, to);
 }
 
@@ -81,6 +111,10 @@ function partOf(name: string): string {
 
 function layerOf(name: string): number {
   return LAYERS.findIndex((layer) => layer.includes(partOf(name)));
+}
+
+function configLayerOf(name: string): number {
+  return CONFIG_LAYERS.findIndex((layer) => layer.test(name));
 }
 
 function importsOf({ name, text }: SourceFile): string[] {

@@ -10,7 +10,7 @@ import { type AddressInfo, createServer as createNetServer, type Socket } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, TestRunner } from 'vitest';
-import type { GatewayInput } from '../../src/config/schema.ts';
+import type { GatewayInput } from '../../src/config/schema/schema.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
 import { MemoryDestination } from '../observability/memory-destination.ts';

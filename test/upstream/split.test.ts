@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Exchange } from '../../src/core/exchange.ts';
-import { hashPassword } from '../../src/policies/password-hash.ts';
+import { hashPassword } from '../../src/policies/basic/password-hash.ts';
 import { compileSplit, type SplitPart } from '../../src/upstream/split.ts';
 import { stubExchange } from '../core/stub-exchange.ts';
 import { startGateway, startTarget } from '../support/harness.ts';

@@ -1,4 +1,4 @@
-import type { DiscoveryConfig } from '../../config/discovery-schema.ts';
+import type { DiscoveryConfig } from '../../config/schema/discovery-schema.ts';
 import { createConsulSource } from './consul-source.ts';
 import type { Discovery, DiscoveryServices } from './discovery.ts';
 import { createDnsSource } from './dns-source.ts';

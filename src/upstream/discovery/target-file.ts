@@ -1,9 +1,9 @@
 import { extname } from 'node:path';
 import { z } from 'zod';
-import { parseJson } from '../../config/json-document.ts';
-import { text, wholeNumber } from '../../config/scalars.ts';
-import { targetUrl } from '../../config/upstream-schema.ts';
-import { parseYaml } from '../../config/yaml-document.ts';
+import { parseJson } from '../../config/document/json-document.ts';
+import { parseYaml } from '../../config/document/yaml-document.ts';
+import { text, wholeNumber } from '../../config/schema/scalars.ts';
+import { targetUrl } from '../../config/schema/upstream-schema.ts';
 import type { DiscoveredTarget } from './discovery.ts';
 
 export type TargetFile =

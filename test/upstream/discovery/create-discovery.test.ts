@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { DiscoveryConfig } from '../../../src/config/discovery-schema.ts';
+import type { DiscoveryConfig } from '../../../src/config/schema/discovery-schema.ts';
 import { createDiscovery } from '../../../src/upstream/discovery/create-discovery.ts';
 import type { DiscoveredTarget } from '../../../src/upstream/discovery/discovery.ts';
 import { Dnsmasq } from '../../support/dnsmasq.ts';

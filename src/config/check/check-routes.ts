@@ -1,0 +1,170 @@
+import { asFields, asList, type Fields, type Findings } from '../findings.ts';
+import type { ConfigPath } from '../problem.ts';
+import { findPatternFault, paramNames, parsePathPattern } from '../schema/path-pattern.ts';
+import { suggest } from '../suggest.ts';
+import { findShadowedRoutes } from './shadowing.ts';
+import { findTemplateFault, matchesPattern } from './template.ts';
+
+const ANSWERS = ['upstream', 'split', 'respond', 'redirect'] as const;
+const UPSTREAM_ONLY = ['rewrite', 'stripPrefix', 'hostHeader', 'timeout'] as const;
+
+/** Checks each route in itself, against the upstreams, and against the other routes. */
+export function checkRoutes(gateway: Fields, findings: Findings): void {
+  const routes = asList(gateway.routes).map(asFields);
+  const upstreams = Object.keys(asFields(gateway.upstreams));
+  const firstById = new Map<string, number>();
+  for (const [i, route] of routes.entries()) {
+    const path = ['routes', i];
+    if (Object.keys(route).length === 0) continue;
+    checkId(route, i, firstById, findings);
+    checkAnswer(route, path, findings);
+    checkUpstreamName(route.upstream, [...path, 'upstream'], upstreams, findings);
+    checkSplit(route, path, upstreams, findings);
+    checkPaths(route, path, findings);
+    checkRespond(asFields(route.respond), [...path, 'respond'], findings);
+    checkRedirect(route, path, routes, findings);
+  }
+  for (const { index, by } of findShadowedRoutes(routes)) {
+    const id = routes[by]?.id;
+    const name = typeof id === 'string' ? ` (${findings.quote(['routes', by, 'id'], id)})` : '';
+    findings.refuse(
+      ['routes', index],
+      `can never match, since routes[${by}]${name} takes every such request — take one out, or tell them apart by methods, hosts, headers or query`,
+    );
+  }
+}
+
+function checkId({ id }: Fields, i: number, firstById: Map<string, number>, findings: Findings): void {
+  if (typeof id !== 'string') return;
+  const first = firstById.get(id);
+  if (first === undefined) {
+    firstById.set(id, i);
+    return;
+  }
+  const path = ['routes', i, 'id'];
+  findings.refuse(path, `${findings.quote(path, id)} is the id of routes[${first}] too — give each its own`);
+}
+
+function checkAnswer(route: Fields, path: ConfigPath, findings: Findings): void {
+  const [first, ...others] = ANSWERS.filter((key) => route[key] !== undefined);
+  if (first === undefined) {
+    findings.refuse(path, 'says nothing about the answer — add upstream, split, respond or redirect');
+    return;
+  }
+  for (const key of others) findings.refuse([...path, key], `stands beside ${first} — keep one of them`);
+  if (first === 'upstream' || first === 'split') return;
+  for (const key of UPSTREAM_ONLY) {
+    if (route[key] !== undefined)
+      findings.refuse([...path, key], 'has no effect without an upstream — take it out');
+  }
+}
+
+function checkSplit(
+  { split }: Fields,
+  path: ConfigPath,
+  upstreams: readonly string[],
+  findings: Findings,
+): void {
+  const parts = asList(split).map(asFields);
+  const at = [...path, 'split'];
+  for (const [i, { upstream }] of parts.entries()) {
+    checkUpstreamName(upstream, [...at, i, 'upstream'], upstreams, findings);
+  }
+  const hasWeight = ({ weight }: Fields): boolean => weight !== undefined && weight !== 0;
+  if (parts.length > 1 && !parts.some(hasWeight))
+    findings.refuse(
+      at,
+      'leaves requests over that no condition takes — give the part that takes them a weight',
+    );
+  for (const [i, part] of parts.entries()) {
+    if (!hasWeight(part) && part.headers === undefined && part.cookies === undefined)
+      findings.refuse([...at, i], 'takes no requests — add weight, headers or cookies');
+  }
+}
+
+function checkUpstreamName(
+  upstream: unknown,
+  at: ConfigPath,
+  upstreams: readonly string[],
+  findings: Findings,
+): void {
+  if (typeof upstream !== 'string' || upstream === '' || upstreams.includes(upstream)) return;
+  const close = suggest(upstream, upstreams);
+  const remedy = close === undefined ? 'define it under upstreams' : `did you mean '${close}'?`;
+  findings.refuse(at, `there is no upstream ${findings.quote(at, upstream)} — ${remedy}`);
+}
+
+function checkPaths(route: Fields, path: ConfigPath, findings: Findings): void {
+  const { path: pattern, rewrite, stripPrefix } = route;
+  const names = readParamNames(pattern);
+  if (typeof rewrite === 'string' && names !== undefined) {
+    const fault = findTemplateFault(rewrite, names);
+    if (fault !== undefined) findings.refuse([...path, 'rewrite'], fault);
+  }
+  if (stripPrefix === undefined) return;
+  const at = [...path, 'stripPrefix'];
+  if (rewrite !== undefined) findings.refuse(at, 'stands beside rewrite — keep one of them');
+  if (typeof stripPrefix !== 'string' || typeof pattern !== 'string' || names === undefined) return;
+  if (!stripPrefix.startsWith('/')) return;
+  const fault = findPatternFault(stripPrefix);
+  if (fault !== undefined) findings.refuse(at, fault);
+  if (fault !== undefined || beginsWith(pattern, stripPrefix)) return;
+  findings.refuse(
+    at,
+    'is not how the path of this route begins — write its first segments, without parameters',
+  );
+}
+
+function readParamNames(pattern: unknown): string[] | undefined {
+  if (typeof pattern !== 'string' || findPatternFault(pattern) !== undefined) return undefined;
+  return paramNames(pattern);
+}
+
+function beginsWith(pattern: string, prefix: string): boolean {
+  const whole = parsePathPattern(pattern);
+  return parsePathPattern(prefix.replace(/(?<=.)\/$/, '')).every((segment, i) => {
+    const other = whole[i];
+    return segment.kind === 'static' && other?.kind === 'static' && segment.text === other.text;
+  });
+}
+
+function checkRespond({ status, body, headers }: Fields, path: ConfigPath, findings: Findings): void {
+  if (body !== undefined && (status === 204 || status === 304)) {
+    findings.refuse(
+      [...path, 'body'],
+      `cannot be sent with status ${status} — take it out, or use status 200`,
+    );
+  }
+  for (const name of Object.keys(asFields(headers))) {
+    if (!/^(content-length|transfer-encoding|connection|keep-alive|upgrade|trailer)$/i.test(name)) continue;
+    findings.refuse([...path, 'headers', name], 'is written by the gateway itself — take it out');
+  }
+}
+
+function checkRedirect(route: Fields, path: ConfigPath, routes: readonly Fields[], findings: Findings): void {
+  const { path: pattern, redirect } = route;
+  if (typeof redirect !== 'object' || redirect === null || Array.isArray(redirect)) return;
+  const { scheme, host, port, path: template } = redirect as Fields;
+  const at = [...path, 'redirect'];
+  const staysOnHost = scheme === undefined && host === undefined && port === undefined;
+  if (staysOnHost && template === undefined) {
+    findings.refuse(at, 'leads nowhere else — add scheme, host, port or path');
+  }
+  const names = readParamNames(pattern);
+  if (typeof pattern !== 'string' || typeof template !== 'string' || names === undefined) return;
+  const fault = findTemplateFault(template, names);
+  if (fault !== undefined) findings.refuse([...at, 'path'], fault);
+  else if (staysOnHost && leadsBack(template, route, routes)) {
+    findings.refuse(
+      [...at, 'path'],
+      'leads back to this route, without end — write a path that the route does not match',
+    );
+  }
+}
+
+/** Another route that takes the new path ends the loop, so only a lone match is one for sure. */
+function leadsBack(template: string, route: Fields, routes: readonly Fields[]): boolean {
+  const takes = ({ path }: Fields) =>
+    readParamNames(path) !== undefined && matchesPattern(template, String(path));
+  return takes(route) && !routes.some((other) => other !== route && takes(other));
+}

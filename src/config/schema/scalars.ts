@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { findRangeFault } from '../../core/address-blocks.ts';
+
+// An issue's message may carry its remedy behind ' — ': 'is not a duration — write a number and a unit'.
+
+const DURATION = /^\d+(\.\d+)?(ms|s|m|h|d)$/;
+const SIZE = /^\d+(\.\d+)?(B|KiB|MiB|GiB)$/;
+const SHARE = /^(100|\d{1,2}(\.\d+)?)%$/;
+const MS_PER_UNIT: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+const BYTES_PER_UNIT: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** Takes a duration such as `250ms`, `5s`, `1m`, `1h`, `1d` and gives milliseconds. */
+export function duration() {
+  const error = 'is not a duration — write a number and a unit: 250ms, 5s, 1m, 1h or 1d';
+  return z
+    .string({ error })
+    .regex(DURATION, { error })
+    .transform((text) => Math.round(measure(text, MS_PER_UNIT)))
+    .meta({ title: 'duration' });
+}
+
+/** Takes a size such as `512B`, `16KiB`, `1MiB` and gives bytes. */
+export function size() {
+  const error = 'is not a size — write a number and a unit: 512B, 16KiB, 1MiB or 1GiB';
+  return z
+    .string({ error })
+    .regex(SIZE, { error })
+    .transform((text) => Math.round(measure(text, BYTES_PER_UNIT)))
+    .meta({ title: 'size' });
+}
+
+/** Takes a share such as `20%` and gives a fraction between 0 and 1. */
+export function share() {
+  const error = 'is not a share — write a percentage between 0% and 100%, such as 20%';
+  return z
+    .string({ error })
+    .regex(SHARE, { error })
+    .transform((text) => Number.parseFloat(text) / 100)
+    .meta({ title: 'share' });
+}
+
+/** Takes text that is not empty. */
+export function text() {
+  return z.string().min(1, { error: 'is empty — write a value, or leave the key out' });
+}
+
+/** Takes a port to listen on; 0 lets the system choose. */
+export function listenPort() {
+  const error = 'is not a port — write a whole number from 0 to 65535';
+  return z.int({ error }).min(0, { error }).max(65535, { error });
+}
+
+/** Takes a whole number of at least `minimum`. */
+export function wholeNumber(minimum = 0) {
+  const error = `is not a whole number of at least ${minimum} — write one`;
+  return z.int({ error }).min(minimum, { error });
+}
+
+/** Takes the name of a header field. */
+export function headerName() {
+  return z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, {
+    error: 'is not a header name — use letters, digits and hyphens',
+  });
+}
+
+/** Takes the value of a header field. */
+export function headerValue() {
+  return z.string().regex(/^([\x21-\x7e\x80-\xff]([\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/, {
+    error: 'is not a header value — use one line without control characters or spaces at the ends',
+  });
+}
+
+/** Takes an address (`192.0.2.7`, `2001:db8::1`) or a range of them (`10.0.0.0/8`). */
+export function addressRange() {
+  return z
+    .string()
+    .check((context) => {
+      const message = findRangeFault(context.value);
+      if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
+    })
+    .meta({ title: 'address or range' });
+}
+
+/** Takes a host name or address to listen on. */
+export function listenHost() {
+  return z.string().regex(/^[0-9A-Za-z.:_-]+$/, {
+    error: 'is not a host to listen on — write an address such as 0.0.0.0, 127.0.0.1 or ::',
+  });
+}
+
+function measure(text: string, units: Readonly<Record<string, number>>): number {
+  const unit = text.replace(/^[\d.]+/, '');
+  return Number.parseFloat(text) * (units[unit] ?? 1);
+}

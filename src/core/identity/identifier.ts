@@ -1,0 +1,29 @@
+import type { GatewayError } from '../errors.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Reply } from '../message.ts';
+import type { Identity } from './identity.ts';
+
+/**
+ * What came of looking for a credential: who presented it; a failure or an answer, where it is bad or cannot be
+ * checked; `undefined` where the request carries none of this kind. `admitted` is who may pass without being named.
+ */
+export type Identification = Identity | GatewayError | Reply | 'admitted' | undefined;
+
+/** One way to find out who is calling. It looks for its own kind of credential and never lets a bad one pass. */
+export interface Identifier {
+  /** Value of `WWW-Authenticate` for a request without credentials (RFC 9110 §11.6.1). */
+  readonly challenge: string;
+  /** Whether a request without credentials goes on, as nobody's. A bad credential is refused nevertheless. */
+  readonly isOptional: boolean;
+  /** Whether what it waits for is bounded elsewhere, as the request body is. */
+  readonly hasOwnDeadlines?: boolean;
+  /** May throw or reject, which denies with 500; one that is not settled in time denies with 503. */
+  identify(exchange: Exchange): Identification | Promise<Identification>;
+  /**
+   * Takes its kind of credential off the request. Called where another way in has decided, so that what nobody has
+   * verified is not forwarded.
+   */
+  dropCredential(exchange: Exchange): void;
+  /** Runs when the Snapshot retires. */
+  close?(): void | Promise<void>;
+}

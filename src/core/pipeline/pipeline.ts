@@ -1,0 +1,301 @@
+import type { BodySource } from '../body.ts';
+import type { BufferBudget } from '../buffer-budget.ts';
+import { GatewayError } from '../errors.ts';
+import type { Exchange } from '../exchange.ts';
+import { isPromise } from '../is-promise.ts';
+import type { Reply, ResponseHead } from '../message.ts';
+import type { PolicyInstance } from '../policy.ts';
+import { problemReply } from '../problem.ts';
+import { type Answer, answerFrom } from '../reply.ts';
+import { bufferRequestBody, releaseRequestBody } from './buffer-request-body.ts';
+import { joinNeighbours } from './join-neighbours.ts';
+import { failureOf, type PipelineEntry, PolicyStep, type StepContext } from './policy-step.ts';
+
+/** What comes of the request moment: an answer, a failure to be answered, or nothing, so that the upstream is asked. */
+export type RequestResult = Reply | GatewayError | undefined;
+
+/** Holds a response body that flows only when somebody asks for it. */
+export interface BodyHolder {
+  /** Returns the body as a source. Called at most once. */
+  openBody(): BodySource;
+}
+
+/** What a pipeline is compiled with. */
+export interface PipelineContext extends StepContext {
+  /** Shared by all pipelines of the process. */
+  readonly budget: BufferBudget;
+}
+
+/** Compiles the list that `mergePolicies` made into what a route runs. */
+export function compilePipeline(entries: readonly PipelineEntry[], context: PipelineContext): Pipeline {
+  const firsts = entries.filter(({ policy }) => policy.position === 'first').length;
+  const steps = joinNeighbours(entries).map((entry, i) => {
+    // All `first` policies begin together, so that each of them sees every answer.
+    const rank = Math.max(i + 1, firsts);
+    return new PolicyStep(entry, rank, context);
+  });
+  return new Pipeline(steps, firsts, context.budget);
+}
+
+/**
+ * Runs the policies of one route: what is synchronous runs without a promise or an allocation, and a moment that a
+ * policy does not have costs nothing.
+ *
+ * Nothing here throws or rejects: whatever a policy does wrong becomes a `GatewayError`, never the upstream's answer.
+ */
+export class Pipeline {
+  /** The largest request body that this route takes because a policy reads it whole; `undefined` where none does. */
+  readonly maxBodyBytes: number | undefined;
+  private readonly requestSteps: readonly PolicyStep[];
+  private readonly responseSteps: readonly PolicyStep[];
+  private readonly finishSteps: readonly PolicyStep[];
+  private readonly firsts: number;
+  private readonly allRun: number;
+  private readonly budget: BufferBudget;
+
+  constructor(steps: readonly PolicyStep[], firsts: number, budget: BufferBudget) {
+    this.requestSteps = stepsWith(steps, ({ instance, readsBody }) => readsBody || instance.onRequest);
+    this.responseSteps = stepsWith(steps, ({ instance }) => instance.onResponse);
+    this.finishSteps = stepsWith(steps, ({ instance }) => instance.onFinish);
+    this.firsts = firsts;
+    this.allRun = steps.length;
+    this.budget = budget;
+    // The smallest one: a body above it would be refused when its policy is reached.
+    const limits = steps.flatMap(({ instance }) => instance.requestBody?.maxBytes ?? []);
+    this.maxBodyBytes = limits.length === 0 ? undefined : Math.min(...limits);
+  }
+
+  /** Runs `onRequest` of each policy until one answers. The promise, where there is one, never rejects. */
+  runRequest(exchange: Exchange): RequestResult | Promise<RequestResult> {
+    return this.requestFrom(0, exchange);
+  }
+
+  /**
+   * Runs `onResponse` of the policies that have begun, in reverse order. They change `head` in place. Returns the
+   * body to send in place of the one that `holder` holds, if any; what it replaces is consumed or cancelled.
+   */
+  runResponse(
+    exchange: Exchange,
+    head: ResponseHead,
+    holder: BodyHolder,
+  ): BodySource | undefined | Promise<BodySource | undefined> {
+    return this.responseFrom(this.responseSteps.length - 1, exchange, head, holder, undefined);
+  }
+
+  /**
+   * Makes the answer to a reply or failure of the gateway's own, and takes it through `runResponse`. Where it comes
+   * before `runRequest`, as for a path that is not valid, the `first` policies see it nevertheless.
+   */
+  runReply(exchange: Exchange, reply: Reply | GatewayError): Answer | Promise<Answer> {
+    if (exchange.policiesRun === 0) exchange.policiesRun = this.firsts;
+    if (reply instanceof GatewayError) exchange.failure = reply;
+    const answer = answerOf(exchange, reply);
+    const body = this.runResponse(exchange, answer.head, { openBody: () => answer.body });
+    if (body === undefined) return answer;
+    if (!isPromise(body)) return { head: answer.head, body };
+    return body.then((changed) => ({ head: answer.head, body: changed ?? answer.body }));
+  }
+
+  /** Runs `onFinish` of every policy that has begun, once, and frees what the exchange holds. */
+  runFinish(exchange: Exchange): void {
+    const ran = exchange.policiesRun;
+    if (ran < 0) return;
+    exchange.policiesRun = -1;
+    for (let i = 0; i < this.finishSteps.length; i++) {
+      const step = this.finishSteps[i] as PolicyStep;
+      if (step.rank <= ran) step.finish(exchange);
+    }
+    if (exchange.bufferedBytes > 0) releaseRequestBody(exchange, this.budget);
+  }
+
+  /** Runs `onRequest` of the policies with this access alone, as a question: nothing else of the exchange happens. */
+  async runAccess(access: 'identifies' | 'authorizes', exchange: Exchange): Promise<RequestResult> {
+    for (const step of this.requestSteps) {
+      if (step.access !== access) continue;
+      const outcome = step.isObserved ? observeRequest(step, exchange) : attemptRequest(step, exchange);
+      const result = step.judge(exchange, isPromise(outcome) ? await step.settle(outcome) : outcome);
+      if (result !== undefined) return result;
+    }
+    return undefined;
+  }
+
+  private requestFrom(start: number, exchange: Exchange): RequestResult | Promise<RequestResult> {
+    const steps = this.requestSteps;
+    for (let i = start; i < steps.length; i++) {
+      const step = steps[i] as PolicyStep;
+      if (step.readsBody && exchange.bodyBytes === undefined) {
+        const reading = bufferRequestBody(exchange, this.maxBodyBytes as number, this.budget);
+        if (reading !== undefined) return this.requestAfterBody(i, exchange, reading);
+      } else if (step.readsBody && (exchange.bodyBytes?.length ?? 0) > (this.maxBodyBytes as number)) {
+        // Read by a policy that takes more.
+        exchange.failure = new GatewayError('GW_BODY_TOO_LARGE');
+        return exchange.failure;
+      }
+      exchange.policiesRun = step.rank;
+      const outcome = step.isObserved ? observeRequest(step, exchange) : attemptRequest(step, exchange);
+      if (isPromise(outcome)) return this.requestAfter(i, exchange, outcome);
+      const result = step.judge(exchange, outcome);
+      if (result !== undefined) return result;
+    }
+    exchange.policiesRun = this.allRun;
+    return undefined;
+  }
+
+  private async requestAfter(i: number, exchange: Exchange, pending: PromiseLike<unknown>) {
+    const step = this.requestSteps[i] as PolicyStep;
+    const outcome = await step.settle(pending);
+    if (isFinished(exchange)) return new GatewayError('GW_CLIENT_CLOSED');
+    const result = step.judge(exchange, outcome);
+    return result ?? this.requestFrom(i + 1, exchange);
+  }
+
+  private async requestAfterBody(i: number, exchange: Exchange, pending: Promise<GatewayError | undefined>) {
+    const failure = await pending;
+    if (isFinished(exchange)) {
+      releaseRequestBody(exchange, this.budget);
+      return new GatewayError('GW_CLIENT_CLOSED');
+    }
+    if (failure === undefined) return this.requestFrom(i, exchange);
+    exchange.failure = failure;
+    return failure;
+  }
+
+  private responseFrom(
+    start: number,
+    exchange: Exchange,
+    head: ResponseHead,
+    holder: BodyHolder,
+    changed: BodySource | undefined,
+  ): BodySource | undefined | Promise<BodySource | undefined> {
+    let body = changed;
+    for (let i = start; i >= 0; i--) {
+      const step = this.responseSteps[i] as PolicyStep;
+      if (step.rank > exchange.policiesRun) continue;
+      const outcome = attemptResponse(step, exchange, head);
+      if (outcome === undefined) continue;
+      if (isPromise(outcome)) return this.responseAfter(i, exchange, head, holder, body, outcome);
+      body = applyOutcome(step, exchange, head, holder, body, outcome);
+    }
+    return body;
+  }
+
+  private async responseAfter(
+    i: number,
+    exchange: Exchange,
+    head: ResponseHead,
+    holder: BodyHolder,
+    body: BodySource | undefined,
+    pending: PromiseLike<unknown>,
+  ) {
+    const step = this.responseSteps[i] as PolicyStep;
+    const outcome = await step.settle(pending);
+    if (isFinished(exchange)) return body;
+    const next = outcome === undefined ? body : applyOutcome(step, exchange, head, holder, body, outcome);
+    return this.responseFrom(i - 1, exchange, head, holder, next);
+  }
+}
+
+const NO_STEPS: readonly PolicyStep[] = [];
+
+/** Gives the steps that have a moment. There are three lists for each route, so they share, and none has room to spare. */
+function stepsWith(steps: readonly PolicyStep[], has: (step: PolicyStep) => unknown): readonly PolicyStep[] {
+  const found = steps.filter(has);
+  if (found.length === 0) return NO_STEPS;
+  return found.length === steps.length ? steps : found.slice();
+}
+
+/** Closes each instance once, though it serve several routes. Rejects with all errors when every one was tried. */
+export async function closePolicies(instances: Iterable<PolicyInstance>): Promise<void> {
+  const closing = [...new Set(instances)].map(async (instance) => instance.close?.());
+  const errors = (await Promise.allSettled(closing)).flatMap((result) =>
+    result.status === 'rejected' ? [result.reason] : [],
+  );
+  if (errors.length > 0) throw new AggregateError(errors, 'policies failed to close');
+}
+
+function attemptRequest(step: PolicyStep, exchange: Exchange): unknown {
+  try {
+    return step.instance.onRequest?.(exchange);
+  } catch (error) {
+    return failureOf(error);
+  }
+}
+
+/** Runs a policy that only observes: what it put around the body is taken off again. */
+function observeRequest(step: PolicyStep, exchange: Exchange): unknown {
+  const { body } = exchange;
+  const outcome = attemptRequest(step, exchange);
+  if (!isPromise(outcome)) {
+    exchange.body = body;
+    return outcome;
+  }
+  return step.settle(outcome).then((result) => {
+    exchange.body = body;
+    return result;
+  });
+}
+
+function attemptResponse(step: PolicyStep, exchange: Exchange, head: ResponseHead): unknown {
+  try {
+    return step.instance.onResponse?.(exchange, head);
+  } catch (error) {
+    return failureOf(error);
+  }
+}
+
+/** Does what `onResponse` decided, to the head in place and to the body, and returns the body as changed so far. */
+function applyOutcome(
+  step: PolicyStep,
+  exchange: Exchange,
+  head: ResponseHead,
+  holder: BodyHolder,
+  body: BodySource | undefined,
+  outcome: unknown,
+): BodySource | undefined {
+  let source = body;
+  let decision = outcome;
+  if (isBodyMap(outcome)) {
+    if (step.isObserved) return body;
+    if (isBodiless(exchange, head)) {
+      head.length = undefined;
+      return body;
+    }
+    try {
+      source ??= holder.openBody();
+      const mapped = outcome.mapBody(source);
+      head.length = mapped.length;
+      return mapped;
+    } catch (error) {
+      decision = failureOf(error);
+    }
+  }
+  const reply = step.judge(exchange, decision);
+  if (reply === undefined) return body;
+  (source ?? holder.openBody()).cancel();
+  const answer = answerOf(exchange, reply);
+  Object.assign(head, answer.head);
+  return answer.body;
+}
+
+/** Makes the answer, or that to the failure where the reply cannot be sent (a header that HTTP does not allow). */
+function answerOf(exchange: Exchange, reply: Reply | GatewayError): Answer {
+  try {
+    if (!(reply instanceof GatewayError)) return answerFrom(reply);
+  } catch (cause) {
+    exchange.failure = new GatewayError('GW_POLICY_FAILED', { cause });
+    return answerFrom(problemReply(exchange.failure, exchange.requestId));
+  }
+  return answerFrom(problemReply(reply, exchange.requestId));
+}
+
+function isBodyMap(outcome: unknown): outcome is { mapBody(source: BodySource): BodySource } {
+  return typeof (outcome as { mapBody?: unknown } | null)?.mapBody === 'function';
+}
+
+function isBodiless(exchange: Exchange, { status }: ResponseHead): boolean {
+  return exchange.request.method === 'HEAD' || status === 204 || status === 304 || status < 200;
+}
+
+function isFinished(exchange: Exchange): boolean {
+  return exchange.policiesRun < 0;
+}

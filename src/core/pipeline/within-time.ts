@@ -1,0 +1,23 @@
+import type { Clock } from '../clock.ts';
+
+/** Waits for `pending`, or gives what `onLate` makes when it is not settled after `ms`. What comes of it later is nobody's. */
+export function withinTime<T>(
+  pending: PromiseLike<T>,
+  ms: number,
+  clock: Clock,
+  onLate: () => T,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, () => resolve(onLate()));
+    pending.then(
+      (outcome) => {
+        cancel();
+        resolve(outcome);
+      },
+      (error: unknown) => {
+        cancel();
+        reject(error);
+      },
+    );
+  });
+}

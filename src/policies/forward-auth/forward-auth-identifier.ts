@@ -1,0 +1,207 @@
+import { createHash } from 'node:crypto';
+import { EMPTY_BODY } from '../../core/body.ts';
+import { GatewayError } from '../../core/errors.ts';
+import type { Exchange } from '../../core/exchange.ts';
+import { HeaderList } from '../../core/header-list.ts';
+import type { Identification, Identifier } from '../../core/identity/identifier.ts';
+import type { Identity } from '../../core/identity/identity.ts';
+import type { Reply, TargetRequest } from '../../core/message.ts';
+import type { Services, UpstreamSender } from '../../core/services.ts';
+import { dropTrailers } from '../drop-trailers.ts';
+import { type AuthAnswer, askService } from './ask-service.ts';
+
+export interface ForwardAuthOptions {
+  readonly url?: string | undefined;
+  readonly upstream?: string | undefined;
+  readonly path?: string | undefined;
+  readonly requestHeaders: readonly string[];
+  readonly responseHeaders: readonly string[];
+  readonly answerHeaders: readonly string[];
+  readonly identity?: IdentityFields | undefined;
+  readonly timeout: number;
+  readonly cache?: { readonly maxAge: number; readonly key: 'request' | 'headers' } | undefined;
+}
+
+interface IdentityFields {
+  readonly subject: string;
+  readonly roles?: string | undefined;
+  readonly permissions?: string | undefined;
+}
+
+/** An answer that lets pass: who it is, and what the upstream is told. */
+interface Pass {
+  readonly who: Identity | 'admitted';
+  readonly fields: readonly (readonly [name: string, value: string])[];
+}
+
+interface KeptPass extends Pass {
+  /** Monotonic milliseconds. */
+  readonly until: number;
+}
+
+const MAX_KEPT = 10_000;
+
+/** Lets a service decide about each request. It needs no credential for that, so it never says that there is none. */
+export class ForwardAuth implements Identifier {
+  readonly challenge = '';
+  readonly isOptional = false;
+  private readonly options: ForwardAuthOptions;
+  private readonly services: Services;
+  private readonly sender: UpstreamSender;
+  private readonly host: string;
+  private readonly path: string;
+  /** With `_` and other signs folded to `-`, since servers read them alike. */
+  private readonly owned: ReadonlySet<string>;
+  private readonly kept = new Map<string, KeptPass>();
+
+  constructor(options: ForwardAuthOptions, services: Services) {
+    const { url, upstream = '', path = '/' } = options;
+    if (services.upstream === undefined) throw new TypeError('forward-auth cannot send requests here');
+    const place = url === undefined ? undefined : new URL(url);
+    this.options = options;
+    this.services = services;
+    this.sender = services.upstream(place?.origin ?? upstream);
+    this.host = place?.host ?? '';
+    this.path = place === undefined ? path : `${place.pathname}${place.search}`;
+    const told = [...options.responseHeaders, ...Object.values(options.identity ?? {})];
+    this.owned = new Set(told.map(folded));
+  }
+
+  identify(exchange: Exchange): Identification | Promise<Identification> {
+    this.dropCredential(exchange);
+    const key = this.keyOf(exchange);
+    const kept = key === undefined ? undefined : this.kept.get(key);
+    if (kept !== undefined && kept.until > this.services.clock.monotonic())
+      return this.letPass(exchange, kept);
+    return this.ask(exchange, key);
+  }
+
+  /** What the service says about a request, nobody else may. */
+  dropCredential(exchange: Exchange): void {
+    if (this.owned.size === 0) return;
+    exchange.headers.deleteAll(this);
+    dropTrailers(exchange, this);
+  }
+
+  /** Tells whether the field name at `start…end` of `text` is one that only the service may write. */
+  hasAt(text: string, start: number, end: number): boolean {
+    return this.owned.has(folded(text.slice(start, end)));
+  }
+
+  private async ask(exchange: Exchange, key: string | undefined): Promise<Identification> {
+    const { clock } = this.services;
+    const answer = await askService(this.sender, exchange, this.requestFor(exchange), clock);
+    if (answer instanceof Error) return unavailable(answer);
+    if (isRefusal(answer.status)) return this.refusalOf(answer);
+    if (!isPass(answer.status)) return unavailable(new Error(`the service answered ${answer.status}`));
+    const pass = this.passOf(answer);
+    if (pass === undefined) return UNNAMED;
+    if (key !== undefined) this.keep(key, pass);
+    return this.letPass(exchange, pass);
+  }
+
+  private requestFor(exchange: Exchange): TargetRequest {
+    const { request, path, query } = exchange;
+    const headers = HeaderList.from([
+      ['x-forwarded-method', request.method],
+      ['x-forwarded-proto', exchange.scheme],
+      ['x-forwarded-host', exchange.publicAuthority],
+      ['x-forwarded-uri', query === '' ? path : `${path}?${query}`],
+      ['x-forwarded-for', exchange.clientAddress],
+      ['x-request-id', exchange.requestId],
+    ]);
+    for (const name of this.options.requestHeaders)
+      for (const value of exchange.headers.getAll(name)) headers.append(name, value);
+    return {
+      method: 'GET',
+      path: this.path,
+      host: this.host,
+      headers,
+      body: EMPTY_BODY,
+      upgrade: undefined,
+      acceptsTrailers: false,
+      responseTimeoutMs: this.options.timeout,
+    };
+  }
+
+  private letPass({ headers }: Exchange, { who, fields }: Pass): Identity | 'admitted' {
+    for (const [name, value] of fields) headers.append(name, value);
+    return who;
+  }
+
+  /** `undefined` where the answer does not name whom it should. */
+  private passOf({ headers }: AuthAnswer): Pass | undefined {
+    const fields = pick(headers, this.options.responseHeaders);
+    const { identity } = this.options;
+    if (identity === undefined) return { who: 'admitted', fields };
+    const subject = headers.get(identity.subject);
+    if (subject === undefined || subject === '') return undefined;
+    const who: Identity = {
+      subject,
+      roles: listIn(headers, identity.roles),
+      permissions: listIn(headers, identity.permissions),
+      method: 'forward-auth',
+      claims: {},
+      plan: undefined,
+      expiresAt: undefined,
+      keyId: undefined,
+    };
+    return { who, fields };
+  }
+
+  private refusalOf({ status, headers, body }: AuthAnswer): Reply {
+    const told = HeaderList.from(pick(headers, this.options.answerHeaders));
+    if (!told.has('cache-control')) told.append('cache-control', 'no-store');
+    return { status, headers: told, body };
+  }
+
+  /** Whatever the service may look at is part of the key, unless it is said that it does not. */
+  private keyOf(exchange: Exchange): string | undefined {
+    const { cache, requestHeaders } = this.options;
+    if (cache === undefined) return undefined;
+    const parts: unknown[] = requestHeaders.map((name) => exchange.headers.getAll(name));
+    if (cache.key === 'request') {
+      const { request, scheme, publicAuthority, path, query, clientAddress } = exchange;
+      parts.push(request.method, scheme, publicAuthority, path, query, clientAddress);
+    }
+    // Hashed, so that no credential stays in memory.
+    return createHash('sha256').update(JSON.stringify(parts)).digest('base64');
+  }
+
+  private keep(key: string, pass: Pass): void {
+    const until = this.services.clock.monotonic() + (this.options.cache?.maxAge ?? 0);
+    this.kept.delete(key);
+    if (this.kept.size >= MAX_KEPT) this.kept.delete(this.kept.keys().next().value as string);
+    this.kept.set(key, { ...pass, until });
+  }
+}
+
+const UNNAMED = new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'unnamed' });
+
+function unavailable(cause: Error): GatewayError {
+  return new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'unavailable', cause });
+}
+
+function isPass(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
+function isRefusal(status: number): boolean {
+  return status === 401 || status === 403 || (status >= 300 && status < 400 && status !== 304);
+}
+
+function folded(name: string): string {
+  return name.toLowerCase().replace(/[^0-9a-z]/g, '-');
+}
+
+function pick(headers: HeaderList, names: readonly string[]): [name: string, value: string][] {
+  return names.flatMap((name) => headers.getAll(name).map((value): [string, string] => [name, value]));
+}
+
+function listIn(headers: HeaderList, name: string | undefined): string[] {
+  const values = name === undefined ? '' : (headers.get(name) ?? '');
+  return values
+    .split(',')
+    .map((value) => value.trim())
+    .filter((value) => value !== '');
+}

@@ -1,0 +1,192 @@
+import { z } from 'zod';
+import { headerName, text } from '../../config/schema/scalars.ts';
+import { GatewayError } from '../../core/errors.ts';
+import type { Exchange } from '../../core/exchange.ts';
+import {
+  type AuthService,
+  type AuthToken,
+  isRefusal,
+  type TokenRefusal,
+} from '../../core/identity/auth-service.ts';
+import type { Identification, Identifier } from '../../core/identity/identifier.ts';
+import type { Identity } from '../../core/identity/identity.ts';
+import { isPromise } from '../../core/is-promise.ts';
+import type { Services } from '../../core/services.ts';
+import { findOwnedField } from '../owned-fields.ts';
+import { TokenPlace } from './token-place.ts';
+import { readUnverifiedIssuer } from './unverified-issuer.ts';
+
+/** The service of a use that names none. */
+export const USUAL_SERVICE = 'main';
+
+/** Makes the options that policies about tokens share. */
+export function tokenOptions() {
+  return {
+    from: z
+      .strictObject({
+        header: tokenHeader().optional().describe('Header field; in `authorization` behind `Bearer`.'),
+        cookie: cookieName().optional().describe('Cookie; it never goes to the upstream.'),
+      })
+      .refine(({ header, cookie }) => header !== undefined || cookie !== undefined, {
+        error: 'names no place — set header, cookie or both',
+      })
+      .prefault({ header: 'authorization' })
+      .describe('Where the token stands. One that stands in both places is refused.'),
+    optional: z
+      .boolean()
+      .prefault(false)
+      .describe('Lets requests without a token pass, as nobody; a bad token is refused nevertheless.'),
+    forward: z
+      .enum(['pass', 'drop', 'exchange'])
+      .prefault('pass')
+      .describe(
+        'What the upstream gets: the header with the token, nothing, or (`exchange`) a short token signed by the gateway in its place, by `internalTokens`.',
+      ),
+    realm: z
+      .string()
+      .regex(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/, {
+        error: 'is not a realm — write ASCII text without quotes and backslashes',
+      })
+      .prefault('api')
+      .describe('Name of what is protected, in `WWW-Authenticate`.'),
+  };
+}
+
+export interface TokenIdentifierOptions {
+  /** As in `Identity`. */
+  readonly method: 'jwt' | 'introspect';
+  readonly from: { readonly header?: string | undefined; readonly cookie?: string | undefined };
+  readonly optional: boolean;
+  readonly forward: 'pass' | 'drop' | 'exchange';
+  readonly realm: string;
+}
+
+/** Finds the services that a policy names. Throws `TypeError` where one is not there or verifies in another way. */
+export function findServices(
+  names: readonly string[],
+  { authService }: Services,
+  unfit: AuthService['verifies'],
+): AuthService[] {
+  return names.map((name) => {
+    const service = authService?.(name);
+    if (service === undefined) throw new TypeError(`there is no auth service '${name}'`);
+    if (service.verifies === unfit) throw new TypeError(`auth service '${name}' verifies ${unfit}`);
+    return service;
+  });
+}
+
+/** Identifies by a token that auth services verify. Of several the one answers whose `issuer` the token names. */
+export class TokenIdentifier implements Identifier {
+  readonly challenge: string;
+  readonly isOptional: boolean;
+  private readonly services: readonly AuthService[];
+  private readonly byIssuer: ReadonlyMap<string | undefined, AuthService>;
+  private readonly method: string;
+  private readonly place: TokenPlace;
+  private readonly dropsToken: boolean;
+  private readonly identities = new WeakMap<AuthToken, Identity>();
+  private readonly failures = new Map<string, GatewayError>();
+
+  constructor(services: readonly AuthService[], options: TokenIdentifierOptions) {
+    this.services = services;
+    this.byIssuer = new Map(services.map((service) => [service.issuer, service]));
+    this.method = options.method;
+    this.place = new TokenPlace(options.from);
+    this.dropsToken = options.forward !== 'pass';
+    this.isOptional = options.optional;
+    this.challenge = `Bearer realm="${options.realm}"`;
+  }
+
+  identify(exchange: Exchange): Identification | Promise<Identification> {
+    this.place.removeLookalikes(exchange);
+    const token = this.place.find(exchange.headers);
+    if (token === undefined) return undefined;
+    if (typeof token !== 'string') return this.failure(token.fault, 'invalid_request');
+    for (let i = 0; i < this.services.length; i++) {
+      const known = (this.services[i] as AuthService).findVerified(token);
+      if (known !== undefined) return this.accept(exchange, known);
+    }
+    const fault = this.place.findFault(token, exchange.headers);
+    if (fault !== undefined) return this.failure(fault.fault, 'invalid_request');
+    const service = this.chooseService(token);
+    if (service === undefined) return this.failure('issuer', 'invalid_token');
+    const outcome = service.verifyToken(token);
+    if (!isPromise(outcome)) return this.settle(exchange, outcome);
+    return outcome.then((settled) => this.settle(exchange, settled));
+  }
+
+  dropCredential(exchange: Exchange): void {
+    this.place.remove(exchange.headers);
+    this.place.removeLookalikes(exchange);
+  }
+
+  private chooseService(token: string): AuthService | undefined {
+    if (this.services.length === 1) return this.services[0];
+    const issuer = readUnverifiedIssuer(token);
+    return issuer === undefined ? undefined : this.byIssuer.get(issuer);
+  }
+
+  private settle(exchange: Exchange, outcome: AuthToken | TokenRefusal): Identification {
+    if (!isRefusal(outcome)) return this.accept(exchange, outcome);
+    if (outcome.isUnavailable === true) return UNAVAILABLE;
+    return this.failure(outcome.refused, 'invalid_token');
+  }
+
+  private accept(exchange: Exchange, token: AuthToken): Identity {
+    this.passOn(exchange);
+    let identity = this.identities.get(token);
+    if (identity === undefined) {
+      identity = this.identityOf(token);
+      this.identities.set(token, identity);
+    }
+    return identity;
+  }
+
+  /** Decides what the upstream gets to see of the token. */
+  private passOn(exchange: Exchange): void {
+    if (this.dropsToken) return this.place.remove(exchange.headers);
+    this.place.removeCookie(exchange.headers);
+    exchange.credentialField = this.place.header ?? '';
+  }
+
+  private identityOf({ sub, exp, roles, permissions, claims, plan }: AuthToken): Identity {
+    return {
+      subject: sub,
+      roles,
+      permissions,
+      method: this.method,
+      claims,
+      plan,
+      expiresAt: exp,
+      keyId: undefined,
+    };
+  }
+
+  /** The client hears that the token is not good, and never why (RFC 6750 §3). */
+  private failure(reason: string, error: 'invalid_request' | 'invalid_token'): GatewayError {
+    let failure = this.failures.get(reason);
+    if (failure === undefined) {
+      const headers = { 'www-authenticate': `${this.challenge}, error="${error}"` };
+      failure = new GatewayError('GW_CREDENTIALS_INVALID', { headers, reason });
+      this.failures.set(reason, failure);
+    }
+    return failure;
+  }
+}
+
+const UNAVAILABLE = new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'unavailable' });
+
+function tokenHeader() {
+  return headerName()
+    .refine((name) => name.toLowerCase() !== 'cookie', { error: 'is where cookies are — name the cookie' })
+    .check((context) => {
+      const message = findOwnedField(context.value);
+      if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
+    });
+}
+
+function cookieName() {
+  return text().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, {
+    error: 'is not the name of a cookie — use letters, digits, hyphens and underscores',
+  });
+}
