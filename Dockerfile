@@ -28,5 +28,5 @@ USER node
 EXPOSE 8080 9901 9902
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9901/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "/app/dist/cli.js"]
+ENTRYPOINT ["node", "--disable-sigusr1", "/app/dist/cli.js"]
 CMD ["start", "--config", "/etc/sallyport/sallyport.yaml"]

@@ -23,6 +23,8 @@ if (isNodeTooOld(process.versions.node)) {
 }
 
 async function run(argv: readonly string[]): Promise<void> {
+  // Node would open its inspector, by which anybody on the machine reads memory and runs code.
+  process.on('SIGUSR1', () => {});
   const [{ Command }, { VERSION }] = await Promise.all([import('commander'), import('./version.ts')]);
   const program = new Command('sallyport').description('An API gateway.').showHelpAfterError();
   program.version(VERSION, '-V, --version', 'prints the version');

@@ -51,7 +51,7 @@ export async function loadConfigInChild(file: string, options: ChildLoadOptions)
 function runChild(task: ChildLoadTask): Promise<Exclude<ChildLoadReply, { failure: string }>> {
   const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
   const child = fork(fileURLToPath(new URL(`./load-child${ending}`, import.meta.url)), {
-    execArgv: [],
+    execArgv: ['--disable-sigusr1'],
     serialization: 'advanced',
     // What the code of a configuration writes does not belong between the lines of the log.
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
