@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { ClientCertificate, ClientInfo } from '../core/message.ts';
 import type { Counter, Services } from '../core/services.ts';
 import type { CertificateStore } from './certificates.ts';
 import { readClientCertificate } from './client-certificate.ts';
 import { MAX_LINGERING, refuseConnection } from './connection-refusal.ts';
-import { explainListenError } from './listen-error.ts';
+import { type ConnectionSource, ListeningPort } from './connection-source.ts';
 
 /** What a listener must be able to do with a connection that it gave away. */
 export interface Connection {
@@ -30,6 +30,8 @@ export interface ListenerOptions {
   readonly maxConnections: number;
   /** Milliseconds that a client may take for the TLS handshake. Default: 10,000. */
   readonly handshakeTimeoutMs?: number | undefined;
+  /** Where connections come from. Default: the port, opened by this process. */
+  readonly source?: ConnectionSource | undefined;
   /** 48 bytes that TLS tickets are made with. Default: some that nobody else knows. */
   readonly ticketKeys?: Buffer | undefined;
 }
@@ -37,9 +39,6 @@ export interface ListenerOptions {
 export type ListenerServices = Pick<Services, 'clock' | 'log' | 'metrics'>;
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-const BACKLOG = 511;
-/** The system asks silent peers whether they are there, so that one that vanished does not hold a tunnel for ever. */
-const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: 60_000 };
 /** How long an idle connection stays open while its listener drains, since a request may be on its way. */
 const SPARE_IDLE_MS = 2000;
 /** Accepting fails at every attempt while the system has no file left, thousands of times a second. */
@@ -51,38 +50,26 @@ export async function openListener(
   accept: AcceptConnection,
   services: ListenerServices,
 ): Promise<Listener> {
-  const tls: TlsState | undefined = options.certificates && { certificates: options.certificates };
-  const server = tls ? createSecureServer(options, tls) : createPlainServer();
-  await new Promise<void>((resolve, reject) => {
-    const fail = (error: Error): void => reject(explainListenError(error, options.host, options.port));
-    server.once('error', fail);
-    server.listen({ host: options.host, port: options.port, backlog: BACKLOG }, () => {
-      server.off('error', fail);
-      resolve();
-    });
-  });
-  return new Listener(server, tls, options, accept, services);
+  const listener = new Listener(options, accept, services);
+  await listener.listen();
+  return listener;
 }
-
-/** Of Node 22.12 and later; its types do not have it yet. */
-type DroppingServer = Server & { dropMaxConnection: boolean };
 
 /** What of TLS changes while the port is open. */
 interface TlsState {
   certificates: CertificateStore;
 }
 
-/** Half-open connections stay open: a client may close its side and still wait for the answer. */
-function createPlainServer(): Server {
-  return createServer({ noDelay: true, allowHalfOpen: true, ...KEEP_ALIVE });
+interface ListenerMetrics {
+  readonly refused: Counter;
+  readonly handshakesFailed: Counter;
+  readonly removeGauge: () => void;
 }
 
-function createSecureServer(options: ListenerOptions, tls: TlsState): TlsServer {
+/** What shakes hands. It has no port of its own. */
+function createHandshaker(options: ListenerOptions, tls: TlsState): TlsServer {
   const { clientCertificates } = tls.certificates;
   return createTlsServer({
-    noDelay: true,
-    allowHalfOpen: true,
-    ...KEEP_ALIVE,
     ...tls.certificates.defaultOptions,
     SNICallback: (name, done) => done(null, tls.certificates.contextFor(name)),
     ALPNProtocols: ['http/1.1'],
@@ -98,67 +85,56 @@ function createSecureServer(options: ListenerOptions, tls: TlsState): TlsServer 
 /** An open port and its connections. */
 export class Listener {
   readonly host: string;
-  /** The port that is really open. */
-  readonly port: number;
-  readonly isSecure: boolean;
-  private readonly server: Server | TlsServer;
+  private readonly source: ConnectionSource;
   private readonly accept: AcceptConnection;
   private readonly services: ListenerServices;
+  private readonly tls: TlsState | undefined;
+  private readonly handshaker: TlsServer | undefined;
   private maxConnections: number;
   private readonly open = new Set<Connection>();
-  /** Every accepted socket, also those that are being refused or still shake hands. */
+  /** Every accepted socket from its first moment, also those that are being refused or still shake hands. */
   private readonly sockets = new Set<Socket>();
-  private readonly refused: Counter;
-  private readonly handshakesFailed: Counter;
+  private known: ListenerMetrics | undefined = undefined;
   private readonly closed: Promise<void>;
-  private readonly tls: TlsState | undefined;
+  private onClosed: () => void = () => {};
+  private isAccepting = true;
   private isDraining = false;
   /** While it drains: whether idle connections are still open. */
   private isSparing = false;
   private acceptErrorLoggedAt = Number.NEGATIVE_INFINITY;
 
-  /** Takes a server that listens. */
-  constructor(
-    server: Server | TlsServer,
-    tls: TlsState | undefined,
-    options: ListenerOptions,
-    accept: AcceptConnection,
-    services: ListenerServices,
-  ) {
-    const address = server.address();
-    this.server = server;
+  constructor(options: ListenerOptions, accept: AcceptConnection, services: ListenerServices) {
     this.host = options.host;
-    this.port = typeof address === 'object' && address ? address.port : options.port;
-    this.tls = tls;
-    this.isSecure = tls !== undefined;
+    this.source = options.source ?? new ListeningPort(options);
     this.accept = accept;
     this.services = services;
     this.maxConnections = options.maxConnections;
-    const labels = { listener: `${this.host}:${this.port}` };
-    const { metrics } = services;
-    this.refused = metrics.counter(
-      'gateway_connections_refused_total',
-      'Connections above the limit.',
-      labels,
-    );
-    this.handshakesFailed = metrics.counter(
-      'gateway_tls_handshakes_failed_total',
-      'TLS handshakes that clients did not complete.',
-      labels,
-    );
-    const removeGauge = metrics.gauge(
-      'gateway_listener_connections',
-      'Open client connections.',
-      labels,
-      () => this.open.size,
-    );
+    this.tls = options.certificates && { certificates: options.certificates };
+    this.handshaker = this.tls && createHandshaker(options, this.tls);
+    this.handshaker?.on('secureConnection', (socket) => this.giveSecure(socket));
+    this.handshaker?.on('tlsClientError', (error, socket) => this.noteHandshakeError(error, socket));
     this.closed = new Promise((resolve) => {
-      server.once('close', () => {
-        removeGauge();
-        resolve();
-      });
+      this.onClosed = resolve;
     });
-    this.listen();
+  }
+
+  /** Opens the port. Whatever connects is heard of before anything else can happen. */
+  async listen(): Promise<void> {
+    const { source } = this;
+    await source.open({
+      take: (socket) => this.take(socket),
+      fail: (error) => this.noteAcceptError(error),
+    });
+    this.metrics;
+  }
+
+  /** The port that is really open. */
+  get port(): number {
+    return this.source.port;
+  }
+
+  get isSecure(): boolean {
+    return this.tls !== undefined;
   }
 
   /** The connections that were given to `accept` and are open. */
@@ -170,18 +146,19 @@ export class Listener {
   setCertificates(certificates: CertificateStore): void {
     if (!this.tls) throw new TypeError(`listener ${this.host}:${this.port} has no TLS`);
     this.tls.certificates = certificates;
-    (this.server as TlsServer).setSecureContext(certificates.defaultOptions);
+    this.handshaker?.setSecureContext(certificates.defaultOptions);
   }
 
   /** Changes how many connections may be open. Those that are stay. */
   setMaxConnections(maxConnections: number): void {
     this.maxConnections = maxConnections;
-    this.boundServer();
   }
 
   /** Closes the port. Open connections go on. */
   stopAccepting(): void {
-    if (this.server.listening) this.server.close();
+    this.isAccepting = false;
+    this.source.close();
+    this.noteIfClosed();
   }
 
   /**
@@ -218,39 +195,27 @@ export class Listener {
     await this.closed;
   }
 
-  private listen(): void {
-    const { server } = this;
-    server.on('error', (error) => this.noteAcceptError(error));
-    server.on('connection', (socket: Socket) => this.track(socket));
-    server.on('drop', () => this.refused.add());
-    this.boundServer();
-    if (this.isSecure) {
-      server.on('secureConnection', (socket: TLSSocket) => this.giveSecure(socket));
-      server.on('tlsClientError', (error: Error, socket: TLSSocket) =>
-        this.noteHandshakeError(error, socket),
-      );
-    } else {
-      server.on('connection', (socket: Socket) => this.takePlain(socket));
-    }
-  }
-
   /** On a plain port, those above the limit get an answer, which needs a socket for a moment. */
-  private boundServer(): void {
-    // As a worker of several it would else hand the connection back, and all of them for ever to one another.
-    (this.server as DroppingServer).dropMaxConnection = true;
-    this.server.maxConnections = this.maxConnections + (this.isSecure ? 0 : MAX_LINGERING);
-  }
-
-  private track(socket: Socket): void {
+  private take(socket: Socket): void {
+    if (this.sockets.size >= this.maxConnections + (this.isSecure ? 0 : MAX_LINGERING)) {
+      this.metrics.refused.add();
+      socket.destroy();
+      return;
+    }
     this.sockets.add(socket);
-    socket.once('close', () => this.sockets.delete(socket));
+    socket.once('close', () => {
+      this.sockets.delete(socket);
+      this.noteIfClosed();
+    });
+    if (this.handshaker === undefined) this.takePlain(socket);
+    else this.handshaker.emit('connection', socket);
   }
 
   private takePlain(socket: Socket): void {
     if (this.open.size < this.maxConnections) {
       this.give(socket, undefined);
     } else {
-      this.refused.add();
+      this.metrics.refused.add();
       refuseConnection(socket, this.services.clock);
     }
   }
@@ -259,7 +224,7 @@ export class Listener {
     const { clientCertificates } = (this.tls as TlsState).certificates;
     const certificate = clientCertificates === undefined ? undefined : readClientCertificate(socket);
     if (clientCertificates?.required === true && certificate === undefined) {
-      this.handshakesFailed.add();
+      this.metrics.handshakesFailed.add();
       socket.destroy();
       return;
     }
@@ -296,8 +261,36 @@ export class Listener {
     for (const socket of this.sockets) socket.destroy();
   }
 
+  private noteIfClosed(): void {
+    if (this.isAccepting || this.sockets.size > 0) return;
+    this.known?.removeGauge();
+    this.onClosed();
+  }
+
+  /** Named by the port that is open, which is known by the first connection at the latest. */
+  private get metrics(): ListenerMetrics {
+    if (this.known !== undefined) return this.known;
+    const { metrics } = this.services;
+    const labels = { listener: `${this.host}:${this.port}` };
+    this.known = {
+      refused: metrics.counter('gateway_connections_refused_total', 'Connections above the limit.', labels),
+      handshakesFailed: metrics.counter(
+        'gateway_tls_handshakes_failed_total',
+        'TLS handshakes that clients did not complete.',
+        labels,
+      ),
+      removeGauge: metrics.gauge(
+        'gateway_listener_connections',
+        'Open client connections.',
+        labels,
+        () => this.open.size,
+      ),
+    };
+    return this.known;
+  }
+
   private noteHandshakeError(error: Error, socket: TLSSocket): void {
-    this.handshakesFailed.add();
+    this.metrics.handshakesFailed.add();
     this.services.log.debug({ err: error, remoteAddress: socket.remoteAddress }, 'the TLS handshake failed');
     socket.destroy();
   }

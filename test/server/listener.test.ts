@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -8,8 +8,13 @@ import type { ClientInfo } from '../../src/core/message.ts';
 import type { Log, Metrics } from '../../src/core/services.ts';
 import { type CertificateStore, loadCertificates } from '../../src/server/certificates.ts';
 import {
+  type ConnectionSource,
+  type ConnectionTaker,
+  ListeningPort,
+} from '../../src/server/connection-source.ts';
+import {
   type Connection,
-  Listener,
+  type Listener,
   type ListenerOptions,
   type ListenerServices,
   openListener,
@@ -307,13 +312,20 @@ describe('a listener', () => {
   });
 
   it('logs a failure to accept, not each of thousands, and stays', async () => {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, LOOPBACK, resolve));
-    const { services, logged } = makeServices();
-    const options = { host: LOOPBACK, port: 0, maxConnections: 1 };
-    const listener = new Listener(server, undefined, options, (...given) => new Greeter(...given), services);
-    cleanups.push(() => listener.close());
-    for (let i = 0; i < 3; i++) server.emit('error', new Error('accept EMFILE'));
+    let taker: ConnectionTaker | undefined;
+    const port = new ListeningPort({ host: LOOPBACK, port: 0 });
+    const source: ConnectionSource = {
+      get port() {
+        return port.port;
+      },
+      open(given) {
+        taker = given;
+        return port.open(given);
+      },
+      close: () => port.close(),
+    };
+    const { listener, logged } = await open({ source });
+    for (let i = 0; i < 3; i++) taker?.fail(new Error('accept EMFILE'));
     expect(logged).toEqual([
       expect.stringMatching(/^error: cannot accept connections; raise the limit of open files/),
     ]);
