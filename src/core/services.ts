@@ -27,13 +27,25 @@ export interface Metrics {
   gauge(name: string, help: string, labels: Readonly<Record<string, string>>, read: () => number): () => void;
 }
 
+/** How a request of a policy's own is sent. */
+export interface SendOptions {
+  /** Whether it is sent once, whatever the upstream's `retries` say. Default: false. */
+  readonly once?: boolean;
+}
+
 /** Sends requests of a policy's own to an upstream. */
 export interface UpstreamSender {
   /**
-   * Sends `request` on behalf of `exchange`, once, to the target whose turn it is. `undefined` where none is to be had;
-   * `sink` then hears nothing. An empty `host` stands for the target's own name.
+   * Sends `request` on behalf of `exchange` as a route would, with the upstream's balancing, health, retries, budgets and
+   * circuit breaker; `responseTimeoutMs` bounds the time until a head, over all attempts. `undefined` where no target is
+   * to be had; `sink` then hears nothing. An empty `host` stands for the target's own name.
    */
-  send(exchange: Exchange, request: TargetRequest, sink: ResponseSink): OngoingExchange | undefined;
+  send(
+    exchange: Exchange,
+    request: TargetRequest,
+    sink: ResponseSink,
+    options?: SendOptions,
+  ): OngoingExchange | undefined;
 }
 
 /** What a policy may use. Given to `create`, never imported. */

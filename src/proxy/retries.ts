@@ -5,6 +5,7 @@ import type { ResponseHead, TargetRequest } from '../core/message.ts';
 import type { RetrySettings } from '../upstream/retry-settings.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { UpstreamTarget } from '../upstream/upstream-target.ts';
+import type { ForwardPlan } from './forward-plan.ts';
 import { isRepeatable } from './repeatable.ts';
 
 /** Full jitter: a random time up to these bounds, which double with each attempt. */
@@ -22,32 +23,37 @@ export interface NextAttempt {
   readonly waitMs: number;
 }
 
-/** The attempts of one exchange after the first one. Made when that has failed. */
+/** On whose behalf attempts are repeated, and how. */
+export interface RetriesOwner {
+  readonly exchange: Exchange;
+  readonly upstream: Upstream;
+  readonly plan: ForwardPlan;
+  readonly clock: Clock;
+  readonly breakerKey: object;
+}
+
+/** The attempts of one request after the first one. Made when that has failed. */
 export class Retries {
-  private readonly upstream: Upstream;
   private readonly settings: RetrySettings;
-  private readonly exchange: Exchange;
+  private readonly owner: RetriesOwner;
+  private readonly upstream: Upstream;
   private readonly clock: Clock;
   /** When the time for all attempts together is over. */
   private readonly deadline: number;
   private readonly tried: UpstreamTarget[] = [];
+  private attempts = 0;
   private holdsBudget = false;
   private waitedForBudgetMs = 0;
   private stopWaiting: () => void = () => {};
   private stopDeadline: (() => void) | undefined = undefined;
 
-  constructor(
-    upstream: Upstream,
-    settings: RetrySettings,
-    exchange: Exchange,
-    clock: Clock,
-    timeoutMs: number,
-  ) {
-    this.upstream = upstream;
+  /** `sentAt`: when the first attempt began, in monotonic milliseconds. */
+  constructor(settings: RetrySettings, owner: RetriesOwner, sentAt: number) {
     this.settings = settings;
-    this.exchange = exchange;
-    this.clock = clock;
-    this.deadline = exchange.sentAt + timeoutMs;
+    this.owner = owner;
+    this.upstream = owner.upstream;
+    this.clock = owner.clock;
+    this.deadline = sentAt + owner.plan.timeoutMs;
   }
 
   /** Milliseconds until the time for all attempts is over. */
@@ -66,8 +72,8 @@ export class Retries {
     request: TargetRequest,
     outcome: GatewayError | ResponseHead,
   ): NextAttempt | 'later' | undefined {
-    const { upstream, settings, exchange, tried } = this;
-    if (tried.length >= settings.max || !isRetried(settings, outcome)) return undefined;
+    const { upstream, settings, tried } = this;
+    if (this.attempts >= settings.max || !isRetried(settings, outcome)) return undefined;
     if (!isUnsent(outcome) && !isRepeatable(request)) return undefined;
     const waitMs = this.waitAfter(outcome);
     if (waitMs === undefined || waitMs >= this.remainingMs) return undefined;
@@ -75,10 +81,17 @@ export class Retries {
       return outcome instanceof GatewayError && this.mayWaitForBudget ? 'later' : undefined;
     this.holdsBudget = true;
     tried.push(target);
-    const next = upstream.pick(exchange, tried);
+    const { exchange, breakerKey } = this.owner;
+    const next = upstream.pick(exchange, tried, breakerKey, isStillAtWork(outcome) ? 'another' : 'any');
     if (next === undefined) return undefined;
+    this.attempts++;
     upstream.settings.counters?.retries.add();
     return { target: next, waitMs };
+  }
+
+  /** Leaves out a target that failed beside the one that counts. */
+  exclude(target: UpstreamTarget): void {
+    this.tried.push(target);
   }
 
   /** Calls `send` after `waitMs`, and `onLate` when the time for all attempts is over. */
@@ -107,7 +120,7 @@ export class Retries {
   }
 
   private waitAfter(outcome: GatewayError | ResponseHead): number | undefined {
-    const bound = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.tried.length);
+    const bound = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.attempts);
     const jitter = this.upstream.settings.random() * bound;
     if (outcome instanceof GatewayError) return jitter;
     const asked = retryAfterMs(outcome.headers.get('retry-after'), this.clock.now());
@@ -133,6 +146,14 @@ function isRetried(settings: RetrySettings, outcome: GatewayError | ResponseHead
 function isUnsent(outcome: GatewayError | ResponseHead): boolean {
   if (!(outcome instanceof GatewayError)) return false;
   return outcome.code === 'GW_UPSTREAM_UNREACHABLE' || outcome.code === 'GW_UPSTREAM_BUSY';
+}
+
+/**
+ * Whether the target may still be at work on the request, or has more requests than it can take: sent there again, it
+ * would be more of the same.
+ */
+function isStillAtWork(outcome: GatewayError | ResponseHead): boolean {
+  return outcome.status === 504 || (outcome instanceof GatewayError && outcome.code === 'GW_UPSTREAM_BUSY');
 }
 
 /** Reads `Retry-After` (RFC 9110 §10.2.3): seconds or a date. */

@@ -12,6 +12,7 @@ import type { Services, UpstreamSender } from '../core/services.ts';
 import { isQuota, type LimitInstance } from '../limits/limit-instance.ts';
 import { QuotaReader } from '../limits/quota-reader.ts';
 import type { RouteRecorder } from '../observability/metrics.ts';
+import { createSender } from '../proxy/upstream-sender.ts';
 import { LongWork } from '../router/long-work.ts';
 import { compileRewrite, compileStripPrefix } from '../router/path-template.ts';
 import { compileRedirect } from '../router/redirect.ts';
@@ -21,7 +22,6 @@ import { type ClientAddressResolver, compileTrustedProxies } from '../server/cli
 import { LoadShedder } from '../server/load-shedder.ts';
 import { compileSplit } from '../upstream/split.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { createSender } from '../upstream/upstream-sender.ts';
 import { buildAuthServices, findAuthServiceIn } from './auth-services.ts';
 import { buildInternalTokens } from './internal-tokens.ts';
 import { originUpstreams } from './origin-upstreams.ts';

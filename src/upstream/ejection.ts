@@ -27,6 +27,11 @@ export class Ejection {
     this.settings = settings;
   }
 
+  /** Whether the last that was heard of the target is a failure. */
+  get isFailing(): boolean {
+    return this.failures + this.brokenAnswers > 0;
+  }
+
   /** An answer began. It may break yet, so answers that broke are still counted. */
   succeed(): void {
     if (this.failures !== 0) this.failures = 0;

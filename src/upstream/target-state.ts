@@ -39,6 +39,12 @@ export class TargetState {
     return ejection.kind === 'out' ? { kind: 'ejected', reason: ejection.reason } : HEALTHY;
   }
 
+  /** How little is to be hoped of a target that is out: the longer ago requests failed the less; most where checks fail. */
+  get outRank(): number {
+    if (this.checks.state.kind === 'down') return Number.POSITIVE_INFINITY;
+    return this.ejection.state.since;
+  }
+
   /** Calls `listener` whenever the health changes. Returns a function that ends it. */
   onChange(listener: () => void): () => void {
     this.listeners.add(listener);

@@ -45,6 +45,12 @@ const STREAM_MS = 10_000;
 /** The status under which the failure of an attempt without an answer is reported. */
 export const NO_ANSWER = 0;
 
+/**
+ * Whom a request may be sent to that other targets have failed: anyone, the same one again if there is no other; only
+ * one that has not failed it; or only such a one that gets requests.
+ */
+export type Choice = 'any' | 'another' | 'ready';
+
 const NONE: readonly UpstreamTarget[] = [];
 
 /** A service that routes name: its targets, whose turn it is, and how they do. */
@@ -94,22 +100,24 @@ export class Upstream {
   }
 
   /**
-   * Picks a target, rather none of `tried`. Returns `undefined` where there is none or the breaker is open; else who
-   * calls owes a `report` if there is an outcome, a `release`, and in the end a `forget`.
+   * Picks a target, of which `tried` have failed this request before. Returns `undefined` where there is none or the
+   * breaker is open; else who calls owes a `report` if there is an outcome, a `release`, and in the end a `forget`, under
+   * the same `breakerKey`.
    */
-  pick(exchange: Exchange, tried: readonly UpstreamTarget[] = NONE): UpstreamTarget | undefined {
-    const { available, state, sticky } = this;
-    if (state.breaker?.admit(exchange, this.settings.clock.monotonic()) === false) return undefined;
+  pick(
+    exchange: Exchange,
+    tried: readonly UpstreamTarget[] = NONE,
+    breakerKey: object = exchange,
+    choice: Choice = 'any',
+  ): UpstreamTarget | undefined {
+    const { available, state } = this;
+    if (state.breaker?.admit(breakerKey, this.settings.clock.monotonic()) === false) return undefined;
     let picked: UpstreamTarget | undefined;
-    if (available.length === 1) picked = available[0];
-    else {
-      if (sticky !== undefined && tried.length === 0) picked = sticky.find(exchange, available);
-      picked ??= this.balancer.pick(exchange, tried);
-      // Another time the same target is better than none.
-      if (picked === undefined && tried.length > 0) picked = this.balancer.pick(exchange, NONE);
-    }
+    if (tried.length > 0) picked = this.pickAgain(exchange, tried, choice);
+    else if (available.length === 1) picked = available[0];
+    else picked = this.sticky?.find(exchange, available) ?? this.balancer.pick(exchange, NONE);
     if (picked === undefined) {
-      state.breaker?.abandon(exchange);
+      state.breaker?.abandon(breakerKey);
       return undefined;
     }
     picked.state.activeRequests++;
@@ -118,10 +126,10 @@ export class Upstream {
   }
 
   /** Takes what came of an attempt: the status of the answer or `NO_ANSWER`, and after how many milliseconds. */
-  report(exchange: Exchange, target: UpstreamTarget, status: number, elapsedMs: number, now: number): void {
+  report(breakerKey: object, target: UpstreamTarget, status: number, elapsedMs: number, now: number): void {
     const isFailure = status === NO_ANSWER || isTargetFailure(status);
     if (this.usesLatency) target.state.latency.record(elapsedMs, isFailure, now);
-    this.state.breaker?.record(exchange, isFailure, now);
+    this.state.breaker?.record(breakerKey, isFailure, now);
     if (!isFailure) return target.state.ejection.succeed();
     if (target.state.ejection.fail())
       this.eject(target, status === NO_ANSWER ? 'no answer' : `status ${status}`);
@@ -134,7 +142,7 @@ export class Upstream {
 
   /** Takes that an answer broke off for no fault of the client, after its head had been reported at `headAt`. */
   reportBroken(
-    exchange: Exchange,
+    breakerKey: object,
     target: UpstreamTarget,
     status: number,
     headAt: number,
@@ -142,7 +150,7 @@ export class Upstream {
   ): void {
     if (isTargetFailure(status)) return;
     const isStream = now - headAt > STREAM_MS;
-    if (!isStream) this.state.breaker?.retract(exchange, headAt, now);
+    if (!isStream) this.state.breaker?.retract(breakerKey, headAt, now);
     const { ejection } = target.state;
     if (isStream ? ejection.fail() : ejection.breakOff()) this.eject(target, 'an answer that broke off');
   }
@@ -153,9 +161,9 @@ export class Upstream {
     this.state.activeRequests--;
   }
 
-  /** Forgets an exchange, whether or not there was an outcome: no attempt of it will follow. */
-  forget(exchange: Exchange): void {
-    this.state.breaker?.abandon(exchange);
+  /** Forgets a request, whether or not there was an outcome: no attempt of it will follow. */
+  forget(breakerKey: object): void {
+    this.state.breaker?.abandon(breakerKey);
   }
 
   /** Says why `pick` found none. */
@@ -201,6 +209,35 @@ export class Upstream {
   close(): void {
     this.slowStart.close();
     this.ignoreTargets();
+  }
+
+  /**
+   * 1. One that gets requests and has not failed last, if there is one.
+   * 2. Any that gets requests.
+   * 3. One that gets none for now: it may well have come back, while those that were tried have just failed.
+   * 4. One of those that were tried.
+   */
+  private pickAgain(
+    exchange: Exchange,
+    tried: readonly UpstreamTarget[],
+    choice: Choice,
+  ): UpstreamTarget | undefined {
+    const failing = this.available.filter(({ state }) => state.ejection.isFailing);
+    const ready =
+      this.balancer.pick(exchange, failing.length === 0 ? tried : [...tried, ...failing]) ??
+      this.balancer.pick(exchange, tried);
+    if (choice === 'ready' || ready !== undefined) return ready;
+    return this.pickOut(tried) ?? (choice === 'another' ? undefined : this.balancer.pick(exchange, NONE));
+  }
+
+  /** Picks of those that get no requests the one that is rather back: out for what requests met, and for the longest. */
+  private pickOut(tried: readonly UpstreamTarget[]): UpstreamTarget | undefined {
+    let best: UpstreamTarget | undefined;
+    for (const target of this.all) {
+      if (this.available.includes(target) || tried.includes(target)) continue;
+      if (best === undefined || target.state.outRank < best.state.outRank) best = target;
+    }
+    return best;
   }
 
   /** Takes stock of who is healthy. Where nobody is, everybody counts as healthy: some of them may answer. */

@@ -79,6 +79,7 @@ export const mirror = definePolicy({
               responseTimeoutMs: RESPONSE_TIMEOUT_MS,
             },
             ignored,
+            { once: true },
           ),
         );
         sent.add();
