@@ -6,7 +6,7 @@ import type { Problem } from './config/problem.ts';
 import type { LogDestination } from './observability/log-destination.ts';
 
 const REQUIRED_NODE = [22, 19];
-const DEFAULT_FILES = ['./sallyport.yaml', './sallyport.json', './sallyport.ts'];
+const DEFAULT_FILES = ['./sallyport.yaml', './sallyport.yml', './sallyport.json', './sallyport.ts'];
 
 interface ConfigOption {
   readonly config?: string;

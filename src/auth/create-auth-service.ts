@@ -1,9 +1,9 @@
 import { createSecretKey } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { readPublicKey } from '../config/key-material/public-key.ts';
 import type { SignatureAlgorithm } from '../config/key-material/signature-algorithms.ts';
 import type { AuthServiceConfig } from '../config/schema/auth-schema.ts';
 import type { AuthService, AuthServiceCode } from '../core/identity/auth-service.ts';
+import { readTextFile } from '../core/read-text-file.ts';
 import type { Services } from '../core/services.ts';
 import { createCodeQuestion, importAuthService } from './ask-code.ts';
 import { AskingService } from './asking-service.ts';
@@ -48,7 +48,7 @@ export async function readAuthServiceParts({
   publicKeyFile,
   code,
 }: AuthServiceConfig): Promise<AuthServiceParts> {
-  if (publicKeyFile !== undefined) return { keyText: await readFile(publicKeyFile, 'utf8') };
+  if (publicKeyFile !== undefined) return { keyText: await readTextFile(publicKeyFile) };
   return code === undefined ? {} : { code: await importAuthService(code) };
 }
 

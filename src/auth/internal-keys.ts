@@ -1,5 +1,5 @@
 import { generateKeyPair, type KeyObject } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose';
@@ -11,6 +11,7 @@ import {
   type SigningAlgorithm,
 } from '../config/key-material/signing-key.ts';
 import type { InternalTokensConfig } from '../config/schema/internal-tokens-schema.ts';
+import { readTextFile } from '../core/read-text-file.ts';
 import type { Services } from '../core/services.ts';
 
 /** A key that signs, and what the world may know of it. */
@@ -54,7 +55,7 @@ async function readConfiguredKeys(keyFile: string, formerKeyFiles: readonly stri
 }
 
 async function readKey(file: string, read: (pem: string) => ReadKey | string): Promise<ReadKey> {
-  const key = read(await readFile(file, 'utf8'));
+  const key = read(await readTextFile(file));
   if (typeof key === 'string') throw new TypeError(`${file} ${key}`);
   return key;
 }

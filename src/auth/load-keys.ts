@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { readKeySet } from '../config/key-material/public-key.ts';
 import { isPrivateWay } from '../config/schema/auth-schema.ts';
+import { readTextFile } from '../core/read-text-file.ts';
 import type { LoadedKeys } from './changing-key-set.ts';
 import { fetchJson, UnexpectedStatus } from './fetch-json.ts';
 
@@ -13,7 +13,7 @@ export async function fetchKeys(url: string, signal: AbortSignal): Promise<Loade
 
 /** Loads a key set from a file. */
 export async function readKeys(file: string): Promise<LoadedKeys> {
-  const text = await readFile(file, 'utf8');
+  const text = await readTextFile(file);
   let set: unknown;
   try {
     set = JSON.parse(text);

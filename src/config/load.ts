@@ -1,6 +1,6 @@
-import { readFile as readFileFromDisk } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Policy } from '../core/policy.ts';
+import { readTextFile } from '../core/read-text-file.ts';
 import { checkGateway } from './check/check.ts';
 import { checkFiles } from './check/referenced-files.ts';
 import { coerceReferences } from './document/coerce.ts';
@@ -47,7 +47,7 @@ export type LoadResult =
  * 5. What was found gets its place in the file, and loses what must not be shown.
  */
 export async function loadConfig(file: string, options: LoadOptions): Promise<LoadResult> {
-  const { env, readFile = readText } = options;
+  const { env, readFile = readTextFile } = options;
   const folder = dirname(resolve(file));
   // 1.
   const document = await readDocument(resolve(file), readFile);
@@ -71,14 +71,13 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   return {
     ok: true,
     config: judged.config,
-    warnings: place.all(judged.warnings).sort(byPlace),
+    warnings: [
+      ...interpolated.doubts.map(({ path, text }) => place.exactly({ path, ...worded(text) })),
+      ...place.all(judged.warnings),
+    ].sort(byPlace),
     customPolicies: custom.policies,
     secrets: [...interpolated.secrets],
   };
-}
-
-function readText(path: string): Promise<string> {
-  return readFileFromDisk(path, 'utf8');
 }
 
 interface Judged {

@@ -1,3 +1,4 @@
+import { isSecretKey } from './key-material/secret-key.ts';
 import type { Problem } from './problem.ts';
 import type { GatewayConfig } from './schema/schema.ts';
 
@@ -30,10 +31,6 @@ export function hideSecrets(problem: Problem, secrets: ReadonlySet<string>): Pro
     return { ...problem, message: 'is not valid', remedy };
   }
   return problem;
-}
-
-function isSecretKey(key: string): boolean {
-  return /^(token|secret|password|pepper|.*(Token|Secret|Password))$/.test(key);
 }
 
 function isHidden(text: string, hidden: ReadonlySet<string>): boolean {

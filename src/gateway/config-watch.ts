@@ -1,17 +1,15 @@
 import { createHash } from 'node:crypto';
-import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Clock } from '../core/clock.ts';
-import { settleChanges } from '../core/settle-changes.ts';
+import { watchFiles } from '../core/watch-files.ts';
 
-/** Editors and volume swaps touch a file several times; what follows within this time is one change. */
 const SETTLE_MS = 150;
+const RECHECK_MS = 10_000;
 
 /**
  * Calls `onChange` when the content of `file` is no longer that of `knownKey` (see `contentKeyOf`), and again at each
- * change. Watches the folder and compares content: Kubernetes swaps a ConfigMap by a link beside the file, which the
- * file itself never hears of. Returns a function that stops it.
+ * change. Returns a function that stops it.
  */
 export function watchConfigFile(
   file: string,
@@ -28,16 +26,13 @@ export function watchConfigFile(
     known = key;
     onChange();
   };
-  const settler = settleChanges([path], SETTLE_MS, clock, () => void compare());
-  const watcher: FSWatcher = watch(dirname(path), settler.hear);
-  watcher.on('error', () => watcher.close());
-  watcher.unref();
+  const options = { clock, settleMs: SETTLE_MS, recheckMs: RECHECK_MS };
+  const stop = watchFiles([path], options, () => void compare());
   // What changed since the file was loaded has no event any more.
   void compare();
   return () => {
     isStopped = true;
-    settler.cancel();
-    watcher.close();
+    stop();
   };
 }
 

@@ -1,7 +1,5 @@
-import { type FSWatcher, watch } from 'node:fs';
-import { dirname } from 'node:path';
 import type { Services } from '../core/services.ts';
-import { type ChangeSettler, settleChanges } from '../core/settle-changes.ts';
+import { watchFiles } from '../core/watch-files.ts';
 import {
   buildCertificateStore,
   CertificateError,
@@ -11,7 +9,7 @@ import {
 
 /** Long enough for a tool to write certificate and key one after the other. */
 const SETTLE_MS = 250;
-/** Finds what no event tells: network file systems, and targets of links that lie in another folder. */
+/** Finds what no event tells: network file systems. */
 const RECHECK_MS = 60_000;
 
 /**
@@ -26,36 +24,21 @@ export function watchCertificates(
 ): () => void {
   const { clock, log } = services;
   const check = createCheck(store, onChange, services);
-  const files = filesOf(store);
-  const settler = settleChanges(files, SETTLE_MS, clock, check.run);
-  const folders = new Set(files.map((file) => dirname(file)));
-  const watchers = [...folders].map((folder) => watchFolder(folder, settler.hear, log));
-  const cancelRecheck = clock.every(RECHECK_MS, check.run);
+  const stop = watchFiles(
+    filesOf(store),
+    {
+      clock,
+      settleMs: SETTLE_MS,
+      recheckMs: RECHECK_MS,
+      onUnwatched: (folder, error) =>
+        log.warn({ err: error, folder }, 'cannot watch the folder of certificates; it is read every minute'),
+    },
+    check.run,
+  );
   return () => {
     check.stop();
-    settler.cancel();
-    cancelRecheck();
-    for (const watcher of watchers) watcher?.close();
+    stop();
   };
-}
-
-/**
- * Watches the folder and not the file: tools replace a file by renaming another over it, and Kubernetes swaps the
- * link `..data` beside it, so that a watch on the file itself would stay with the old one.
- */
-function watchFolder(
-  folder: string,
-  onEvent: ChangeSettler['hear'],
-  log: Services['log'],
-): FSWatcher | undefined {
-  const warn = (error: unknown): void =>
-    log.warn({ err: error, folder }, 'cannot watch the folder of certificates; it is read every minute');
-  try {
-    return watch(folder, { persistent: false }, onEvent).on('error', warn);
-  } catch (error) {
-    warn(error);
-    return undefined;
-  }
 }
 
 function filesOf(store: CertificateStore): string[] {

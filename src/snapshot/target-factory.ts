@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions } from 'node:tls';
 import type { GatewayConfig, UpstreamConfig } from '../config/schema/schema.ts';
 import type { Target } from '../core/message.ts';
+import { readTextFile } from '../core/read-text-file.ts';
 import { HttpTarget, type HttpTargetOptions } from '../proxy/http-target.ts';
 import { createAppTarget, loadApp } from '../server/app-target.ts';
 import type { DiscoveredTarget } from '../upstream/discovery/discovery.ts';
@@ -173,7 +173,7 @@ function serverName(settings: UpstreamConfig, host: string): ConnectionOptions {
 
 async function readTls(tls: UpstreamConfig['tls']): Promise<ConnectionOptions> {
   const read = async (file: string | undefined) =>
-    file === undefined ? undefined : await readFile(file, 'utf8');
+    file === undefined ? undefined : await readTextFile(file);
   const [ca, cert, key] = await Promise.all([read(tls?.caFile), read(tls?.certFile), read(tls?.keyFile)]);
   return {
     ...(ca !== undefined && { ca }),

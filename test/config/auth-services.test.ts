@@ -144,7 +144,7 @@ describe('an auth service that is refused', () => {
     [{ introspection, maxTokenAge: '1h' }, 'maxTokenAge: has no effect on introspection'],
     [{ code: './rsa.pem', typ: 'at+jwt' }, 'typ: has no effect on code, which judges tokens itself'],
     [{ secret, leeway: '10m' }, 'leeway: is too long — write at most 5m'],
-    [{ secret, leeway: 30 }, 'leeway: is not a duration'],
+    [{ secret, leeway: 30 }, 'leeway: has no unit'],
     [{ secret, maxTokenAge: '0s' }, 'maxTokenAge: is too short'],
     [{ secret, audience: [] }, 'audience: is empty'],
     [{ secret, roleClaim: 'roles' }, "there is no setting 'roleClaim' here — did you mean 'rolesClaim'?"],

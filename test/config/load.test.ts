@@ -102,7 +102,7 @@ describe('a file that is no configuration', () => {
 
   it('is reported when its format is not known', async () => {
     expect(await problemsOf('', { name: 'sallyport.toml' })).toEqual([
-      'is in no format that is known — name it .yaml, .json or .ts',
+      'is in no format that is known — name it .yaml, .yml, .json or .ts',
     ]);
   });
 

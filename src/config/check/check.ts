@@ -7,6 +7,7 @@ import { checkApiKeys } from './check-api-keys.ts';
 import { checkAuthServices } from './check-auth-services.ts';
 import { checkInternalTokens } from './check-internal-tokens.ts';
 import { checkListeners } from './check-listeners.ts';
+import { checkPlaceholders } from './check-placeholders.ts';
 import { checkPolicies } from './check-policies.ts';
 import { checkRoutes } from './check-routes.ts';
 import { checkTokenPolicies } from './check-token-policies.ts';
@@ -26,6 +27,7 @@ export function checkGateway(
     quote: (path, value) => (isFromReference(path) ? '(from a reference)' : `'${value}'`),
   };
   const gateway = asFields(data);
+  checkPlaceholders(data, isFromReference, findings);
   checkListeners(gateway, findings);
   checkAdmin(gateway, findings);
   checkUpstreams(gateway, findings);

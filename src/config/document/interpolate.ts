@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
+import { NOT_TEXT } from '../../core/read-text-file.ts';
 import type { ConfigPath } from '../problem.ts';
 import { codeOf, type DocumentFault } from './document.ts';
+import { findReferenceDoubt, findReferenceFault } from './reference-value.ts';
 
 /** Where references find their values. */
 export interface ReferenceSources {
@@ -14,6 +16,8 @@ export interface ReferenceSources {
 export interface Interpolated {
   readonly data: unknown;
   readonly faults: readonly DocumentFault[];
+  /** What is allowed but deserves a look. */
+  readonly doubts: readonly DocumentFault[];
   /** What stands at each place that held a reference, by `pathKey`. */
   readonly references: ReadonlyMap<string, Reference>;
   /** The values that came out of references, none of which may be shown. */
@@ -39,6 +43,7 @@ const TOKEN = /\$\$\{|\$\{(?:file:([^}]+)|([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?
 export async function interpolate(data: unknown, sources: ReferenceSources): Promise<Interpolated> {
   const files = await readReferencedFiles(data, sources);
   const faults: DocumentFault[] = [];
+  const doubts: DocumentFault[] = [];
   const references = new Map<string, Reference>();
   const secrets = new Set<string>();
 
@@ -46,6 +51,7 @@ export async function interpolate(data: unknown, sources: ReferenceSources): Pro
     if (!text.includes('${')) return text;
     const found = replaceReferences(text, sources.env, files);
     for (const fault of found.faults) faults.push({ path, text: fault });
+    for (const doubt of found.doubts) doubts.push({ path, text: doubt });
     for (const value of found.values) if (value !== '') secrets.add(value);
     if (found.values.length > 0 || found.faults.length > 0) {
       const reference = { path, isWhole: found.isWhole, isBroken: found.faults.length > 0 };
@@ -61,13 +67,14 @@ export async function interpolate(data: unknown, sources: ReferenceSources): Pro
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, walk(item, [...path, key])]));
   };
 
-  return { data: walk(data, []), faults, references, secrets };
+  return { data: walk(data, []), faults, doubts, references, secrets };
 }
 
 interface Replaced {
   readonly text: string;
   readonly values: readonly string[];
   readonly faults: readonly string[];
+  readonly doubts: readonly string[];
   readonly isWhole: boolean;
 }
 
@@ -78,6 +85,7 @@ function replaceReferences(
 ): Replaced {
   const values: string[] = [];
   const faults: string[] = [];
+  const doubts: string[] = [];
   let isWhole = false;
   const replaced = text.replace(TOKEN, (token, file?: string, name?: string, fallback?: string) => {
     if (token === '$${') return '${';
@@ -86,11 +94,15 @@ function replaceReferences(
       faults.push(explainMissing(name, file, value));
       return token;
     }
+    const source = file === undefined ? `the variable ${name}` : `the file '${file}'`;
+    const [fault, doubt] = [findReferenceFault(value), findReferenceDoubt(value)];
+    if (fault !== undefined) faults.push(`${source} ${fault}`);
+    if (doubt !== undefined) doubts.push(`${source} ${doubt}`);
     values.push(value);
     isWhole = token === text;
     return value;
   });
-  return { text: replaced, values, faults, isWhole };
+  return { text: replaced, values, faults, doubts, isWhole };
 }
 
 function findVariable(
@@ -104,6 +116,8 @@ function findVariable(
 }
 
 function explainMissing(name: string | undefined, file: string | undefined, error: unknown): string {
+  if (file !== undefined && codeOf(error) === NOT_TEXT)
+    return `the file '${file}' holds bytes that are no text — write them in base64, as text`;
   if (file !== undefined)
     return `the file '${file}' cannot be read (${codeOf(error)}) — create it, or correct its name`;
   if (name === undefined) {

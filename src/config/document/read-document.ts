@@ -16,7 +16,7 @@ export async function readDocument(
   const format = extname(file).toLowerCase();
   if (['.ts', '.mts', '.js', '.mjs'].includes(format)) return importDocument(file);
   if (!['.yaml', '.yml', '.json'].includes(format)) {
-    return failedDocument('is in no format that is known — name it .yaml, .json or .ts');
+    return failedDocument('is in no format that is known — name it .yaml, .yml, .json or .ts');
   }
   let text: string;
   try {

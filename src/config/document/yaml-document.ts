@@ -1,4 +1,15 @@
-import { isAlias, isCollection, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from 'yaml';
 import type { ConfigPath } from '../problem.ts';
 import { type ConfigDocument, type DocumentFault, failedDocument, type Position } from './document.ts';
 import { findCycles } from './self-containment.ts';
@@ -7,7 +18,18 @@ import { findCycles } from './self-containment.ts';
 const MAX_ALIASES = 100;
 // One slip makes the reader stumble over all that follows.
 const MAX_FAULTS = 20;
-const MULTIPLE = 'holds more than one document — keep one document a file, and remove the `---` between them';
+
+/** What the reader's own words leave unclear, by its code. A sign that means something to YAML is what people meet first. */
+const WORDED: Readonly<Record<string, string>> = {
+  MULTIPLE_DOCS: 'holds more than one document — keep one document a file, and remove the `---` between them',
+  BAD_ALIAS: "begins with '*', which YAML takes for an alias — quote it",
+  TAG_RESOLVE_FAILED: "begins with '!', which YAML takes for a tag — quote it",
+  BAD_SCALAR_START: 'begins with a sign that YAML keeps for itself — quote it',
+  TAB_AS_INDENT: 'is indented with a tab — use spaces',
+  BLOCK_AS_IMPLICIT_KEY: "holds ': ' where only one key can stand — begin a new line, or quote it",
+};
+
+type UnplacedFault = DocumentFault & { readonly path: []; readonly position: Position };
 
 /** Reads YAML. */
 export function parseYaml(text: string): ConfigDocument {
@@ -25,11 +47,9 @@ export function parseYaml(text: string): ConfigDocument {
       .map(({ code, message, pos }) => ({
         path: [],
         position: positionOf(pos[0]),
-        text:
-          code === 'MULTIPLE_DOCS'
-            ? MULTIPLE
-            : `${firstLine(message)} — ${remedyFor(lineAround(text, pos[0]))}`,
+        text: WORDED[code] ?? `${firstLine(message)} — ${remedyFor(lineAround(text, pos[0]))}`,
       }));
+    if (faults.length === 0) faults.push(...findUnknownAliases(document, positionOf));
     if (faults.length > 0) return { data: undefined, faults, isUsable: false, locate: () => undefined };
     const resolveAlias = (node: unknown) => (isAlias(node) ? node.resolve(document) : node);
     const locate = (path: ConfigPath, what: 'key' | 'value' = 'value') => {
@@ -53,6 +73,22 @@ export function parseYaml(text: string): ConfigDocument {
     // The reader throws for too many aliases and for nesting that exhausts the stack.
     return failedDocument('is nested too deeply or uses too many aliases — write it out plainly');
   }
+}
+
+/** Finds aliases of nothing: `hosts: [*.example.com]` is one to YAML, and not a host. */
+function findUnknownAliases(document: Document, positionOf: (offset: number) => Position): UnplacedFault[] {
+  const anchors = new Set<string>();
+  const faults: UnplacedFault[] = [];
+  visit(document, {
+    Node(_, node) {
+      if (isAlias(node)) {
+        if (anchors.has(node.source) || faults.length === MAX_FAULTS) return;
+        const text = `begins with '*', which YAML takes for an alias, and nothing here is called &${node.source} — quote it`;
+        faults.push({ path: [], position: positionOf(node.range?.[0] ?? 0), text });
+      } else if (node.anchor !== undefined) anchors.add(node.anchor);
+    },
+  });
+  return faults;
 }
 
 function findDuplicateKeys(

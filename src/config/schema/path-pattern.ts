@@ -61,7 +61,11 @@ function findSegmentFault(segment: string, isLast: boolean): string | undefined 
 
 /** Says why a path from a configuration is none that a normalised request can have, or nothing. */
 export function findSpellingFault(path: string): string | undefined {
+  if (/^(?:~|\^)/.test(path))
+    return 'looks like a regular expression, which paths are not — begin with /, and write :name for a segment';
   if (!path.startsWith('/')) return "does not begin with '/' — put a / in front";
+  if (looksLikeRegex(path))
+    return 'looks like a regular expression, which paths are not — write :name for a segment, a last * for the rest, or percent-encode what is meant literally';
   if (/[?#]/.test(path)) return "holds '?' or '#' — write the path alone, without a query";
   if (/[{}]/.test(path)) return 'holds braces — write parameters as :name, and %7B for a brace';
   if (path.includes('//')) return "holds '//' — write one slash; requests are normalised so too";
@@ -70,6 +74,11 @@ export function findSpellingFault(path: string): string | undefined {
     return "holds '%' without two digits, or bytes that are not UTF-8 — write '%' as %25";
   if (HIDDEN_DOT_SEGMENT.test(spell(path))) return 'holds a dot segment — write the path it leads to';
   return undefined;
+}
+
+/** Signs that no path needs, and that mean something to a regular expression: `/orders/[0-9]+$`, `/v(1|2)/`, `/.*`. */
+function looksLikeRegex(path: string): boolean {
+  return /[[\]\\^|]|\.[*+]|\$$|\([^)]*\)[?*+]|\(\?/.test(path);
 }
 
 function isDecodable(path: string): boolean {

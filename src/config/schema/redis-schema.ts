@@ -90,9 +90,40 @@ function tlsSchema(file: () => z.ZodType<string, string>) {
 }
 
 function redisUrl() {
-  const error =
-    'is not the URL of a Redis — write it like redis://127.0.0.1:6379, rediss://… or unix:///path';
-  return z.string().refine(isRedisUrl, { error }).meta({ title: 'URL' });
+  return z
+    .string()
+    .check((context) => {
+      const message = findRedisUrlFault(context.value);
+      if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
+    })
+    .meta({ title: 'URL' });
+}
+
+/** Words nothing of the URL itself, which may hold a password. */
+function findRedisUrlFault(url: string): string | undefined {
+  const [, credentials] = /^rediss?:\/\/(.*)@/s.exec(url) ?? [];
+  if (credentials !== undefined) {
+    if (/%(?![0-9A-Fa-f]{2})/.test(credentials) || !isDecodable(credentials))
+      return "holds a '%' in its user or password that begins no percent-encoded byte — write it as %25, or use username and password";
+    const raw = /[/?#@[\]\s]/.exec(credentials)?.[0];
+    if (raw !== undefined)
+      return `holds '${raw}' in its user or password — write it as ${percentEncoded(raw)}, or use username and password`;
+  }
+  if (isRedisUrl(url)) return undefined;
+  return 'is not the URL of a Redis — write it like redis://127.0.0.1:6379, rediss://… or unix:///path';
+}
+
+function percentEncoded(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isRedisUrl(url: string): boolean {

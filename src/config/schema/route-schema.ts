@@ -24,7 +24,7 @@ export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
       'What the path must be: `:name` stands for a segment, a last `*` for the rest.',
     ),
     methods: z
-      .array(z.enum(ROUTE_METHODS))
+      .array(z.enum(ROUTE_METHODS, { error: ({ input }) => describeEveryMethod(input) }))
       .min(1, { error: 'is empty — name a method, or leave `methods` out for all' })
       .optional()
       .describe('Methods that match; left out: all.'),
@@ -74,6 +74,12 @@ export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
       ),
     policies: policies.describe('Policies of this route, which run after the top-level ones, in this order.'),
   });
+}
+
+/** What other gateways write for all methods; else the schema's own words. */
+function describeEveryMethod(written: unknown): string | undefined {
+  if (typeof written !== 'string' || !/^(?:\*|any|all)$/i.test(written)) return undefined;
+  return 'stands for every method elsewhere — leave `methods` out for all';
 }
 
 function splitPart() {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { findRangeFault } from '../../core/address-blocks.ts';
+import { describeBadDuration, describeBadNumber, describeBadShare, describeBadSize } from './bad-scalars.ts';
 
 // An issue's message may carry its remedy behind ' — ': 'is not a duration — write a number and a unit'.
 
@@ -17,32 +18,33 @@ const BYTES_PER_UNIT: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB:
 
 /** Takes a duration such as `250ms`, `5s`, `1m`, `1h`, `1d` and gives milliseconds. */
 export function duration() {
-  const error = 'is not a duration — write a number and a unit: 250ms, 5s, 1m, 1h or 1d';
-  return z
-    .string({ error })
-    .regex(DURATION, { error })
-    .transform((text) => Math.round(measure(text, MS_PER_UNIT)))
-    .meta({ title: 'duration' });
+  return measured(
+    'duration',
+    DURATION,
+    (text) => Math.round(measure(text, MS_PER_UNIT)),
+    describeBadDuration,
+  );
 }
 
 /** Takes a size such as `512B`, `16KiB`, `1MiB` and gives bytes. */
 export function size() {
-  const error = 'is not a size — write a number and a unit: 512B, 16KiB, 1MiB or 1GiB';
-  return z
-    .string({ error })
-    .regex(SIZE, { error })
-    .transform((text) => Math.round(measure(text, BYTES_PER_UNIT)))
-    .meta({ title: 'size' });
+  return measured('size', SIZE, (text) => Math.round(measure(text, BYTES_PER_UNIT)), describeBadSize);
 }
 
 /** Takes a share such as `20%` and gives a fraction between 0 and 1. */
 export function share() {
-  const error = 'is not a share — write a percentage between 0% and 100%, such as 20%';
-  return z
-    .string({ error })
-    .regex(SHARE, { error })
-    .transform((text) => Number.parseFloat(text) / 100)
-    .meta({ title: 'share' });
+  return measured('share', SHARE, (text) => Number.parseFloat(text) / 100, describeBadShare);
+}
+
+function measured(
+  title: string,
+  form: RegExp,
+  read: (text: string) => number,
+  describeBad: (written: unknown) => string,
+) {
+  const error = (issue: { readonly input?: unknown }) => describeBad(issue.input);
+  // What is none must not reach the checks of what it belongs to, which would find a second problem in it.
+  return z.string({ error }).regex(form, { error, abort: true }).transform(read).meta({ title });
 }
 
 /** Takes text that is not empty. */
@@ -52,14 +54,14 @@ export function text() {
 
 /** Takes a port to listen on; 0 lets the system choose. */
 export function listenPort() {
-  const error = 'is not a port — write a whole number from 0 to 65535';
+  const error = numberError('is not a port — write a whole number from 0 to 65535');
   return z.int({ error }).min(0, { error }).max(65535, { error });
 }
 
 /** Takes a whole number of at least `minimum`. */
 export function wholeNumber(minimum = 0) {
-  const error = `is not a whole number of at least ${minimum} — write one`;
-  return z.int({ error }).min(minimum, { error });
+  const error = numberError(`is not a whole number of at least ${minimum} — write one`);
+  return z.int({ error }).min(minimum, { error, abort: true });
 }
 
 /** Takes the name of a header field. */
@@ -97,4 +99,8 @@ export function listenHost() {
 function measure(text: string, units: Readonly<Record<string, number>>): number {
   const unit = text.replace(/^[\d.]+/, '');
   return Number.parseFloat(text) * (units[unit] ?? 1);
+}
+
+function numberError(otherwise: string) {
+  return (issue: { readonly input?: unknown }): string => describeBadNumber(issue.input) ?? otherwise;
 }

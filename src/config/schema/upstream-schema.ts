@@ -144,9 +144,9 @@ function hedgeSchema() {
 }
 
 function retriedOutcome() {
-  return z.union([z.literal('connect-error'), z.int().min(500).max(599)], {
-    error: 'is nothing to be tried again — write connect-error or a status from 500 to 599',
-  });
+  const error =
+    'is nothing that another attempt mends — write connect-error, or a status from 500 to 599; below 500 the answer stands';
+  return z.union([z.literal('connect-error'), z.int().min(500, { error }).max(599, { error })], { error });
 }
 
 function breakerSchema() {
@@ -164,12 +164,26 @@ function breakerSchema() {
 
 /** Takes the URL of a target: scheme, host and port. */
 export function targetUrl() {
-  const error = 'is not the URL of a target — write scheme, host and port, such as http://127.0.0.1:9001';
+  const error = ({ input }: { readonly input?: unknown }): string => describeBadTarget(String(input));
   return z
     .string()
     .refine(isOrigin, { error })
     .transform((url) => new URL(url).origin)
     .meta({ title: 'URL' });
+}
+
+/** Says what keeps a text from being the URL of a target. */
+function describeBadTarget(written: string): string {
+  const { protocol, pathname, search, username, host } = URL.parse(written) ?? {};
+  if (username) return 'holds a user or password — take it out, and set the header with the policy headers';
+  if (host && (protocol === 'http:' || protocol === 'https:') && (pathname !== '/' || search)) {
+    const remedy = `write ${protocol}//${host} here, and put the path in front with a rewrite of the route`;
+    return `holds a path or query, which a target has not — ${remedy}`;
+  }
+  if (/^wss?:\/\//.test(written))
+    return 'has the scheme of a WebSocket, which http carries too — write http, or https for wss';
+  if (/^[\w.-]+:\d{1,5}$/.test(written)) return `lacks its scheme — write http://${written}`;
+  return 'is not the URL of a target — write scheme, host and port, such as http://127.0.0.1:9001';
 }
 
 function isOrigin(url: string): boolean {

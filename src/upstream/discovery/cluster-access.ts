@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
+import { readTextFile } from '../../core/read-text-file.ts';
 import type { GetCall } from './http-get.ts';
 
 /** Where a cluster's API server answers, and how to prove who asks. */
@@ -40,7 +40,7 @@ export async function readPodAccess({ env, folder }: PodEnvironment): Promise<Cl
 /** Reads one file of credentials. Rejects with a sentence that names it. */
 export async function readAccessFile(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8');
+    return await readTextFile(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new Error(`${file} cannot be read (${code}) — mount it, or correct who may read it`);

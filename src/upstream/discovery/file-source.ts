@@ -1,30 +1,20 @@
-import { type FSWatcher, watch } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { type ChangeSettler, settleChanges } from '../../core/settle-changes.ts';
+import { readTextFile } from '../../core/read-text-file.ts';
+import { watchFiles } from '../../core/watch-files.ts';
 import type { DiscoveryServices } from './discovery.ts';
 import { parseTargetFile } from './target-file.ts';
 import type { TargetReport, TargetSource } from './target-source.ts';
 
-/** Editors and volume swaps touch a file several times; what follows within this time is one change. */
 const SETTLE_MS = 100;
-/** Network file systems tell nothing of changes, and a folder that is not there yet cannot be watched. */
 const RECHECK_MS = 10_000;
 
-/**
- * Makes a source that reads a file, and reads it again when it changes. Watches the folder and compares content:
- * Kubernetes swaps a ConfigMap by a link beside the file, which the file itself never hears of.
- */
+/** Makes a source that reads a file, and reads it again when it changes. */
 export function createFileSource(file: string, { clock }: Pick<DiscoveryServices, 'clock'>): TargetSource {
-  const folder = dirname(file);
   let known: string | undefined;
-  let watcher: FSWatcher | undefined;
-  let settler: ChangeSettler | undefined;
-  let cancelRecheck: () => void = () => {};
+  let stop: () => void = () => {};
   let isClosed = false;
 
   const check = async (report: TargetReport): Promise<void> => {
-    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => error);
+    const text = await readTextFile(file).catch((error: NodeJS.ErrnoException) => error);
     if (isClosed || text === known) return;
     if (typeof text !== 'string') {
       known = undefined;
@@ -36,33 +26,15 @@ export function createFileSource(file: string, { clock }: Pick<DiscoveryServices
     if (content.ok) report.found(content.targets);
     else report.failed(content.reason);
   };
-  const watchFolder = (report: TargetReport): void => {
-    try {
-      settler ??= settleChanges([file], SETTLE_MS, clock, () => void check(report));
-      watcher = watch(folder, settler.hear);
-    } catch {
-      return;
-    }
-    watcher.unref();
-    watcher.on('error', () => {
-      watcher?.close();
-      watcher = undefined;
-    });
-  };
   return {
     start(report) {
-      watchFolder(report);
+      const options = { clock, settleMs: SETTLE_MS, recheckMs: RECHECK_MS };
+      stop = watchFiles([file], options, () => void check(report));
       void check(report);
-      cancelRecheck = clock.every(RECHECK_MS, () => {
-        if (watcher === undefined) watchFolder(report);
-        void check(report);
-      });
     },
     close() {
       isClosed = true;
-      settler?.cancel();
-      cancelRecheck();
-      watcher?.close();
+      stop();
     },
   };
 }

@@ -1,0 +1,97 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { realpath } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import type { Clock } from './clock.ts';
+import { settleChanges } from './settle-changes.ts';
+
+export interface WatchFilesOptions {
+  readonly clock: Pick<Clock, 'after' | 'every'>;
+  /** For how long the files must be left alone: editors and volume swaps touch a file several times. */
+  readonly settleMs: number;
+  /** How often it looks anyway, in ms: network file systems tell nothing of changes. */
+  readonly recheckMs: number;
+  /** Hears of a folder that cannot be watched, such as for want of inotify watches; looking goes on every `recheckMs`. */
+  onUnwatched?(folder: string, error: unknown): void;
+}
+
+/**
+ * Calls `look` when what a path leads to may have changed, for each of `files`. Whoever looks compares content.
+ *
+ * It watches the folders and not the files: a file is replaced by a rename over it, and Kubernetes swaps a ConfigMap by a
+ * link beside the file. It watches the folders above as well, as written and as links resolve, since a whole folder may
+ * be replaced (`mv new conf`), or be a link that is switched to the next release; a watch on the folder alone would stay
+ * with the one that was taken away. Returns the function that ends the watch.
+ */
+export function watchFiles(
+  files: readonly string[],
+  options: WatchFilesOptions,
+  look: () => void,
+): () => void {
+  const paths = files.map((file) => resolve(file));
+  const watchers = new Map<string, FSWatcher>();
+  const unwatched = new Set<string>();
+  let resolved: readonly string[] = [];
+  let isStopped = false;
+
+  const settler = settleChanges(paths, options.settleMs, options.clock, () => lookAgain());
+  const close = (folder: string): void => {
+    watchers.get(folder)?.close();
+    watchers.delete(folder);
+  };
+  const openAll = (): void => {
+    for (const folder of watchers.keys()) close(folder);
+    for (const [folder, names] of findWays([...paths, ...resolved])) {
+      const fail = (error: unknown): void => {
+        close(folder);
+        if (unwatched.has(folder)) return;
+        unwatched.add(folder);
+        options.onUnwatched?.(folder, error);
+      };
+      try {
+        const watcher = watch(folder, { persistent: false }, (event, name) => {
+          if (names === 'all' || name === null || names.has(name)) settler.hear(event, name);
+        });
+        watchers.set(folder, watcher.on('error', fail));
+      } catch (error) {
+        fail(error);
+      }
+    }
+  };
+  const followLinks = async (): Promise<void> => {
+    // A file that is not there yet has a way as written alone.
+    const found = await Promise.all(paths.map((path) => realpath(path).catch(() => path)));
+    if (isStopped || found.join('\0') === resolved.join('\0')) return;
+    resolved = found;
+    if (found.join('\0') === paths.join('\0')) return;
+    openAll();
+    // What changed there before has no event any more.
+    look();
+  };
+  const lookAgain = (): void => {
+    openAll();
+    look();
+    void followLinks();
+  };
+  openAll();
+  void followLinks();
+  const cancelRecheck = options.clock.every(options.recheckMs, lookAgain);
+  return () => {
+    isStopped = true;
+    settler.cancel();
+    cancelRecheck();
+    for (const folder of watchers.keys()) close(folder);
+  };
+}
+
+/** Finds the folders on the way to `paths`, and in each the names that matter: all where the file itself lies. */
+function findWays(paths: readonly string[]): Map<string, Set<string> | 'all'> {
+  const ways = new Map<string, Set<string> | 'all'>();
+  for (const path of paths) {
+    ways.set(dirname(path), 'all');
+    for (let below = dirname(path); below !== dirname(below); below = dirname(below)) {
+      const names = ways.get(dirname(below)) ?? new Set();
+      if (names !== 'all') ways.set(dirname(below), names.add(basename(below)));
+    }
+  }
+  return ways;
+}
