@@ -204,7 +204,7 @@ class RequestRun implements ForwardOwner {
     writeForwardHeaders(exchange, this.snapshot);
     writeIdentityHeaders(exchange);
     const { request } = exchange;
-    exchange.upstreamPath = exchange.query === '' ? path : `${path}?${exchange.query}`;
+    exchange.upstreamPath = withQuery(path, exchange.query, request.target);
     exchange.upstreamHost = hostFor(action, request.authority, '');
     const target: TargetRequest = {
       method: request.method,
@@ -271,4 +271,10 @@ class RequestRun implements ForwardOwner {
 function upstreamPath(action: ForwardAction, path: string, rawParams: readonly string[]): string | undefined {
   if (action.rewrite !== undefined) return action.rewrite(rawParams);
   return action.stripPrefix === undefined ? path : action.stripPrefix(path);
+}
+
+/** A `?` without a query stays too: to some services `/x?` is another resource. */
+function withQuery(path: string, query: string, target: string): string {
+  if (query !== '') return `${path}?${query}`;
+  return target.endsWith('?') ? `${path}?` : path;
 }

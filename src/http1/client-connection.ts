@@ -3,9 +3,10 @@ import type { BodySink } from '../core/body.ts';
 import { type FailureCode, GatewayError } from '../core/errors.ts';
 import type { ClientInfo, Tunnel } from '../core/message.ts';
 import { ClientExchange, type ExchangeConnection } from './client-exchange.ts';
+import { ClientProbe } from './client-probe.ts';
 import { ClientTunnel, type TunnelConnection } from './client-tunnel.ts';
 import type { Deadlined } from './deadlines.ts';
-import { explainRefusal } from './explain-refusal.ts';
+import { explainRefusal, TOO_MANY_EMPTY_LINES } from './explain-refusal.ts';
 import { type HeadFault, type RequestHead, readRequestHead } from './head.ts';
 import { REQUEST } from './llhttp.ts';
 import { MessageParser } from './message-parser.ts';
@@ -23,8 +24,6 @@ const MAX_LINGER_MS = 30_000;
 /** How long a tunnel of which one side has said all waits for the other to say anything. */
 const HALF_TUNNEL_MS = 30_000;
 const RATE_CHECK_MS = 1000;
-/** Longest time between two questions to a silent client whether it is still there. */
-const MAX_PROBE_MS = 10_000;
 
 /** Serves one client connection: requests one after the other, each answered before the next is looked at. */
 export class ClientConnection implements TransportOwner, ExchangeConnection, TunnelConnection, Deadlined {
@@ -48,7 +47,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   hasPeerEnded = false;
   private readonly pace: RequestPace;
   private lastSentAt = 0;
-  private probeMs = 0;
+  private readonly probe = new ClientProbe();
 
   constructor(socket: Socket, client: ClientInfo, options: ServeOptions, onClosed: () => void) {
     this.options = options;
@@ -152,7 +151,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
     }
     if (!exchange.isRequestComplete) return this.transport.destroy();
     exchange.isPersistent = false;
-    this.probeMs = 0;
+    this.probe.start();
     if (!this.transport.isWritePending) this.probeClient();
   }
 
@@ -171,7 +170,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
       this.work();
     } else if (this.exchange.isRequestComplete) {
       this.deadline = this.hasPeerEnded
-        ? this.options.deadlines.after(this.probeMs)
+        ? this.options.deadlines.after(this.probe.waitMs)
         : Number.POSITIVE_INFINITY;
     }
     this.exchange?.onDrain?.();
@@ -215,10 +214,19 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
       this.received.drop();
       return true;
     }
+    if (this.isBetweenRequests) this.received.skipEmptyLines();
+    if (this.exchange === undefined && this.received.emptyLineBytes > this.options.limits.headerBytes)
+      this.refuse(TOO_MANY_EMPTY_LINES);
+    if (this.received.isEmpty) return true;
     // Answers that wait for the client would pile up if further requests were taken meanwhile.
     if (this.exchange === undefined)
       return !this.transport.isWritePending && this.turn.mayServe(this) && this.readHead();
     return this.exchange.isRequestComplete ? false : this.takeBody(this.exchange);
+  }
+
+  /** Whether what comes next begins a request. Empty lines before it are none (RFC 9112 §2.2). */
+  private get isBetweenRequests(): boolean {
+    return this.exchange === undefined ? !this.parser.isInHead : this.exchange.isRequestComplete;
   }
 
   private keepRest(): void {
@@ -255,6 +263,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
 
   private startExchange(head: RequestHead): void {
     this.turn.count();
+    this.received.emptyLineBytes = 0;
     this.body.begin(head.framing);
     const exchange = new ClientExchange(this, head);
     this.exchange = exchange;
@@ -382,18 +391,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
     if (exchange.isDone) this.closeGracefully();
   }
 
-  /**
-   * A client that sent FIN may have left, or may only have said all. An interim response (RFC 9110 §15.2) tells: who
-   * has left answers with a reset. HTTP/1.0 knows none, and is believed to be waiting.
-   */
   private probeClient(): void {
-    const exchange = this.exchange;
-    if (exchange === undefined || !exchange.isAwaitingHead || exchange.httpVersion === '1.0') {
-      this.deadline = Number.POSITIVE_INFINITY;
-      return;
-    }
-    this.send('HTTP/1.1 102 Processing\r\n\r\n');
-    this.deadline = this.options.deadlines.after(this.probeMs);
-    this.probeMs = Math.min(Math.max(2 * this.probeMs, 100), MAX_PROBE_MS);
+    this.deadline = this.probe.ask(this, this.exchange, this.options.deadlines);
   }
 }

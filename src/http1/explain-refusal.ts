@@ -1,6 +1,12 @@
 import type { HeadFault } from './head.ts';
 import type { HeadOutcome, MessageParser } from './message-parser.ts';
 
+/** Without end they would cost work that no limit counts. */
+export const TOO_MANY_EMPTY_LINES: HeadFault = {
+  code: 'GW_HEADERS_TOO_LARGE',
+  detail: 'too many empty lines stand before the request',
+};
+
 /** Says why `parser` did not take a head. */
 export function explainRefusal(
   outcome: Exclude<HeadOutcome, 'more' | 'head'>,
@@ -21,12 +27,12 @@ export function explainRefusal(
 /** Puts llhttp's reason into an answer. */
 function explainError(reason: string, text: string): HeadFault {
   const line = text.replace(/^[\r\n]+/, '');
-  if (/^PRI \* HTTP\/2|^\S+ \S+ HTTP\/(?!1\.[01]\r)\d+(?:\.\d+)?\r\n/.test(line)) {
+  if (/^PRI \* HTTP\/2|^\S+ \S+ HTTP\/[02-9]\.\d\r\n/.test(line)) {
     return { code: 'GW_VERSION_UNSUPPORTED', detail: 'only HTTP/1.0 and HTTP/1.1 are spoken here' };
   }
   if (
     reason.startsWith('Invalid method') &&
-    /^[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]* \S+ HTTP\/1\.[01]\r\n/.test(line)
+    /^[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]* \S+ HTTP\/1\.\d\r\n/.test(line)
   ) {
     return { code: 'GW_METHOD_UNKNOWN', detail: 'this method is not supported' };
   }

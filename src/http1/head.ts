@@ -1,6 +1,7 @@
 import type { FailureCode } from '../core/errors.ts';
 import { FieldKind } from '../core/field-kind.ts';
 import { HeaderList, markField, STRIDE } from '../core/header-list.ts';
+import { FORWARDED_METHODS } from '../core/methods.ts';
 import { hasToken, isPersistentConnection, stripHopByHop } from './connection-options.ts';
 import { readDecimal } from './decimal.ts';
 import type { MessageParser } from './message-parser.ts';
@@ -42,14 +43,9 @@ export interface TargetResponseHead {
   readonly upgrade: string | undefined;
 }
 
-/** The methods that the gateway forwards. `CONNECT` and `TRACE` are refused: it is no tunnel and reflects nothing. */
-const METHODS: ReadonlySet<string> = new Set(
-  'GET HEAD POST PUT PATCH DELETE OPTIONS QUERY PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK REPORT SEARCH PURGE'.split(
-    ' ',
-  ),
-);
+const METHODS: ReadonlySet<string> = new Set(FORWARDED_METHODS);
 
-const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}))(?::(\d{1,5}))?$/;
+const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}))(?::(\d{0,5}))?$/;
 const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)/i;
 
 /** What `readFields` gathers of the fields that decide about the connection and the body. */
@@ -195,9 +191,12 @@ function skipEmptyLines(text: string): number {
   return at;
 }
 
+/** A higher minor version is read as the highest that is known (RFC 9110 §2.5). */
 function readMinorVersion(text: string, urlEnd: number): 0 | 1 | undefined {
   if (text.startsWith(' HTTP/1.1\r\n', urlEnd)) return 1;
-  return text.startsWith(' HTTP/1.0\r\n', urlEnd) ? 0 : undefined;
+  if (!text.startsWith(' HTTP/1.', urlEnd) || !text.startsWith('\r\n', urlEnd + 9)) return undefined;
+  const minor = text.charCodeAt(urlEnd + 8) - 0x30;
+  return minor === 0 ? 0 : minor > 0 && minor < 10 ? 1 : undefined;
 }
 
 /** The marks of the head being read, so that only their exact number has to be allocated. */
@@ -332,8 +331,9 @@ function validAuthority(value: string): string | undefined {
   if (value === lastAuthority) return lastAuthority;
   const match = AUTHORITY.exec(value);
   if (match === null || Number(match[1] ?? 0) > 65_535) return undefined;
-  lastAuthority = value;
-  return value;
+  // An empty port is none (RFC 3986 §6.2.3).
+  lastAuthority = match[1] === '' ? value.slice(0, -1) : value;
+  return lastAuthority;
 }
 
 /** RFC 9112 §6.3, and stricter: `Transfer-Encoding` is exactly one `chunked`, on 1.1, without `Content-Length`. */

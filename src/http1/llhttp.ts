@@ -46,6 +46,7 @@ interface LlhttpExports {
   llhttp_alloc(type: number): number;
   llhttp_init(pointer: number, type: number, settings: number): void;
   llhttp_execute(pointer: number, data: number, length: number): number;
+  llhttp_set_lenient_version(pointer: number, enabled: number): void;
   llhttp_resume(pointer: number): void;
   llhttp_get_error_pos(pointer: number): number;
   llhttp_get_error_reason(pointer: number): number;
@@ -113,6 +114,8 @@ class Llhttp {
   /** Starts a message on `pointer`, forgetting what came before. */
   start(pointer: number, type: number): void {
     this.exports.llhttp_init(pointer, type, this.settings);
+    // It takes 1.2 for an error, which RFC 9110 §2.5 reads as 1.1; who reads the head judges versions.
+    if (type === REQUEST) this.exports.llhttp_set_lenient_version(pointer, 1);
   }
 
   /** Goes on after a pause. */

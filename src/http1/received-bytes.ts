@@ -5,6 +5,8 @@ export class ReceivedBytes {
   bytes: Buffer = EMPTY;
   at = 0;
   end = 0;
+  /** Bytes of empty lines before the next request. */
+  emptyLineBytes = 0;
   /** `bytes` as a copy of ours, where they had to wait. */
   private kept: Buffer | undefined = undefined;
 
@@ -34,6 +36,13 @@ export class ReceivedBytes {
   /** Takes all as worked off. */
   drop(): void {
     this.at = this.end;
+  }
+
+  /** Takes CR and LF at the front as worked off. */
+  skipEmptyLines(): void {
+    const { bytes, at, end } = this;
+    while (this.at < end && (bytes[this.at] === 0x0d || bytes[this.at] === 0x0a)) this.at++;
+    this.emptyLineBytes += this.at - at;
   }
 
   /** Copies what has to wait beyond the read that brought it. */

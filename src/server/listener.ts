@@ -72,7 +72,7 @@ function createHandshaker(options: ListenerOptions, tls: TlsState): TlsServer {
   return createTlsServer({
     ...tls.certificates.defaultOptions,
     SNICallback: (name, done) => done(null, tls.certificates.contextFor(name)),
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: ['http/1.1', 'http/1.0'],
     requestCert: clientCertificates !== undefined,
     // What was not verified is nobody's, which a policy may let pass.
     rejectUnauthorized: clientCertificates?.required === true,

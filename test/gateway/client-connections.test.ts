@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { FORWARDED_METHODS } from '../../src/core/methods.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 import { fc } from '../support/fast-check.ts';
 import {
@@ -243,6 +244,100 @@ describe('HTTP/1.0', () => {
   });
 });
 
+describe('empty lines between requests', () => {
+  it.each(['\r\n', '\n', '\r\n\r\n\r\n'])('begin no request that could be late: %j', async (lines) => {
+    const target = await startTarget((_, response) => response.end('x'));
+    const clock = new StubClock();
+    const { port } = await startGatewayTo(target, {}, { clock });
+    const client = await RawClient.connect(port);
+    client.write(GET + lines);
+    await client.until(hasResponses(1));
+    client.write(lines);
+    await rest(clock, 30);
+    client.write(GET);
+    await client.until(hasResponses(2));
+    client.end();
+    expect(readResponses(await client.ended()).map(({ status }) => status)).toEqual([200, 200]);
+  });
+
+  it('begin none that could be incomplete when the client ends', async () => {
+    const target = await startTarget((_, response) => response.end('x'));
+    const { port } = await startGatewayTo(target);
+    for (const bytes of [`${GET}\r\n`, `\r\n${GET}`, `${GET}\r\n\r\n${GET}\r\n`]) {
+      const client = await RawClient.connect(port);
+      client.write(bytes);
+      await client.until(hasResponses(1));
+      client.end();
+      const statuses = readResponses(await client.ended()).map(({ status }) => status);
+      expect(new Set(statuses)).toEqual(new Set([200]));
+    }
+    expect(target.requests).toHaveLength(4);
+  });
+
+  it('behind a request do not hide that its client has left', async () => {
+    const target = await startHeldTarget('/slow');
+    const gateway = await startGatewayTo(target);
+    const client = await RawClient.connect(gateway.port);
+    client.write(`${get('/slow')}\r\n`);
+    await target.request(0);
+    client.destroy();
+    await until(() => gateway.accessLog().length === 1);
+    expect(gateway.accessLog()).toMatchObject([{ code: 'GW_CLIENT_CLOSED' }]);
+  });
+
+  it('do not keep a connection that idles', async () => {
+    const clock = new StubClock();
+    const target = await startTarget((_, response) => response.end('x'));
+    const { port } = await startGatewayTo(target, {}, { clock });
+    const client = await RawClient.connect(port);
+    client.write(GET);
+    await client.until(hasResponses(1));
+    for (let second = 0; second < 80; second += 10) {
+      client.write('\r\n');
+      await rest(clock, 10);
+    }
+    expect(readResponses(await client.ended())).toHaveLength(1);
+  });
+});
+
+/** Lets time pass on a connection. */
+async function rest(clock: StubClock, seconds: number): Promise<void> {
+  for (let passed = 0; passed < seconds; passed++) {
+    clock.advance(1000);
+    await nextTurn();
+  }
+}
+
+describe('what a target is asked', () => {
+  it.each(FORWARDED_METHODS)('is a request with %s, which a route can name', async (method) => {
+    const target = await startTarget((_, response) => response.end());
+    const route = { id: 'all', path: '/*', methods: [method], upstream: 'service' };
+    const { port } = await startGatewayTo(target, { routes: [route] });
+    await rawRequest(port, `${method} /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    expect(target.requests.map((request) => request.method)).toEqual([method]);
+  });
+
+  it('keeps the `?` of an empty query', async () => {
+    const target = await startTarget((_, response) => response.end());
+    const { port } = await startGatewayTo(target);
+    const paths = ['/x?', '/x', '/x??', '/?', '/a/../x?', '/x?a'];
+    for (const path of [...paths, 'http://a/y?', 'http://a?'])
+      await rawRequest(port, get(path, 'Connection: close'));
+    expect(target.requests.map(({ url }) => url)).toEqual([
+      ...['/x?', '/x', '/x??', '/?', '/x?', '/x?a'],
+      ...['/y?', '/?'],
+    ]);
+  });
+
+  it('goes by the Host without its empty port', async () => {
+    const target = await startTarget((_, response) => response.end());
+    const route = { id: 'named', path: '/*', hosts: ['x.test'], upstream: 'service' };
+    const { port } = await startGatewayTo(target, { routes: [route] });
+    await rawRequest(port, 'GET / HTTP/1.1\r\nHost: x.test:\r\nConnection: close\r\n\r\n');
+    expect(target.requests.map(({ headers }) => headers.host)).toEqual(['x.test']);
+  });
+});
+
 describe('a client that closes its side', () => {
   it('after a whole request still gets the answer', async () => {
     const target = await startHeldTarget('/slow');
@@ -251,7 +346,7 @@ describe('a client that closes its side', () => {
     client.write(get('/slow'));
     client.end();
     await target.request(0);
-    await client.until((received) => received.includes('102 Processing'));
+    await client.until((received) => received.includes('100 Continue'));
     target.release();
     expect(readOnly(await client.ended()).body).toBe('/slow');
   });
@@ -263,13 +358,13 @@ describe('a client that closes its side', () => {
     const client = await RawClient.connect(port);
     client.write(get('/slow'));
     client.end();
-    await client.until((received) => received.includes('102 Processing'));
+    await client.until((received) => received.includes('100 Continue'));
     for (let second = 0; second < 60; second += 0.1) {
       clock.advance(100);
       await nextTurn();
     }
     target.release();
-    const signs = (await client.ended()).split('102 Processing').length - 1;
+    const signs = (await client.ended()).split('100 Continue').length - 1;
     // Each pause is twice the one before it, up to ten seconds.
     expect(signs).toBeGreaterThan(8);
     expect(signs).toBeLessThan(15);

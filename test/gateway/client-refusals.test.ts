@@ -51,7 +51,8 @@ describe('what is no request that the gateway takes', () => {
     ['TRACE', `TRACE / HTTP/1.1\r\n${host}`, 501, 'GW_METHOD_UNKNOWN'],
     ['CONNECT', `CONNECT a:443 HTTP/1.1\r\n${host}`, 501, 'GW_METHOD_UNKNOWN'],
     ['HTTP/2 by prior knowledge', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505, 'GW_VERSION_UNSUPPORTED'],
-    ['HTTP/1.2', `GET / HTTP/1.2\r\n${host}`, 505, 'GW_VERSION_UNSUPPORTED'],
+    ['HTTP/1', `GET / HTTP/1\r\n${host}`, 400, 'GW_BAD_REQUEST'],
+    ['HTTP/01.01', `GET / HTTP/01.01\r\n${host}`, 400, 'GW_BAD_REQUEST'],
     ['HTTP/3.0', `GET / HTTP/3.0\r\n${host}`, 505, 'GW_VERSION_UNSUPPORTED'],
   ])('%s is answered with its code, and the connection ends', async (_, bytes, status, code) => {
     const target = await startTarget();

@@ -129,7 +129,7 @@ describe('a WebSocket', () => {
     await once(socket, 'asked');
     client.end();
     // A sign of life: the gateway has heard of the end.
-    await client.take('HTTP/1.1 102 Processing\r\n\r\n');
+    await client.take('HTTP/1.1 100 Continue\r\n\r\n');
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n');
     await client.take('HTTP/1.1 101 ');
     await released(socket);

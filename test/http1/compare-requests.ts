@@ -1,3 +1,4 @@
+import { FORWARDED_METHODS } from '../../src/core/methods.ts';
 import {
   compareMessage,
   type Difference,
@@ -8,9 +9,8 @@ import {
 } from './compare-messages.ts';
 import type { Outcome, TakenMessage } from './taken.ts';
 
-const METHODS =
-  /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|QUERY|PROPFIND|PROPPATCH|MKCOL|COPY|MOVE|LOCK|UNLOCK|REPORT|SEARCH|PURGE) /;
-const HOST = /^(\[[0-9a-f:.]+\]|\w[\w.-]*)(:\d{1,5})?$/i;
+const METHODS = new RegExp(`^(${FORWARDED_METHODS.join('|')}) `);
+const HOST = /^(\[[0-9a-f:.]+\]|\w[\w.-]*)(:\d{0,5})?$/i;
 const LARGEST_LENGTH = 2n ** 53n - 1n;
 
 /** Each case in which we refuse a request that node:http hands to its handler. */

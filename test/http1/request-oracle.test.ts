@@ -9,7 +9,7 @@ import { type ServedOutcome, serveStream } from './serve-stream.ts';
 
 const SEEDS = requestSeeds();
 const CLEAN_HEAD =
-  /^[A-Z]+ [\x21-\x7e]+ HTTP\/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ \t]*(?:[\x21-\x7e\x80-\xff][\t\x20-\x7e\x80-\xff]*)?\r\n)+\r\n/;
+  /^[A-Z-]+ [\x21-\x7e]+ HTTP\/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ \t]*(?:[\x21-\x7e\x80-\xff][\t\x20-\x7e\x80-\xff]*)?\r\n)+\r\n/;
 
 let node: NodeServerOracle;
 let lenient: NodeServerOracle;
@@ -80,10 +80,18 @@ describe('cutting a stream', () => {
 
 /** Compares our reading with Node's and returns the names of the rules by which we are stricter. */
 async function compare({ text, pieces }: CutStream): Promise<readonly string[]> {
-  const difference = compareRequests(text, serveStream(pieces), await node.serve(pieces));
+  const difference = compareRequests(text, serveStream(pieces), await node.serve(pieces.map(asKnownVersion)));
   if (difference === undefined) return [];
   expect(difference.rules, `${difference.what} in ${JSON.stringify(text)}`).not.toEqual([]);
   return difference.rules;
+}
+
+/** Node knows no 1.2, which we read as 1.1 (RFC 9110 §2.5). A cut within the version is left to it. */
+function asKnownVersion(piece: Buffer): Buffer {
+  const text = piece
+    .toString('latin1')
+    .replace(/(?<start>^|\n)(?<line>[A-Z-]+ \S+ HTTP\/1\.)[2-9](?=\r\n)/g, '$<start>$<line>1');
+  return Buffer.from(text, 'latin1');
 }
 
 /** What must not depend on how a stream was cut. The part of a body that came before its fault may. */

@@ -130,6 +130,40 @@ describe('a preflight', () => {
     ]);
   });
 
+  test.each([
+    ['with credentials', { origins: [APP], credentials: true }],
+    ['without', { origins: ['*'] }],
+  ])("'*' says back what is asked for, which browsers take also %s", async (_, given) => {
+    const options = { ...given, headers: ['*'], methods: ['*'] };
+    const asked: Fields = [
+      ['Origin', APP],
+      ['Access-Control-Request-Method', 'PURGE'],
+      ['Access-Control-Request-Headers', 'authorization,x-a'],
+    ];
+    const { lines } = await linesFor(options, asked, 'OPTIONS');
+    expect(lines).toContain('access-control-allow-methods: PURGE');
+    expect(lines).toContain('access-control-allow-headers: authorization,x-a');
+  });
+
+  test("'*' says nothing back where no field is asked for, or what is no method", async () => {
+    const asked: Fields = [
+      ['Origin', APP],
+      ['Access-Control-Request-Method', 'GET, PUT'],
+    ];
+    const { lines } = await linesFor({ origins: [APP], headers: ['*'], methods: ['*'] }, asked, 'OPTIONS');
+    expect(lines.filter((line) => line.startsWith('access-control-allow-'))).toEqual([
+      `access-control-allow-origin: ${APP}`,
+    ]);
+  });
+
+  test.each([
+    [['etag', 'x-total'], 'etag, x-total'],
+    [['*'], '*'],
+  ])('says too that %j may be read', async (exposedHeaders, line) => {
+    const { lines } = await linesFor({ origins: ['*'], exposedHeaders }, preflight(APP), 'OPTIONS');
+    expect(lines).toContain(`access-control-expose-headers: ${line}`);
+  });
+
   test('tells an origin that is not let in nothing', async () => {
     expect(await linesFor({ origins: [APP] }, preflight('https://evil.test'), 'OPTIONS')).toEqual({
       status: 204,
@@ -226,6 +260,10 @@ describe('origins', () => {
     [{ origins: ['*', APP] }, "holds '*' beside others"],
     [{ origins: ['*'], credentials: true }, "is '*' with credentials"],
     [{ origins: [APP], methods: ['get'] }, 'in capitals'],
+    [{ origins: [APP], methods: ['*', 'GET'] }, "methods: holds '*' beside others"],
+    [{ origins: [APP], headers: ['x-a', '*'] }, "headers: holds '*' beside others"],
+    [{ origins: [APP], exposedHeaders: ['*', 'etag'] }, "exposedHeaders: holds '*' beside others"],
+    [{ origins: [APP], exposedHeaders: ['*'], credentials: true }, "exposedHeaders: is '*' with credentials"],
     [{ origins: [APP], header: ['a'] }, 'header'],
   ])('%j is refused', (options, message) => {
     expect(problemsOf(cors, options).join()).toContain(message);

@@ -353,6 +353,13 @@ describe('a listener', () => {
 });
 
 describe('a listener with TLS', () => {
+  it.each(['http/1.1', 'http/1.0'])('speaks %s where the client offers only that', async (protocol) => {
+    const { listener } = await open({ certificates: await storeOf({ names: ['localhost'] }) });
+    const socket = secureClient(listener.port, { ALPNProtocols: ['h2', protocol] });
+    await read(socket, 'hello');
+    expect(socket.alpnProtocol).toBe(protocol);
+  });
+
   it('shows the certificate for the name asked for and passes the name on', async () => {
     const store = await storeOf({ names: ['localhost'] }, { names: ['api.test'] });
     const { listener, accepted } = await open({ certificates: store });

@@ -1,6 +1,6 @@
+import { FORWARDED_METHODS } from '../../core/methods.ts';
 import { asFields, asList, type Fields } from '../findings.ts';
 import { findPatternFault, parsePathPattern } from '../schema/path-pattern.ts';
-import { ROUTE_METHODS } from '../schema/route-schema.ts';
 
 /** A route that can never match, and the one that takes its requests. */
 export interface ShadowedRoute {
@@ -29,7 +29,7 @@ export function findShadowedRoutes(routes: readonly Fields[]): ShadowedRoute[] {
 /** One key for each host and method that a route asks for; none if it is not well formed. */
 function readClaims(route: Fields): string[] {
   const shape = readShape(route.path);
-  const methods = readTexts(route.methods, ROUTE_METHODS);
+  const methods = readTexts(route.methods, FORWARDED_METHODS);
   const hosts = readTexts(route.hosts);
   if (shape === undefined || methods === undefined || hosts === undefined) return [];
   const conditions = JSON.stringify([

@@ -1,15 +1,8 @@
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { FORWARDED_METHODS } from '../../core/methods.ts';
 import { findPatternFault } from './path-pattern.ts';
 import { duration, headerName, headerValue, text, wholeNumber } from './scalars.ts';
-
-/** The methods that a route can name. */
-export const ROUTE_METHODS = [
-  ...['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'PROPPATCH'],
-  ...['MKCOL', 'COPY', 'MOVE', 'LOCK', 'UNLOCK', 'SEARCH', 'REPORT', 'MKACTIVITY', 'CHECKOUT', 'MERGE'],
-  ...['BIND', 'REBIND', 'UNBIND', 'ACL', 'MKCALENDAR', 'LINK', 'UNLINK', 'PURGE', 'SUBSCRIBE', 'UNSUBSCRIBE'],
-  ...['NOTIFY', 'M-SEARCH', 'SOURCE'],
-] as const;
 
 /** Makes the schema of one entry of `routes`. `policies` is the schema of a list of policies. */
 export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
@@ -24,7 +17,7 @@ export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
       'What the path must be: `:name` stands for a segment, a last `*` for the rest.',
     ),
     methods: z
-      .array(z.enum(ROUTE_METHODS, { error: ({ input }) => describeEveryMethod(input) }))
+      .array(z.enum(FORWARDED_METHODS, { error: ({ input }) => describeEveryMethod(input) }))
       .min(1, { error: 'is empty — name a method, or leave `methods` out for all' })
       .optional()
       .describe('Methods that match; left out: all.'),

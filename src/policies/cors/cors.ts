@@ -8,7 +8,9 @@ import { definePolicy } from '../../core/policy.ts';
 import { compileOrigins, findOriginFault } from './origin-pattern.ts';
 
 /** In capitals, since browsers compare methods with case. */
-const METHOD = /^[A-Z][A-Z-]*$/;
+const METHOD = /^(?:[A-Z][A-Z-]*|\*)$/;
+const ASKED_METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const ANY = '*';
 const FIELD_NAMES = /^[!#$%&'*+\-.^_`|~0-9A-Za-z, \t]+$/;
 
 const options = z
@@ -19,16 +21,21 @@ const options = z
       .describe('Origins let in: `https://app.example.com`, `https://*.example.com`, or only `*` for all.'),
     methods: z
       .array(z.string().regex(METHOD, { error: 'is not a method — write it in capitals, such as GET' }))
+      .check(aloneIfAny)
       .prefault(['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE'])
-      .describe('Methods that pages may use.'),
+      .describe("Methods that pages may use; `['*']`: any that they ask for."),
     headers: z
       .array(headerName())
+      .check(aloneIfAny)
       .optional()
-      .describe('Request header fields that pages may send; left out: any that they ask for.'),
+      .describe("Request header fields that pages may send; left out, or `['*']`: any that they ask for."),
     exposedHeaders: z
       .array(headerName())
+      .check(aloneIfAny)
       .prefault([])
-      .describe('Response header fields that pages may read beyond the few that are always readable.'),
+      .describe(
+        "Response header fields that pages may read beyond the few that are always readable; `['*']`: all, but not with `credentials`.",
+      ),
     credentials: z
       .boolean()
       .prefault(false)
@@ -40,7 +47,15 @@ const options = z
       .describe('Whether pages of the public internet may reach this gateway in a private network.'),
   })
   .check((context) => {
-    const { origins, credentials } = context.value;
+    const { origins, exposedHeaders, credentials } = context.value;
+    if (credentials && isAny(exposedHeaders))
+      context.issues.push({
+        code: 'custom',
+        message:
+          "is '*' with credentials, which browsers then read as a field of that name — name the fields",
+        path: ['exposedHeaders'],
+        input: exposedHeaders,
+      });
     const fail = (message: string) =>
       context.issues.push({ code: 'custom', message, path: ['origins'], input: origins });
     if (!origins.includes('*')) return;
@@ -49,6 +64,18 @@ const options = z
       fail("is '*' with credentials, which would hand every site your users' data — name the origins");
     }
   });
+
+/** Beside `*`, a name says nothing. */
+function aloneIfAny(context: { value: readonly string[]; issues: z.core.$ZodRawIssue[] }): void {
+  const { value } = context;
+  if (value.length < 2 || !value.includes(ANY)) return;
+  const message = "holds '*' beside others — leave the others out, or the '*'";
+  context.issues.push({ code: 'custom', message, input: value });
+}
+
+function isAny(names: readonly string[] | undefined): boolean {
+  return names?.[0] === ANY;
+}
 
 /** Tells browsers which web pages may use this API (the CORS protocol of the Fetch standard). */
 export const cors = definePolicy({
@@ -82,8 +109,9 @@ function compileRules({ origins, methods, headers, exposedHeaders, maxAge, ...sw
   return {
     isAnyOrigin: origins.includes('*'),
     isAllowed: compileOrigins(origins),
-    methods: methods.join(', '),
-    headers: headers?.join(', '),
+    // What is asked for stands for `*`: with credentials, browsers read that as a name, and it never means Authorization.
+    methods: isAny(methods) ? undefined : methods.join(', '),
+    headers: isAny(headers) ? undefined : headers?.join(', '),
     exposedHeaders: exposedHeaders.join(', '),
     maxAge: String(Math.floor(maxAge / 1000)),
     credentials: switches.credentials,
@@ -105,15 +133,22 @@ function answerPreflight(rules: Rules, exchange: Exchange): Reply {
   const headers = HeaderList.from();
   headers.appendTrusted('vary', preflightVary(rules));
   if (!allowOrigin(rules, exchange, headers)) return { status: 204, headers };
-  if (rules.methods !== '') headers.append('access-control-allow-methods', rules.methods);
-  const asked = exchange.headers.get('access-control-request-headers');
-  const allowed = rules.headers ?? (asked !== undefined && FIELD_NAMES.test(asked) ? asked : '');
+  const methods = rules.methods ?? askedFor(exchange, 'access-control-request-method', ASKED_METHOD);
+  if (methods !== '') headers.append('access-control-allow-methods', methods);
+  const allowed = rules.headers ?? askedFor(exchange, 'access-control-request-headers', FIELD_NAMES);
   if (allowed !== '') headers.append('access-control-allow-headers', allowed);
+  exposeHeaders(rules, headers);
   headers.append('access-control-max-age', rules.maxAge);
   if (rules.privateNetwork && exchange.headers.get('access-control-request-private-network') === 'true') {
     headers.append('access-control-allow-private-network', 'true');
   }
   return { status: 204, headers };
+}
+
+/** What a preflight asks for, empty where it is nothing that can be said back. */
+function askedFor(exchange: Exchange, field: string, form: RegExp): string {
+  const asked = exchange.headers.get(field);
+  return asked !== undefined && form.test(asked) ? asked : '';
 }
 
 function preflightVary({ privateNetwork }: Rules): string {
@@ -125,7 +160,11 @@ function preflightVary({ privateNetwork }: Rules): string {
 function grantAccess(rules: Rules, exchange: Exchange, headers: HeaderList): void {
   headers.deleteKind(FieldKind.accessControl);
   if (!rules.isAnyOrigin) varyByOrigin(headers);
-  if (!allowOrigin(rules, exchange, headers)) return;
+  if (allowOrigin(rules, exchange, headers)) exposeHeaders(rules, headers);
+}
+
+/** On preflights too, where browsers need it not: the conformance tests of the Gateway API look for it there. */
+function exposeHeaders(rules: Rules, headers: HeaderList): void {
   if (rules.exposedHeaders !== '')
     headers.appendTrusted('access-control-expose-headers', rules.exposedHeaders);
 }
