@@ -3,9 +3,17 @@ import type { RedisConfig } from '../config/schema/redis-schema.ts';
 import type { Services } from '../core/services.ts';
 import { CommandDeadlines } from './command-deadlines.ts';
 import { openCluster } from './redis-cluster.ts';
-import { explainFailure, isAnswer, isRefusal, isWrongServer, RedisAwayError } from './redis-failure.ts';
+import {
+  explainFailure,
+  isAnswer,
+  isForgottenScript,
+  isRefusal,
+  isWrongServer,
+  RedisAwayError,
+} from './redis-failure.ts';
 import { BEAT_MS, GATEWAY_SCRIPT, GatewayCount, REST_MS } from './redis-gateways.ts';
 import { type LinkOptions, openServer, type RedisLink, type RedisReply } from './redis-link.ts';
+import { RedisOutages } from './redis-outages.ts';
 import type { RedisScript } from './redis-script.ts';
 import { openBySentinel } from './redis-sentinel.ts';
 import { describeRedis, serverOf } from './redis-settings.ts';
@@ -44,12 +52,12 @@ export class RedisConnection {
   private readonly id = randomUUID();
   private readonly gateways: GatewayCount;
   private readonly deadlines: CommandDeadlines;
+  private readonly outages: RedisOutages;
   private readonly stopMeasuring: readonly (() => void)[];
   private link: RedisLink | undefined = undefined;
   private isUp = false;
   private isClosed = false;
   private reason: string | undefined = undefined;
-  private downSince: number | undefined = undefined;
   private endFirstAttempt: () => void = () => {};
   private wake: () => void = () => {};
 
@@ -60,6 +68,7 @@ export class RedisConnection {
     this.scripts = [GATEWAY_SCRIPT, ...scripts];
     this.isGateway = isGateway;
     this.gateways = new GatewayCount(services.clock);
+    this.outages = new RedisOutages(this.name, services, isGateway);
     this.deadlines = new CommandDeadlines(services.clock, config.commandTimeout, (error) =>
       this.goDown(error),
     );
@@ -105,12 +114,12 @@ export class RedisConnection {
     const rest = [String(keys.length), ...keys, ...args];
     return this.send(key, ['EVALSHA', sha1, ...rest]).catch((error) => {
       // A server that was restarted, or whose scripts somebody flushed.
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+      if (!isForgottenScript(error)) throw error;
       return this.send(key, ['EVAL', source, ...rest]);
     });
   }
 
-  /** Calls `listener` whenever Redis is back, until the returned function is called. */
+  /** Calls `listener` whenever Redis can be used again, or for the first time, until the returned function is called. */
   onReturn(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);
@@ -199,16 +208,16 @@ export class RedisConnection {
       try {
         if (!isLoaded) await this.loadScripts(link);
         isLoaded = true;
-        await this.probe(link);
+        await this.probeWithScripts(link);
         if (this.isClosed || this.link !== link) return;
         failingSince = undefined;
-        this.comeUp();
         onAnswer();
-        await this.pause(BEAT_MS);
+        const isUp = this.outages.isOver();
+        if (isUp) this.comeUp();
+        await this.pause(isUp ? BEAT_MS : PROBE_MS);
       } catch (error) {
         this.goDown(error);
         failingSince ??= clock.monotonic();
-        // A scripts' cache that somebody flushed is filled again.
         isLoaded = false;
         const isHopeless = clock.monotonic() - failingSince >= this.config.connectTimeout;
         if (isHopeless || isWrongServer(error)) return;
@@ -220,6 +229,17 @@ export class RedisConnection {
   private async loadScripts(link: RedisLink): Promise<void> {
     const loading = this.scripts.map(({ source }) => link.sendToAll(['SCRIPT', 'LOAD', source]));
     await this.deadlines.wait(Promise.all(loading));
+  }
+
+  /** A scripts' cache that somebody flushed is filled again, which is no outage. */
+  private async probeWithScripts(link: RedisLink): Promise<void> {
+    try {
+      await this.probe(link);
+    } catch (error) {
+      if (!isForgottenScript(error)) throw error;
+      await this.loadScripts(link);
+      await this.probe(link);
+    }
   }
 
   private async probe(link: RedisLink): Promise<void> {
@@ -238,22 +258,15 @@ export class RedisConnection {
     this.isUp = false;
     if (!(error instanceof RedisAwayError)) this.reason = explainFailure(error, this.config);
     this.deadlines.rejectAll(this.awayError());
-    if (this.downSince === undefined) {
-      this.downSince = this.services.clock.monotonic();
-      const { name: redis, reason } = this;
-      this.services.log.warn({ redis, reason }, 'Redis is away; the gateway goes on without it');
-    }
+    this.outages.begin(this.reason);
     this.endFirstAttempt();
     if (wasUp) this.wake();
   }
 
   private comeUp(): void {
-    this.isUp = true;
     this.endFirstAttempt();
-    if (this.downSince === undefined) return;
-    const awayMs = Math.round(this.services.clock.monotonic() - this.downSince);
-    this.downSince = undefined;
-    this.services.log.info({ redis: this.name, awayMs }, 'Redis is back');
+    if (this.isUp) return;
+    this.isUp = true;
     for (const listener of this.listeners) listener();
   }
 

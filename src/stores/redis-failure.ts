@@ -39,6 +39,11 @@ export function isRefusal(error: unknown): boolean {
   return firstWord(error) in REFUSALS;
 }
 
+/** Tells whether the server does not know a script: it was restarted, or somebody flushed its scripts. */
+export function isForgottenScript(error: unknown): boolean {
+  return firstWord(error) === 'NOSCRIPT';
+}
+
 /** Tells whether the server is the wrong one by now, so that it has to be looked for again. */
 export function isWrongServer(error: unknown): boolean {
   return ['READONLY', 'MASTERDOWN', 'NOAUTH', 'WRONGPASS', 'CLUSTERDOWN'].includes(firstWord(error));

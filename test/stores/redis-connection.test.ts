@@ -4,7 +4,7 @@ import type { RedisConfig } from '../../src/config/schema/redis-schema.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { RedisConnection } from '../../src/stores/redis-connection.ts';
-import { GatewayCount, REST_MS } from '../../src/stores/redis-gateways.ts';
+import { GATEWAY_SCRIPT, GatewayCount, REST_MS } from '../../src/stores/redis-gateways.ts';
 import { redisScript } from '../../src/stores/redis-script.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 import { makeCertificates } from '../support/certificates.ts';
@@ -126,6 +126,26 @@ describe('the connection to Redis', () => {
     await server.command('SCRIPT', 'FLUSH');
     expect(await connection.runScript(script, ['k'], ['2'])).toEqual(['k', 3]);
     expect(await connection.send('', ['SCRIPT', 'EXISTS', script.sha1])).toEqual([1]);
+  });
+
+  it('is not away because somebody flushed the scripts, nor when it looks after Redis next', async () => {
+    const server = await startRedis();
+    const { connection, log } = connect({ url: server.url });
+    await connection.firstAttempt;
+    let downs = 0;
+    const script = redisScript('return tonumber(ARGV[1])');
+    await server.command('SCRIPT', 'FLUSH');
+    // Until the gateway's own script is there again: it was looked after at least once.
+    await until(async () => {
+      const answers = await Promise.all(
+        [1, 2, 3].map((n) => connection.runScript(script, ['k'], [String(n)])),
+      );
+      expect(answers).toEqual([1, 2, 3]);
+      if (!connection.isAvailable) downs++;
+      return String(await connection.send('', ['SCRIPT', 'EXISTS', GATEWAY_SCRIPT.sha1])) === '1';
+    });
+    expect(downs).toBe(0);
+    expect(log.lines).toEqual([]);
   });
 
   it('rejects what the server refuses, without being away', async () => {
