@@ -18,23 +18,33 @@ export interface GatewayLimits {
 export function createMemoryLimits(services: Pick<Services, 'clock' | 'log' | 'metrics'>): GatewayLimits {
   const store = new MemoryLimitStore(services);
   let hasJournal = false;
+  let stopMeasuring = (): void => {};
   return {
     store,
     async prepare(config) {
       if (hasJournal || !usesQuotas(config)) return;
       hasJournal = true;
       try {
-        store.keepIn(await openQuotaJournal(config.dataDir));
+        await store.keepIn(await openQuotaJournal(config.dataDir, services.clock));
+        const help = 'Whether quotas can be written down in dataDir: 1, or 0 while they hold in memory only.';
+        stopMeasuring = services.metrics.gauge('gateway_quota_store_up', help, {}, () =>
+          Number(store.trouble === undefined),
+        );
       } catch (error) {
         hasJournal = false;
-        throw new Error(`quotas cannot be kept in ${config.dataDir}: ${(error as Error).message}`, {
-          cause: error,
-        });
+        throw new Error(
+          `quotas cannot be kept in ${config.dataDir} (${(error as Error).message}): make dataDir a folder that this user may write to`,
+          { cause: error },
+        );
       }
     },
-    troubles: () => [],
+    troubles: () =>
+      store.trouble === undefined
+        ? []
+        : [`quotas cannot be written down (${store.trouble}); until they are, they hold in memory only`],
     async close() {
-      store.close();
+      stopMeasuring();
+      await store.close();
     },
   };
 }

@@ -19,7 +19,7 @@ export function createGatewayKeys(
     findPepper: async () => apiKeys.pepper ?? findOrMakePepper(dataDir, services.log),
     openStore: async (fingerprint) => {
       if (apiKeys.store === 'embedded')
-        return openSqliteKeyStore(path.join(dataDir, 'api-keys.db'), fingerprint);
+        return openSqliteKeyStore(path.join(dataDir, 'api-keys.db'), fingerprint, services.clock);
       if (redis === undefined || apiKeys.pepper === undefined)
         throw new TypeError('API keys in Redis need redis and apiKeys.pepper');
       return createRedisKeyStore(await openKeyRedis(redis, services), redis.prefix, fingerprint);

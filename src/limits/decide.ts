@@ -1,7 +1,7 @@
 import type { LimitAlgorithm, LimitCharge, LimitStanding } from '../core/limit-store.ts';
 import { bucket } from './bucket.ts';
 import { fixedWindow } from './fixed-window.ts';
-import type { LimitCounting, LimitState } from './limit-state.ts';
+import { isOfFuture, type LimitCounting, type LimitState } from './limit-state.ts';
 import { slidingWindow } from './sliding-window.ts';
 
 const COUNTINGS: Readonly<Record<LimitAlgorithm, LimitCounting>> = {
@@ -34,7 +34,7 @@ export function decideCharge(
 ): ChargeDecision {
   const { rule, cost, period } = charge;
   const counting = countingOf(charge);
-  const before = counting.age(state, rule, now, period);
+  const before = counting.age(presentOf(state, now), rule, now, period);
   const waitMs = cost <= 0 ? 0 : counting.waitMs(before, rule, cost, now, period);
   const after = waitMs > 0 || cost === 0 ? before : counting.add(before, rule, cost);
   return { before, after, waitMs };
@@ -72,5 +72,10 @@ function queueDelayMs({ used }: LimitState, { rule }: LimitCharge): number {
 export function applyCharge(state: LimitState | undefined, charge: LimitCharge, now: number): LimitState {
   const { rule, cost, period } = charge;
   const counting = countingOf(charge);
-  return counting.add(counting.age(state, rule, now, period), rule, cost);
+  return counting.add(counting.age(presentOf(state, now), rule, now, period), rule, cost);
+}
+
+/** What a clock that was wrong has begun does not count: its period would last until the right clock gets there. */
+function presentOf(state: LimitState | undefined, now: number): LimitState | undefined {
+  return state !== undefined && isOfFuture(state, now) ? undefined : state;
 }

@@ -40,3 +40,11 @@ export interface LimitCounting {
 
 /** Above it whole numbers of 64-bit floating point have gaps, in JavaScript and in Lua. */
 export const LARGEST = Number.MAX_SAFE_INTEGER;
+
+/** How far a clock may be behind the one by which something was counted, in milliseconds. */
+export const MOST_BEHIND_MS = 600_000;
+
+/** Tells whether a state was counted by a clock that was ahead by more than clocks may differ, and so was wrong. */
+export function isOfFuture({ at }: LimitState, now: number): boolean {
+  return at > now + MOST_BEHIND_MS;
+}

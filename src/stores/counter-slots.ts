@@ -8,10 +8,10 @@ export interface SlotOwner {
 
 const SLAB_BITS = 12;
 const SLAB_SIZE = 1 << SLAB_BITS;
-const FIELDS = 4;
+const FIELDS = 5;
 
 interface Slab {
-  /** `at`, `used`, `former` and the moment at which the counter is as new, slot by slot. */
+  /** `at`, `used`, `former`, the moment at which the counter is as new, and how much is written down, slot by slot. */
   readonly numbers: Float64Array;
   readonly keys: (string | undefined)[];
   readonly owners: (SlotOwner | undefined)[];
@@ -36,7 +36,8 @@ export class CounterSlots {
   /** Takes a free slot. */
   take(owner: SlotOwner, key: string): number {
     const slot = this.free.pop() ?? this.grow();
-    const { keys, owners } = this.slabOf(slot);
+    const { numbers, keys, owners } = this.slabOf(slot);
+    numbers[(slot & (SLAB_SIZE - 1)) * FIELDS + 4] = 0;
     keys[slot & (SLAB_SIZE - 1)] = key;
     owners[slot & (SLAB_SIZE - 1)] = owner;
     this.usedSlots++;
@@ -57,6 +58,8 @@ export class CounterSlots {
   write(slot: number, { at, used, former }: LimitState, expiresAt: number): void {
     const { numbers } = this.slabOf(slot);
     const offset = (slot & (SLAB_SIZE - 1)) * FIELDS;
+    // Of another period nothing is written down yet.
+    if (numbers[offset] !== at) numbers[offset + 4] = 0;
     numbers[offset] = at;
     numbers[offset + 1] = used;
     numbers[offset + 2] = former;
@@ -65,6 +68,15 @@ export class CounterSlots {
 
   keyOf(slot: number): string {
     return this.slabOf(slot).keys[slot & (SLAB_SIZE - 1)] as string;
+  }
+
+  /** Units of the present period that are written down. */
+  writtenOf(slot: number): number {
+    return this.slabOf(slot).numbers[(slot & (SLAB_SIZE - 1)) * FIELDS + 4] as number;
+  }
+
+  noteWritten(slot: number, units: number): void {
+    this.slabOf(slot).numbers[(slot & (SLAB_SIZE - 1)) * FIELDS + 4] = units;
   }
 
   expiryOf(slot: number): number {

@@ -1,4 +1,5 @@
 import type { LimitAlgorithm, LimitCharge, LimitRule, LimitStanding } from '../core/limit-store.ts';
+import { MOST_BEHIND_MS } from '../limits/limit-state.ts';
 import type { RedisReply } from './redis-link.ts';
 import { type RedisScript, redisScript } from './redis-script.ts';
 
@@ -7,9 +8,6 @@ const SERVER_TIME = `(function()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end)()`;
-
-/** How far the clock of a gateway may be behind that of Redis without its quotas ending before their period does. */
-const MOST_BEHIND_MS = 600_000;
 
 /**
  * Makes the script that decides about all charges of one request, or counts them whatever their limits say. It counts as
@@ -23,6 +21,9 @@ export function limitScript(time = SERVER_TIME): RedisScript {
 local LARGEST = 9007199254740991
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
 local now = ${time}
+
+-- How far clocks may differ. What was counted later than that was counted by a clock that was wrong.
+local function isOfFuture(at) return at > now + ${MOST_BEHIND_MS} end
 
 local bucket = {
   age = function(s, r)
@@ -47,7 +48,8 @@ local function fixedEnd(s, r) return r.endsAt or s.at + r.window end
 local fixed = {
   age = function(s, r)
     if r.startsAt then
-      if s and s.at >= r.startsAt then return s end
+      -- A gateway whose clock is wrong counts in the period that the others have begun.
+      if s and (s.at >= r.startsAt or isOfFuture(r.startsAt)) then return s end
       return { at = r.startsAt, used = 0, former = 0 }
     end
     if s and now < s.at + r.window then return s end
@@ -107,13 +109,14 @@ local function readState(key)
   local value = redis.call('GET', key)
   if not value then return nil end
   local at, used, former = string.match(value, '^(%d+) (%d+) (%d+)$')
-  return at and { at = tonumber(at), used = tonumber(used), former = tonumber(former) }
+  if not at or isOfFuture(tonumber(at)) then return nil end
+  return { at = tonumber(at), used = tonumber(used), former = tonumber(former) }
 end
 
 local function writeState(key, counting, s, r)
   local value = string.format('%.0f %.0f %.0f', s.at, s.used, s.former)
-  -- A request of the period before is counted in the one that has begun, which must not end with that.
-  if r.startsAt and s.at > r.startsAt then return redis.call('SET', key, value, 'KEEPTTL') end
+  -- A request of another period is counted in the one that has begun, which must not end with that.
+  if r.startsAt and s.at ~= r.startsAt then return redis.call('SET', key, value, 'KEEPTTL') end
   local ttl = r.endsAt and max(0, r.endsAt - now) + ${MOST_BEHIND_MS} or counting.reset(s, r)
   if ttl <= 0 then return redis.call('DEL', key) end
   redis.call('SET', key, value, 'PX', string.format('%.0f', ttl))

@@ -69,7 +69,7 @@ export class LimitsWhileAway {
 
   close(): void {
     this.touched.clear();
-    this.store?.close();
+    void this.store?.close();
     this.store = undefined;
   }
 

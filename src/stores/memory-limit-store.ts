@@ -12,7 +12,8 @@ import {
 import type { LimitState } from '../limits/limit-state.ts';
 import { CounterSlots } from './counter-slots.ts';
 import { LimitCounters, ownText } from './limit-counters.ts';
-import type { LastingCounter, QuotaJournal } from './quota-journal.ts';
+import type { QuotaJournal } from './quota-journal.ts';
+import { type QuotaCounters, QuotaWriter, type UnsavedCounter } from './quota-writer.ts';
 
 export interface MemoryLimitStoreOptions {
   readonly clock: Clock;
@@ -28,9 +29,6 @@ const SWEEP_MS = 100;
 const SWEPT_AT_ONCE = 8192;
 /** How many slots are looked at for one that is as new, when a new client comes and all are taken. */
 const SWEPT_WHEN_FULL = 16;
-const SAVE_MS = 100;
-/** So many are written in a few milliseconds. */
-const SAVED_AT_ONCE = 2000;
 const WARN_MS = 60_000;
 /** No key of a request can be it. */
 const OVERFLOW = '\0overflow';
@@ -41,7 +39,7 @@ const OVERFLOW = '\0overflow';
  * It is bounded: a counter goes only when it is as new, and so nothing is ever forgotten that counts. When all are taken,
  * clients that have none yet share one for each limit, which is counted and logged.
  */
-export class MemoryLimitStore implements LimitStore {
+export class MemoryLimitStore implements LimitStore, QuotaCounters {
   private readonly clock: Clock;
   private readonly log: Log;
   private readonly overflows: Counter;
@@ -49,14 +47,11 @@ export class MemoryLimitStore implements LimitStore {
   private readonly maxCountersOfLimit: number;
   private readonly limits = new Map<string, LimitCounters>();
   private readonly slots = new CounterSlots();
-  /** Counters of quotas that changed since they were written down, by their slots. */
-  private readonly unsaved = new Map<number, { readonly limit: string; readonly key: string }>();
   private readonly closers: (() => void)[];
-  private journal: QuotaJournal | undefined = undefined;
+  private writer: QuotaWriter | undefined = undefined;
   /** From the monotonic clock to the wall clock, so that time never runs backwards. */
   private epoch: number;
   private warnedAt = Number.NEGATIVE_INFINITY;
-  private complainedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: MemoryLimitStoreOptions) {
     const { clock, metrics } = options;
@@ -113,31 +108,53 @@ export class MemoryLimitStore implements LimitStore {
     for (const charge of charges) {
       const slot = this.find(charge);
       const state = slot === undefined ? undefined : this.slots.read(slot);
-      this.put(charge, slot, applyCharge(state, charge, now), now);
+      this.put(charge, slot, applyCharge(state, charge, this.timeOf(charge, now)), now);
     }
   }
 
   /** Takes up the quotas of the last time, and keeps what becomes of them in `journal`, which it closes. */
-  keepIn(journal: QuotaJournal): void {
-    if (this.journal !== undefined) return;
+  async keepIn(journal: QuotaJournal): Promise<void> {
+    const kept = await journal.load(this.clock.now());
     const [now, wallNow] = [this.now(), this.clock.now()];
-    for (const { limit, key, at, used, endsAt } of journal.load(wallNow)) {
+    for (const { limit, key, at, used, endsAt } of kept) {
       const counters = this.countersOf(limit);
       if (counters.find(key) !== undefined) continue;
       const slot = this.slots.take(counters, key);
       counters.add(key, slot);
       this.slots.write(slot, { at, used, former: 0 }, now + endsAt - wallNow);
+      this.slots.noteWritten(slot, used);
     }
-    this.journal = journal;
-    this.closers.push(this.clock.every(SAVE_MS, () => this.save(SAVED_AT_ONCE)));
+    this.writer = new QuotaWriter(journal, this, this.clock, this.log);
+  }
+
+  /** Why quotas cannot be written down, where they cannot be. */
+  get trouble(): string | undefined {
+    return this.writer?.trouble;
+  }
+
+  read({ slot, limit, key }: UnsavedCounter): ReturnType<QuotaCounters['read']> {
+    // Unless its time came to an end meanwhile and the slot is another's.
+    if (this.limits.get(limit)?.find(key) !== slot) return undefined;
+    const endsAt = this.slots.expiryOf(slot) - this.now() + this.clock.now();
+    return { ...this.slots.read(slot), written: this.slots.writtenOf(slot), endsAt };
+  }
+
+  /** What other gateways on the same file have counted counts here as well. */
+  noteWritten(counter: UnsavedCounter, seen: LimitState, inFile: { at: number; used: number }): void {
+    const { slot } = counter;
+    const state = this.read(counter);
+    if (state === undefined || state.at !== seen.at) return;
+    const used = Math.max(0, state.used + inFile.used - seen.used);
+    this.slots.write(slot, { at: inFile.at, used, former: 0 }, this.slots.expiryOf(slot));
+    this.slots.noteWritten(slot, inFile.used);
   }
 
   /** Writes down what is not yet, and ends. */
-  close(): void {
+  async close(): Promise<void> {
     for (const close of this.closers.splice(0)) close();
-    this.save(Number.POSITIVE_INFINITY);
-    this.journal?.close();
-    this.journal = undefined;
+    const { writer } = this;
+    this.writer = undefined;
+    await writer?.close();
   }
 
   private chargeAlone(charge: LimitCharge, now: number): LimitStanding {
@@ -183,14 +200,7 @@ export class MemoryLimitStore implements LimitStore {
     // What a request of the period before cost may be known only in this one.
     const isOfLaterPeriod = found !== undefined && state.at > period.startsAt;
     this.slots.write(slot, state, isOfLaterPeriod ? this.slots.expiryOf(slot) : endsAt);
-    if (this.journal !== undefined) this.noteUnsaved(slot, charge.limit);
-  }
-
-  private noteUnsaved(slot: number, limit: string): void {
-    const key = this.slots.keyOf(slot);
-    const noted = this.unsaved.get(slot);
-    // A slot may have become another counter's meanwhile.
-    if (noted?.key !== key || noted.limit !== limit) this.unsaved.set(slot, { limit, key });
+    this.writer?.note(slot, charge.limit, this.slots.keyOf(slot));
   }
 
   private add({ limit, key }: LimitCharge): number {
@@ -227,30 +237,5 @@ export class MemoryLimitStore implements LimitStore {
     // Sleep of the machine stops the monotonic clock; only forwards is it put right.
     this.epoch = Math.max(this.epoch, this.clock.now() - this.clock.monotonic());
     this.slots.sweep(SWEPT_AT_ONCE, this.now());
-  }
-
-  private save(atMost: number): void {
-    if (this.journal === undefined || this.unsaved.size === 0) return;
-    const [now, wallNow] = [this.now(), this.clock.now()];
-    const slots: number[] = [];
-    const counters: LastingCounter[] = [];
-    for (const [slot, { limit, key }] of this.unsaved) {
-      if (slots.length >= atMost) break;
-      slots.push(slot);
-      // Unless its time came to an end meanwhile and the slot is another's.
-      if (this.limits.get(limit)?.find(key) !== slot) continue;
-      const { at, used } = this.slots.read(slot);
-      counters.push({ limit, key, at, used, endsAt: this.slots.expiryOf(slot) - now + wallNow });
-    }
-    try {
-      this.journal.save(counters, wallNow);
-      for (const slot of slots) this.unsaved.delete(slot);
-      this.complainedAt = Number.NEGATIVE_INFINITY;
-    } catch (err) {
-      // A disk that is full must not be filled by saying so ten times a second.
-      if (now - this.complainedAt < WARN_MS) return;
-      this.complainedAt = now;
-      this.log.error({ err }, 'quotas could not be written down; this is tried again');
-    }
   }
 }

@@ -149,6 +149,7 @@ export class Supervisor implements GatewayControl {
     if (this.currentState !== 'ready') details.push(`the gateway is ${this.currentState}`);
     if (this.isReloadRefused) details.push('the last reload was refused; the configuration before it runs');
     if (serving.length < count) details.push(`${serving.length} of ${count} workers serve`);
+    details.push(...this.limits.troubles(), ...this.keys.troubles());
     return {
       isReady,
       details: [...new Set([...details, ...serving.flatMap((each) => each.readiness.details)])],

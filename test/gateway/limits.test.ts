@@ -175,8 +175,8 @@ describe('quotas', () => {
     const killed = await GatewayProcess.start({ routes, dataDir });
     for (let i = 0; i < 3; i++) await work(`http://${LOOPBACK}:${killed.port}`);
     const journal = await openQuotaJournal(dataDir);
-    while (journal.load(Date.now())[0]?.used !== 3) await setImmediate();
-    journal.close();
+    while ((await journal.load(Date.now()))[0]?.used !== 3) await setImmediate();
+    await journal.close();
     killed.signal('SIGKILL');
     await killed.exit();
     const { url } = await startGateway({ routes, dataDir });

@@ -8,7 +8,7 @@ import { makeKey, newKeyId } from '../../src/keys/key-format.ts';
 import { KeyHasher } from '../../src/keys/key-hash.ts';
 import type { KeyPosition, KeyStore } from '../../src/keys/key-store.ts';
 import { KeyVerifier, type VerifierOptions } from '../../src/keys/key-verifier.ts';
-import { openSqliteKeyStore } from '../../src/keys/sqlite-key-store.ts';
+import { openSqliteKeyFile } from '../../src/keys/sqlite-key-file.ts';
 import { MemoryLog } from '../admin/memory-log.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 
@@ -77,8 +77,8 @@ let elsewhere: ApiKeyAdministration;
 beforeEach(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-keys-'));
   const file = join(folder, 'api-keys.db');
-  store = new ShakyStore(await openSqliteKeyStore(file, hasher.fingerprint));
-  const other = await openSqliteKeyStore(file, hasher.fingerprint);
+  store = new ShakyStore(await openSqliteKeyFile(file, hasher.fingerprint));
+  const other = await openSqliteKeyFile(file, hasher.fingerprint);
   clock = new StubClock();
   log = new MemoryLog();
   elsewhere = createAdministration({ store: other, hasher, clock, environment: 'test' });

@@ -144,7 +144,7 @@ describe('the embedded store', () => {
     const store = await open();
     const { position } = await store.changesSince(undefined);
     rmSync(file);
-    expect(() => store.changesSince(position)).toThrow(/ENOENT/);
+    await expect(store.changesSince(position)).rejects.toThrow(/ENOENT/);
   });
 });
 

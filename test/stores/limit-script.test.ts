@@ -108,7 +108,12 @@ const rule = fc.oneof(
 );
 
 const step = fc.record<Step>({
-  passesMs: fc.oneof(fc.integer({ min: 0, max: 25 }), fc.integer({ min: 0, max: 86_400_000 })),
+  passesMs: fc.oneof(
+    { weight: 4, arbitrary: fc.integer({ min: 0, max: 25 }) },
+    { weight: 4, arbitrary: fc.integer({ min: 0, max: 86_400_000 }) },
+    // A clock that was ahead and is put right.
+    { weight: 1, arbitrary: fc.integer({ min: -3 * 86_400_000, max: -1 }) },
+  ),
   isAfterwards: fc.boolean(),
   costs: fc.array(fc.oneof(fc.integer({ min: -4, max: 14 }), fc.integer({ min: 0, max: 2 ** 40 })), {
     minLength: 1,
@@ -168,6 +173,26 @@ describe('the script of limits', () => {
       ),
       { numRuns: 600 },
     );
+  });
+
+  it('has a gateway whose clock is days ahead count in the period that the others have begun', async () => {
+    await client.sendCommand(['FLUSHALL']);
+    const now = Date.now();
+    const ofDay: LimitRule = {
+      algorithm: 'fixed-window',
+      limit: 3,
+      windowMs: 86_400_000,
+      burst: 3,
+      maxDelayMs: 0,
+    };
+    const period = { startsAt: now - 1000, endsAt: now + 3_600_000 };
+    const charge: LimitCharge = { limit: 'day', key: 'a', rule: ofDay, cost: 1, period };
+    const ahead = { startsAt: now + 3 * 86_400_000, endsAt: now + 4 * 86_400_000 };
+    for (const each of [charge, { ...charge, period: ahead }, charge])
+      expect(await runScript('charge', [each], now, scriptWithExpiry)).toMatchObject([{ isAllowed: true }]);
+    expect(await runScript('charge', [charge], now, scriptWithExpiry)).toMatchObject([{ isAllowed: false }]);
+    // And it ends with their period, give or take what clocks may differ.
+    expect(Number(await client.sendCommand(['PTTL', 'day a']))).toBeLessThan(2 * 3_600_000);
   });
 
   it('is that of the gateway but for time', () => {

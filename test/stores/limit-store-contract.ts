@@ -188,6 +188,19 @@ export function limitStoreContract(
       expect(await chargeOne(store, charge)).toMatchObject({ isAllowed: false });
     });
 
+    it('begins a quota anew whose period was begun by a clock that was days ahead', async () => {
+      const store = await createStore();
+      const now = nowOf();
+      const rule = slowRule({ algorithm: 'fixed-window', limit: 2, windowMs: 86_400_000 });
+      const ahead = { startsAt: now + 71 * HOUR_MS, endsAt: now + 95 * HOUR_MS };
+      const charge = chargeFor({ rule, period: { startsAt: now - HOUR_MS, endsAt: now + HOUR_MS } });
+      await store.charge([{ ...charge, cost: 2, period: ahead }]);
+      expect(await chargeOne(store, charge)).toMatchObject({ isAllowed: true, remaining: 1 });
+      store.chargeAfterwards([charge]);
+      await settle();
+      expect(await chargeOne(store, charge)).toMatchObject({ isAllowed: false });
+    });
+
     it('goes on counting when only the limit changes', async () => {
       const store = await createStore();
       await store.charge([chargeFor({ cost: 3 })]);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, link, open, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '../../core/make-folder.ts';
 import type { Log } from '../../core/services.ts';
 
 const SECRET_BYTES = 32;
@@ -68,7 +69,7 @@ async function makeSecret({
   const secret = (await make()).trim();
   const draft = `${file}.${randomBytes(6).toString('hex')}`;
   try {
-    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+    await makeFolder(path.dirname(file));
     const handle = await open(draft, 'wx', 0o600);
     await handle.writeFile(`${secret}\n`);
     await handle.sync();
@@ -77,10 +78,11 @@ async function makeSecret({
     await link(draft, file);
     return secret;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
-    throw new Error(`${what} cannot be written to ${file}: ${remedy}`, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return undefined;
+    throw new Error(`${what} cannot be written to ${file} (${code ?? message}): ${remedy}`, { cause: error });
   } finally {
-    await rm(draft, { force: true });
+    await rm(draft, { force: true }).catch(() => {});
   }
 }
 
