@@ -3,8 +3,8 @@ import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
-import { loadSqlite } from '../core/load-sqlite.ts';
-import { makeFolder } from '../core/make-folder.ts';
+import { loadSqlite } from '../core/disk/load-sqlite.ts';
+import { makeFolder } from '../core/disk/make-folder.ts';
 import {
   type FoundKey,
   type KeyChanges,

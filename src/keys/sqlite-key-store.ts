@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../core/clock.ts';
-import { FileThread, moduleBeside } from '../core/file-thread.ts';
+import { FileThread, moduleBeside } from '../core/disk/file-thread.ts';
 import { type KeyStore, KeyStoreRefusal } from './key-store.ts';
 
 /** Which file holds the keys, and the fingerprint of the pepper that they are hashed with. */

@@ -1,4 +1,4 @@
-import { serveThread } from '../core/serve-thread.ts';
+import { serveThread } from '../core/disk/serve-thread.ts';
 import { openSqliteKeyFile } from './sqlite-key-file.ts';
 import type { KeyFile } from './sqlite-key-store.ts';
 

@@ -1,8 +1,8 @@
 import { chmod, open } from 'node:fs/promises';
 import path from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { loadSqlite } from '../core/load-sqlite.ts';
-import { makeFolder } from '../core/make-folder.ts';
+import { loadSqlite } from '../core/disk/load-sqlite.ts';
+import { makeFolder } from '../core/disk/make-folder.ts';
 import { MOST_BEHIND_MS } from '../limits/limit-state.ts';
 import type { ChangedCounter, CounterPosition, LastingCounter, WrittenCounter } from './lasting-counter.ts';
 

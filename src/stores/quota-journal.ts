@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../core/clock.ts';
-import { FileThread, moduleBeside } from '../core/file-thread.ts';
+import { FileThread, moduleBeside } from '../core/disk/file-thread.ts';
 import type { ChangedCounter, CounterPosition, LastingCounter, WrittenCounter } from './lasting-counter.ts';
 import type { QuotaFile } from './quota-file.ts';
 

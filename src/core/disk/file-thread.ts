@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 import type { ThreadAnswer, ThreadCall } from './serve-thread.ts';
 
 export interface FileThreadOptions {

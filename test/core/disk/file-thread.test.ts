@@ -1,11 +1,11 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { FileThread, moduleBeside } from '../../src/core/file-thread.ts';
-import { StubClock } from '../observability/stub-clock.ts';
-import type { SlowMethods } from './fixtures/slow-thread.ts';
+import { FileThread, moduleBeside } from '../../../src/core/disk/file-thread.ts';
+import { StubClock } from '../../observability/stub-clock.ts';
+import type { SlowMethods } from './slow-thread.ts';
 
 function start() {
   const clock = new StubClock();
-  const module = moduleBeside('fixtures/slow-thread', import.meta.url);
+  const module = moduleBeside('slow-thread', import.meta.url);
   const thread = new FileThread<SlowMethods>({ module, data: undefined, clock });
   onTestFinished(() => thread.close());
   return { clock, thread };

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { makeFolder } from '../../src/core/make-folder.ts';
+import { makeFolder } from '../../../src/core/disk/make-folder.ts';
 
 let root = '';
 beforeEach(async () => {
