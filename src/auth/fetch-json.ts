@@ -1,3 +1,5 @@
+import { parseExactJson } from './exact-json.ts';
+
 /** Largest answer that is read. */
 const MAX_BYTES = 150_000;
 
@@ -41,7 +43,7 @@ export async function fetchJson(url: string, options: FetchJsonOptions): Promise
 /** What JSON.parse says of a mistake quotes the text, which may hold what no log should. */
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseExactJson(text);
   } catch {
     throw new SyntaxError('the answer is no JSON');
   }

@@ -1,3 +1,5 @@
+import { parseExactJson } from './exact-json.ts';
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
@@ -7,7 +9,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export function parseStrictObject(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
     const text = utf8.decode(bytes);
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseExactJson(text);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
     return hasRepeatedName(text) ? undefined : (value as Record<string, unknown>);
   } catch {

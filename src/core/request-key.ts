@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
+import { findFirstCookie } from './cookies.ts';
 import type { Exchange } from './exchange.ts';
-import { findClaim } from './identity/identity.ts';
+import { exactText, findClaim } from './identity/identity.ts';
 
 /** Says what a request is counted, hashed or kept under. */
 export type RequestKey = (exchange: Exchange) => string;
@@ -31,7 +32,7 @@ export function compileKeyFinder(text: string): (exchange: Exchange) => string |
     case 'header':
       return (exchange) => exchange.headers.get(name);
     case 'cookie':
-      return (exchange) => findCookie(exchange.headers.get('cookie'), name);
+      return ({ headers }) => findFirstCookie(headers.get('cookie') ?? '', name);
     case 'param':
       return (exchange) => exchange.params[name];
     default:
@@ -39,21 +40,9 @@ export function compileKeyFinder(text: string): (exchange: Exchange) => string |
   }
 }
 
-/** Finds the value of a cookie in the value of the `Cookie` field. */
-export function findCookie(header: string | undefined, name: string): string | undefined {
-  if (header === undefined) return undefined;
-  for (const pair of header.split(/[;,]/)) {
-    const equals = pair.indexOf('=');
-    if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
-  }
-  return undefined;
-}
-
 function claimKey({ identity }: Exchange, name: string): string | undefined {
   const value = identity === undefined ? undefined : findClaim(identity.claims, name);
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-    ? String(value)
-    : undefined;
+  return exactText(value);
 }
 
 /** Gives the client's address. One client holds a whole /64 of IPv6 addresses, so that is what counts. */

@@ -1,3 +1,4 @@
+import { trimOws } from '../core/field-text.ts';
 import type { HeaderList } from '../core/header-list.ts';
 
 /**
@@ -22,7 +23,7 @@ export function stripHopByHop(headers: HeaderList, connection: string, kinds: nu
   const options = connection.split(',', MAX_CONNECTION_OPTIONS + 1);
   if (options.length > MAX_CONNECTION_OPTIONS) return false;
   for (const option of options) {
-    const name = option.trim();
+    const name = trimOws(option);
     if (name !== '' && name !== 'te' && !NEVER_NAMED.has(name)) headers.delete(name);
   }
   return true;
@@ -39,5 +40,5 @@ export function isPersistentConnection(minor: 0 | 1, connection: string): boolea
 export function hasToken(list: string, token: string): boolean {
   if (list === token) return true;
   if (!list.includes(token)) return false;
-  return list.split(',').some((part) => part.trim() === token);
+  return list.split(',').some((part) => trimOws(part) === token);
 }

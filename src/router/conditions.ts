@@ -1,3 +1,5 @@
+import { encodeFieldText } from '../core/field-text.ts';
+
 /** Where header conditions look values up; a `HeaderList` is one. */
 export interface HeaderSource {
   get(name: string): string | undefined;
@@ -23,7 +25,9 @@ export function compileConditions(
   isHeader: boolean,
 ): readonly Condition[] {
   if (conditions === undefined) return NO_CONDITIONS;
-  return Object.entries(conditions).map(([name, value]) => [isHeader ? name.toLowerCase() : name, value]);
+  return Object.entries(conditions).map(([name, value]) =>
+    isHeader ? [name.toLowerCase(), encodeFieldText(value)] : [name, value],
+  );
 }
 
 /** Tells whether every header condition holds. */

@@ -1,5 +1,6 @@
+import { findFirstCookie } from '../core/cookies.ts';
 import type { Exchange } from '../core/exchange.ts';
-import { compileRequestKey, findCookie } from '../core/request-key.ts';
+import { compileRequestKey } from '../core/request-key.ts';
 import { hash32 } from './balancing/hash.ts';
 
 /** A part of a route's requests. */
@@ -47,7 +48,7 @@ function isMet({ headers, cookies }: SplitPart<unknown>, exchange: Exchange): bo
     if (exchange.headers.get(name) !== headers[name]) return false;
   }
   for (const name of Object.keys(cookies)) {
-    if (findCookie(exchange.headers.get('cookie'), name) !== cookies[name]) return false;
+    if (findFirstCookie(exchange.headers.get('cookie') ?? '', name) !== cookies[name]) return false;
   }
   return true;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import { findFirstCookie } from '../core/cookies.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { HeaderList } from '../core/header-list.ts';
-import { findCookie } from '../core/request-key.ts';
 import type { UpstreamTarget } from './upstream-target.ts';
 
 /** Keeps a client with the target that answered it first, by a cookie that names the target without its address. */
@@ -30,7 +30,7 @@ export class StickyCookie {
   }
 
   private read({ headers }: Exchange): string | undefined {
-    return findCookie(headers.get('cookie'), this.name);
+    return findFirstCookie(headers.get('cookie') ?? '', this.name);
   }
 
   private tokenOf(target: UpstreamTarget): string {

@@ -184,6 +184,26 @@ describe('an expression', () => {
     expect(passes({ when }, caller)).toBe(expected);
   });
 
+  test('reads header fields as the UTF-8 that they are', () => {
+    const headers = [
+      ['X-Note', Buffer.from('cafà').toString('latin1')],
+      ['x-a', '1'],
+      ['X-A', '2'],
+    ] as const;
+    expect(
+      passes(
+        { when: 'request.headers["x-note"] == "cafà" && request.headers["x-a"] == "1, 2"' },
+        { headers },
+      ),
+    ).toBe(true);
+  });
+
+  test('denies where there are more query parameters than anybody needs', () => {
+    const query = (count: number) => Array.from({ length: count }, (_, i) => `p${i}=1`).join('&');
+    expect(passes({ when: 'request.query.p1 == "1"' }, { query: query(256) })).toBe(true);
+    expect(passes({ when: 'request.query.p1 == "1"' }, { query: query(257) })).toBe(false);
+  });
+
   test('denies where a query parameter stands twice, since upstreams differ in which one they take', () => {
     expect(passes({ when: 'request.query.id == "1"' }, { query: 'id=1' })).toBe(true);
     for (const query of ['id=1&id=2', 'id=2&id=1', 'id=1&%69d=2'])
@@ -198,6 +218,7 @@ describe('an expression', () => {
     ['identity.subject', 'gives string where true or false is due'],
     ['request.path.matches("(a+)+$")', 'uses matches()'],
     ['identity.roles.exists(a, identity.roles.exists(b, a == b))', 'has a loop within a loop'],
+    ['request.path.split("").exists(x, request.path.contains(x))', 'over the parts of a text'],
     [Array.from({ length: 300 }, () => 'true').join(' && '), 'is no valid CEL expression'],
     ['', 'is empty'],
   ])('%s is refused when the configuration is loaded', (when, problem) => {

@@ -8,7 +8,8 @@ import { signatureBase } from '../../src/policies/signature/signature-base.ts';
 import { isSignature, readSignatureKey } from '../../src/policies/signature/signature-key.ts';
 import { type InnerList, parseDictionary } from '../../src/policies/signature/structured-fields.ts';
 import { problemsOf, stubExchange } from '../core/stub-exchange.ts';
-import { startGatewayTo, startTarget } from '../support/harness.ts';
+import { rawRequest, startGatewayTo, startTarget } from '../support/harness.ts';
+import { readResponses } from '../support/raw-responses.ts';
 import { CREATED, KEYS, REQUEST, VECTORS, type Vector } from './fixtures/rfc9421.ts';
 import { contentDigest, SECRET, type Signing, signRequest } from './sign-request.ts';
 
@@ -126,6 +127,35 @@ async function setUp(options: object = {}) {
 
 const GET: Signing = { url: 'http://api.example.com/orders/1?x=1' };
 const POST: Signing = { method: 'POST', url: 'http://api.example.com/orders', body: '{"a":1}' };
+
+describe('the bytes of a field', () => {
+  const components = ['@method', '@authority', '@path', '@query', 'x-note'];
+  const url = 'http://api.example.com/orders/1?x=1';
+  const bytesOf = (text: string): string => Buffer.from(text).toString('latin1');
+  const askWith = async (signed: string, sent: string) => {
+    const { gateway } = await setUp();
+    const { 'x-note': _, ...fields } = signRequest({ url, components, headers: { 'x-note': signed } });
+    const lines = Object.entries({ ...fields, 'x-note': sent }).map(([name, value]) => `${name}: ${value}`);
+    const head = ['GET /orders/1?x=1 HTTP/1.1', 'Host: api.example.com', ...lines, 'Connection: close'];
+    return readResponses(await rawRequest(gateway.port, `${head.join('\r\n')}\r\n\r\n`))[0]?.status;
+  };
+
+  test.each([
+    ['text that ends in A0', 'cafà', bytesOf('cafà')],
+    ['text that begins in A0 behind another byte', 'àx', bytesOf('àx')],
+    ['space and tab around', 'a b', ' \t a b \t '],
+  ])('are signed as they are: %s', async (_, signed, sent) => expect(await askWith(signed, sent)).toBe(200));
+
+  test.each([
+    ['A0 behind', 'caf', 'caf\xa0'],
+    ['A0 before', 'caf', '\xa0caf'],
+    ['the bytes of U+FEFF behind', 'caf', bytesOf('caf\ufeff')],
+    ['85 behind', 'caf', 'caf\x85'],
+    ['a byte less', 'cafà', 'caf\xc3'],
+  ])('are not signed with more or fewer of them: %s', async (_, signed, sent) =>
+    expect(await askWith(signed, sent)).toBe(401),
+  );
+});
 
 describe('signature', () => {
   test('lets a signed request pass, and keeps the signature from the upstream', async () => {

@@ -27,5 +27,20 @@ export function findClaim(claims: Readonly<Record<string, unknown>>, name: strin
   return value;
 }
 
+/**
+ * Gives a claim as text, where it is one that all readers agree about: a text, a boolean, or a number. Beyond 2^53 a
+ * number stands for its neighbours as well (RFC 8259 §6), so it is nobody's.
+ */
+export function exactText(claim: unknown): string | undefined {
+  if (typeof claim === 'string') return claim;
+  if (typeof claim === 'number') return isExact(claim) ? String(claim) : undefined;
+  return typeof claim === 'boolean' ? String(claim) : undefined;
+}
+
+/** Tells whether a number is the one that was written, as far as can be told by itself. */
+export function isExact(number: number): boolean {
+  return Number.isFinite(number) && (!Number.isInteger(number) || Number.isSafeInteger(number));
+}
+
 /** The fields in which the gateway tells a target who is calling. */
 export const IDENTITY_HEADERS = ['x-auth-subject', 'x-auth-roles', 'x-auth-permissions'] as const;

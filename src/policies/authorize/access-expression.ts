@@ -1,7 +1,9 @@
 import { createRequire } from 'node:module';
 import type { ASTNode, Environment } from '@marcbachmann/cel-js';
 import type { Exchange } from '../../core/exchange.ts';
+import { decodeFieldText } from '../../core/field-text.ts';
 import type { Identity } from '../../core/identity/identity.ts';
+import { exactClaims } from './exact-claims.ts';
 
 /** Decides about a caller. May throw, which denies. */
 export type AccessExpression = (exchange: Exchange, identity: Identity) => boolean;
@@ -16,6 +18,10 @@ const LIMITS = {
 };
 /** What runs once for each element of a list. */
 const LOOPS = new Set(['all', 'exists', 'exists_one', 'map', 'filter']);
+/** What makes a list as long as a text, which a request may bring along. */
+const LIST_MAKERS = new Set(['split']);
+/** A loop over more would take long for a request that nobody means well. */
+const MAX_QUERY_PARAMETERS = 256;
 
 /** Says what is wrong with an expression, with the remedy behind ' — ', or nothing. */
 export function findExpressionFault(text: string): string | undefined {
@@ -41,7 +47,7 @@ export function compileExpression(text: string): AccessExpression {
     return (
       run({
         request: { method: request.method, path, headers, query },
-        identity: { subject, roles, permissions, method, plan, claims },
+        identity: { subject, roles, permissions, method, plan, claims: exactClaims(claims) },
         params,
       }) === true
     );
@@ -85,8 +91,9 @@ function findUnboundedPart(node: ASTNode, loops: number): string | undefined {
   const name = node.op === 'rcall' || node.op === 'call' ? node.args[0] : '';
   if (name === 'matches')
     return 'uses matches(), which a request could make run for hours — use startsWith, endsWith, contains or in';
-  const depth = loops + (LOOPS.has(name) ? 1 : 0);
-  if (depth > 1) return 'has a loop within a loop — write a policy of your own for that';
+  const depth = loops + (LOOPS.has(name) || LIST_MAKERS.has(name) ? 1 : 0);
+  if (depth > 1)
+    return 'has a loop within a loop, or over the parts of a text — write a policy of your own for that';
   for (const child of childrenOf(node)) {
     const fault = findUnboundedPart(child, depth);
     if (fault !== undefined) return fault;
@@ -118,9 +125,15 @@ function childrenOf(node: ASTNode): ASTNode[] {
   return Array.isArray(node.args) ? (node.args as unknown[]).flat(2).filter(isNode) : [];
 }
 
+/** In one pass, since a client chooses how many there are. */
 function headersOf({ headers }: Exchange): Record<string, string> {
-  const names = new Set(Array.from(headers, ([name]) => name.toLowerCase()));
-  return Object.fromEntries(Array.from(names, (name) => [name, headers.get(name) ?? '']));
+  const found = new Map<string, string>();
+  for (const [spelt, value] of headers) {
+    const name = spelt.toLowerCase();
+    const before = found.get(name);
+    found.set(name, before === undefined ? value : `${before}, ${value}`);
+  }
+  return Object.fromEntries(Array.from(found, ([name, value]) => [name, decodeFieldText(value)]));
 }
 
 /** Upstreams differ in which of two parameters of one name they take, so one that stands twice decides nothing. */
@@ -128,6 +141,7 @@ function queryOf({ query }: Exchange): Record<string, string> {
   const found = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(query)) {
     if (found.has(name)) throw new TypeError('a query parameter stands twice');
+    if (found.size === MAX_QUERY_PARAMETERS) throw new RangeError('there are too many query parameters');
     found.set(name, value);
   }
   return Object.fromEntries(found);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { text } from '../../config/schema/scalars.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange.ts';
-import { findClaim, type Identity } from '../../core/identity/identity.ts';
+import { exactText, findClaim, type Identity } from '../../core/identity/identity.ts';
 import { definePolicy } from '../../core/policy.ts';
 import { compileExpression, findExpressionFault } from './access-expression.ts';
 import { findInheritanceCycle, rolesThatCount } from './role-inheritance.ts';
@@ -151,8 +151,7 @@ function equals(claim: unknown, expected: string): boolean {
 }
 
 function isSame(value: unknown, expected: string): boolean {
-  if (typeof value === 'string') return value === expected;
-  return (typeof value === 'number' || typeof value === 'boolean') && String(value) === expected;
+  return exactText(value) === expected;
 }
 
 /** What cannot be decided, such as about a claim that is not there, is denied. */

@@ -1,3 +1,4 @@
+import { findCookieOnce, findFirstCookie, withoutCookie } from '../../core/cookies.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import type { HeaderList } from '../../core/header-list.ts';
 import { dropTrailers } from '../drop-trailers.ts';
@@ -45,7 +46,7 @@ export class TokenPlace {
   find(headers: HeaderList): Presented {
     const inHeader = this.header === undefined ? undefined : this.findInHeader(headers, this.header);
     if (this.cookie === undefined) return inHeader;
-    const inCookie = findCookieOnce(headers, this.cookie);
+    const inCookie = findInCookie(headers, this.cookie);
     if (inHeader === undefined) return inCookie;
     return inCookie === undefined ? inHeader : TWICE;
   }
@@ -75,12 +76,17 @@ export class TokenPlace {
 
   /** Takes the token out of the cookies. What an upstream gets in cookies is the business of the browser. */
   removeCookie(headers: HeaderList): void {
-    if (this.cookie === undefined || !headers.has('cookie')) return;
-    const pairs = cookiePairs(headers);
-    const others = pairs.filter(([name]) => name !== this.cookie);
-    if (others.length === pairs.length) return;
+    if (this.cookie === undefined) return;
+    const field = headers.get('cookie');
+    if (field === undefined || findFirstCookie(field, this.cookie) === undefined) return;
     headers.delete('cookie');
-    if (others.length > 0) headers.append('cookie', others.map(([, pair]) => pair).join('; '));
+    const others = withoutCookie(field, this.cookie);
+    if (others !== '') headers.append('cookie', others);
+  }
+
+  /** Tells whether a cookie is where the token stands. */
+  isInCookie(headers: HeaderList): boolean {
+    return this.cookie !== undefined && findInCookie(headers, this.cookie) !== undefined;
   }
 
   private findInHeader(headers: HeaderList, name: string): Presented {
@@ -103,21 +109,9 @@ function hasBearerScheme(value: string): boolean {
   return value.length === 6 || value[6] === ' ' || !TOKEN_CHAR.test(value[6] as string);
 }
 
-function findCookieOnce(headers: HeaderList, name: string): Presented {
-  if (!headers.has('cookie')) return undefined;
-  const found = cookiePairs(headers).filter(([other]) => other === name);
-  if (found.length > 1) return TWICE;
-  const [, pair = ''] = found[0] ?? [];
-  const value = pair.slice(pair.indexOf('=') + 1).trim();
-  return value === '' ? undefined : value;
-}
-
-/** Splits all cookies of a request into the name and the whole pair. */
-function cookiePairs(headers: HeaderList): (readonly [name: string, pair: string])[] {
-  return headers
-    .getAll('cookie')
-    .flatMap((value) => value.split(';'))
-    .map((pair) => pair.trim())
-    .filter((pair) => pair !== '')
-    .map((pair) => [pair.split('=', 1)[0]?.trim() ?? '', pair]);
+function findInCookie(headers: HeaderList, name: string): Presented {
+  const field = headers.get('cookie');
+  const found = field === undefined ? undefined : findCookieOnce(field, name);
+  if (found === 'unclear') return TWICE;
+  return found === undefined || found.value === '' ? undefined : found.value;
 }

@@ -1,4 +1,5 @@
 import type { Exchange } from '../../core/exchange.ts';
+import { trimOws } from '../../core/field-text.ts';
 import { type InnerList, type Item, writeInnerList, writeItem } from './structured-fields.ts';
 
 /**
@@ -32,7 +33,7 @@ function componentValue({ value, parameters }: Item, exchange: Exchange): string
 function fieldValue(name: string, { headers }: Exchange): string | undefined {
   if (name !== name.toLowerCase()) return undefined;
   const values = headers.getAll(name);
-  return values.length === 0 ? undefined : values.map((each) => each.trim()).join(', ');
+  return values.length === 0 ? undefined : values.map(trimOws).join(', ');
 }
 
 function derivedValue(name: string, exchange: Exchange): string | undefined {
