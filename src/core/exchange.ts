@@ -37,6 +37,10 @@ export class Exchange {
   wantsInternalToken = false;
   /** The header field of another name than the usual ones that carries a credential onward; empty for none. */
   credentialField = '';
+  /** How `cors` lets in the page that sends this: with what the browser adds by itself, without it, or not at all. */
+  pageAccess: 'with-credentials' | 'plain' | 'none' = 'none';
+  /** Names and values of fields that a way to identify adds to the answer. */
+  answerFields: readonly (readonly [name: string, value: string])[] | undefined = undefined;
   /** What limits have counted so far, the latest first. */
   limits: ChargedLimits | undefined = undefined;
   /** Whether the peer that sent this request is one of `trustedProxies`, so that its word about the client counts. */

@@ -97,6 +97,17 @@ export class HeaderList {
     return values;
   }
 
+  /** Tells whether `name` stands there more than once. */
+  isRepeated(name: string): boolean {
+    const kind = fieldKindOf(name);
+    if ((this.kinds & (1 << kind)) === 0) return false;
+    let count = 0;
+    for (let i = 0; i < this.marks.length && count < 2; i += STRIDE) if (this.matches(i, name, kind)) count++;
+    if (count < 2 && this.added.length > 0)
+      count += this.addedValues((other) => sameName(other, name)).length;
+    return count > 1;
+  }
+
   has(name: string): boolean {
     return this.get(name) !== undefined;
   }

@@ -76,6 +76,7 @@ class AnyIdentifier implements Identifier {
   readonly isOptional: boolean;
   /** Those of its parts. */
   readonly hasOwnDeadlines = true;
+  readonly writesAnswer: boolean;
   private readonly parts: readonly Identifier[];
   private readonly clock: Clock;
 
@@ -83,6 +84,7 @@ class AnyIdentifier implements Identifier {
     const challenges = parts.map(({ challenge }) => challenge).filter((challenge) => challenge !== '');
     this.challenge = [...new Set(challenges)].join(', ');
     this.isOptional = parts.every(({ isOptional }) => isOptional);
+    this.writesAnswer = parts.some((part) => part.writesAnswer === true);
     this.parts = parts;
     this.clock = clock;
   }

@@ -7,7 +7,9 @@ import type { Identification, Identifier } from '../core/identity/identifier.ts'
 import { defineIdentifyingPolicy } from '../core/identity/identify.ts';
 import type { Identity } from '../core/identity/identity.ts';
 import type { ClientCertificate } from '../core/message.ts';
+import { compileOrigins } from './cors/origin-pattern.ts';
 import { onward } from './onward.ts';
+import { pageOrigins } from './page-origins.ts';
 import { realm } from './realm.ts';
 
 /** Asks for a certificate of an authority named in the listener's `tls.clientCertificates` (mutual TLS). */
@@ -28,6 +30,7 @@ export const clientCertificate = defineIdentifyingPolicy({
       })
       .optional()
       .describe('Who may come in, by subject; left out: everyone with a good certificate, without roles.'),
+    origins: pageOrigins('a certificate that the browser shows'),
     forward: onward(),
     realm: realm(),
     optional: z
@@ -51,6 +54,7 @@ function client() {
 interface CertificateOptions {
   readonly subject: 'common-name' | 'dns' | 'uri' | 'email' | 'fingerprint';
   readonly clients?: Readonly<Record<string, Client>> | undefined;
+  readonly origins: readonly string[];
   readonly realm: string;
   readonly optional: boolean;
 }
@@ -60,6 +64,7 @@ const NO_RIGHTS: Client = { roles: [], permissions: [] };
 class CertificateIdentifier implements Identifier {
   readonly challenge: string;
   readonly isOptional: boolean;
+  readonly admitsOrigin: (origin: string) => boolean;
   private readonly subject: CertificateOptions['subject'];
   private readonly clients: ReadonlyMap<string, Client> | undefined;
   private readonly clock: Clock;
@@ -67,7 +72,8 @@ class CertificateIdentifier implements Identifier {
   private readonly known = new WeakMap<ClientCertificate, Identity | GatewayError>();
   private readonly failures: Readonly<Record<'unnamed' | 'unknown' | 'expired', GatewayError>>;
 
-  constructor({ subject, clients, realm, optional }: CertificateOptions, clock: Clock) {
+  constructor({ subject, clients, origins, realm, optional }: CertificateOptions, clock: Clock) {
+    this.admitsOrigin = compileOrigins(origins);
     this.challenge = `ClientCertificate realm="${realm}"`;
     this.isOptional = optional;
     this.subject = subject;
@@ -90,6 +96,10 @@ class CertificateIdentifier implements Identifier {
       this.known.set(certificate, outcome);
     }
     return outcome;
+  }
+
+  isAmbient({ request }: Exchange): boolean {
+    return request.client.certificate !== undefined;
   }
 
   /** A certificate belongs to the connection, which goes no further. */

@@ -79,6 +79,80 @@ describe('what the service is asked', () => {
   });
 });
 
+describe('names beyond ASCII', () => {
+  const answerWith = (user: string, groups: string): RequestListener => {
+    return (_, response) =>
+      void response.writeHead(204, ['remote-user', user, 'remote-groups', groups]).end();
+  };
+  const asBytes = (text: string): string => Buffer.from(text).toString('latin1');
+  const identity = { subject: 'remote-user', roles: 'remote-groups' };
+
+  test('are read as UTF-8 where they are that', async () => {
+    const answer = answerWith(asBytes('Jürgen'), asBytes('Käufer , voilà'));
+    const { ask, target } = await setUp(answer, {
+      options: { identity },
+      policies: (entry) => [entry, { authorize: { roles: ['voilà'], claims: { sub: 'Jürgen' } } }],
+    });
+    expect((await ask()).status).toBe(200);
+    expect(target.requests[0]?.headers['x-auth-subject']).toBe('J%C3%BCrgen');
+    expect(target.requests[0]?.headers['x-auth-roles']).toBe('K%C3%A4ufer,voil%C3%A0');
+  });
+
+  test('stay what they are where they are no UTF-8', async () => {
+    const { ask, target } = await setUp(answerWith('J\xfcrgen', 'a'), { options: { identity } });
+    expect((await ask()).status).toBe(200);
+    expect(target.requests[0]?.headers['x-auth-subject']).toBe('J%C3%BCrgen');
+  });
+
+  test('are none where there are two', async () => {
+    const answer: RequestListener = (_, response) =>
+      void response.writeHead(204, ['remote-user', 'ada', 'Remote-User', 'root']).end();
+    const { ask, target } = await setUp(answer, { options: { identity } });
+    expect((await ask()).status).toBe(503);
+    expect(target.requests).toHaveLength(0);
+  });
+});
+
+describe('what the client is told of an answer that lets pass', () => {
+  const prolong: RequestListener = (_, response) =>
+    void response.writeHead(204, { 'set-cookie': ['sid=2; Path=/', 'csrf=3'], 'x-secret': '1' }).end();
+
+  test('is nothing by default', async () => {
+    const { ask, target } = await setUp(prolong);
+    expect((await ask()).headers.get('set-cookie')).toBeUndefined();
+    expect(target.requests[0]?.headers['set-cookie']).toBeUndefined();
+  });
+
+  test('is what clientHeaders names, beside what the upstream says', async () => {
+    const { ask, gateway } = await setUp(prolong, { options: { clientHeaders: ['Set-Cookie'] } });
+    const answer = await ask();
+    expect(answer.status).toBe(200);
+    expect(answer.headers.getAll('set-cookie')).toEqual(['sid=2; Path=/', 'csrf=3']);
+    expect(answer.headers.get('x-secret')).toBeUndefined();
+    const { headers } = await fetch(gateway.url);
+    expect(headers.getSetCookie()).toEqual(['sid=2; Path=/', 'csrf=3']);
+  });
+
+  test('is also with what the gateway itself answers, and within any', async () => {
+    const { ask } = await setUp(prolong, {
+      options: { clientHeaders: ['set-cookie'] },
+      policies: (entry) => [{ any: ['api-key', entry] }, { authorize: {} }],
+    });
+    const answer = await ask();
+    expect(answer.status).toBe(401);
+    expect(answer.headers.getAll('set-cookie')).toHaveLength(2);
+  });
+
+  test('is told to nobody else: such an answer is not kept', async () => {
+    const { ask, service } = await setUp(prolong, {
+      options: { clientHeaders: ['set-cookie'], cache: { maxAge: '1h', key: 'headers' } },
+    });
+    await ask();
+    await ask();
+    expect(service.requests).toHaveLength(2);
+  });
+});
+
 describe('what lets pass', () => {
   test('gives the upstream what is named of the answer, and nothing that a client sent under these names', async () => {
     const { target, ask } = await setUp(letPass, { options: { responseHeaders: ['Remote-User', 'x-role'] } });
@@ -289,6 +363,13 @@ test.each([
     { url: 'http://a', requestHeaders: [], responseHeaders: ['X_Auth_Subject'] },
     'is what the gateway itself tells',
   ],
+  [{ url: 'http://a', requestHeaders: [], responseHeaders: ['Set-Cookie'] }, 'name it in clientHeaders'],
+  [
+    { url: 'http://a', requestHeaders: [], responseHeaders: ['Content-Type'] },
+    'is about the answer of the service',
+  ],
+  [{ url: 'http://a', requestHeaders: [], clientHeaders: ['Cookie'] }, 'is a field of requests'],
+  [{ url: 'http://a', requestHeaders: [], clientHeaders: ['Connection'] }, 'frames the message'],
   [{ url: 'http://a', requestHeaders: [], cache: { maxAge: '0s' } }, 'keeps nothing'],
   [{ url: 'http://a', requestHeaders: [], cache: { maxAge: '1s', key: 'headers' } }, 'would let everyone in'],
 ])('%j is refused', (options, problem) => {

@@ -17,6 +17,20 @@ export interface Identifier {
   readonly isOptional: boolean;
   /** Whether what it waits for is bounded elsewhere, as the request body is. */
   readonly hasOwnDeadlines?: boolean;
+  /**
+   * Fields besides `Authorization` and `Cookie` by which it decides and that have one value: a request in which one stands
+   * twice is refused before `identify`.
+   */
+  readonly singleFields?: readonly string[];
+  /**
+   * Tells whether its credential in this request is one that browsers add by themselves, such as a cookie: then pages of
+   * other origins may not send unsafe methods or upgrades with it. Left out: never.
+   */
+  isAmbient?(exchange: Exchange): boolean;
+  /** Tells whether pages of an origin may do so nevertheless. Left out: none beside those that `cors` lets in. */
+  admitsOrigin?(origin: string): boolean;
+  /** Whether it may have set `exchange.answerFields`, which the client then gets with the answer. */
+  readonly writesAnswer?: boolean;
   /** May throw or reject, which denies with 500; one that is not settled in time denies with 503. */
   identify(exchange: Exchange): Identification | Promise<Identification>;
   /**

@@ -3,11 +3,12 @@ import type { Clock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import { isPromise } from '../is-promise.ts';
-import type { Reply } from '../message.ts';
+import type { Reply, ResponseHead } from '../message.ts';
 import { withinTime } from '../pipeline/within-time.ts';
 import { definePolicy, type Policy, type PolicyInstance, type RequestOutcome } from '../policy.ts';
 import { isReply } from '../reply.ts';
 import type { Counter, Services } from '../services.ts';
+import { guardIdentifier } from './guard-identifier.ts';
 import type { Identification, Identifier } from './identifier.ts';
 import type { Identity } from './identity.ts';
 
@@ -20,8 +21,12 @@ export function defineIdentifyingPolicy<Schema extends z.ZodType>(
 ): Policy<Schema> {
   const createIdentifier: typeof policy.createIdentifier = (options, services) => {
     const made = policy.createIdentifier(options, services);
-    if ((options as { readonly forward?: unknown }).forward !== 'exchange') return made;
-    return isPromise(made) ? made.then(exchanging) : exchanging(made);
+    const isExchanged = (options as { readonly forward?: unknown }).forward === 'exchange';
+    const complete = (identifier: Identifier): Identifier => {
+      const guarded = guardIdentifier(identifier);
+      return isExchanged ? exchanging(guarded) : guarded;
+    };
+    return isPromise(made) ? made.then(complete) : complete(made);
   };
   return definePolicy({
     ...policy,
@@ -47,6 +52,7 @@ function exchanging(identifier: Identifier): Identifier {
     challenge: identifier.challenge,
     isOptional: identifier.isOptional,
     hasOwnDeadlines: identifier.hasOwnDeadlines === true,
+    writesAnswer: identifier.writesAnswer === true,
     identify(exchange) {
       const outcome = identifier.identify(exchange);
       if (!isPromise(outcome)) return noted(exchange, outcome);
@@ -90,8 +96,13 @@ export function identifyBy(identifier: Identifier, policy: string, services: Ser
       if (!isPromise(outcome)) return settle(exchange, outcome);
       return outcome.then((settled) => settle(exchange, settled));
     },
+    ...(identifier.writesAnswer === true && { onResponse: writeAnswerFields }),
     ...(identifier.close === undefined ? {} : { close: () => identifier.close?.() }),
   };
+}
+
+function writeAnswerFields({ answerFields = [] }: Exchange, { headers }: ResponseHead): void {
+  for (const [name, value] of answerFields) headers.append(name, value);
 }
 
 /** Asks a way in, and waits for its answer no longer than `DEADLINE_MS`, unless it has bounds of its own. */

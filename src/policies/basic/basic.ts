@@ -8,7 +8,9 @@ import { defineIdentifyingPolicy } from '../../core/identity/identify.ts';
 import type { Identity } from '../../core/identity/identity.ts';
 import type { Hold } from '../../core/kept-resources.ts';
 import type { Services } from '../../core/services.ts';
+import { compileOrigins } from '../cors/origin-pattern.ts';
 import { onward } from '../onward.ts';
+import { pageOrigins } from '../page-origins.ts';
 import { realm } from '../realm.ts';
 import { BoundedWork } from './bounded-work.ts';
 import { findHashFault, impossibleHash, isPassword, type PasswordHash, parseHash } from './password-hash.ts';
@@ -22,6 +24,7 @@ export const basic = defineIdentifyingPolicy({
       .record(userName(), user())
       .refine((users) => Object.keys(users).length > 0, { error: 'is empty — name a user' })
       .describe('Who may come in, by name.'),
+    origins: pageOrigins('a password that the browser keeps'),
     forward: onward(),
     realm: realm(),
     optional: z
@@ -56,6 +59,7 @@ function userName() {
 
 interface BasicOptions {
   readonly users: Readonly<Record<string, User>>;
+  readonly origins: readonly string[];
   readonly realm: string;
   readonly optional: boolean;
 }
@@ -76,6 +80,7 @@ const SCHEME = /^basic(?: |$)/i;
 class BasicIdentifier implements Identifier {
   readonly challenge: string;
   readonly isOptional: boolean;
+  readonly admitsOrigin: (origin: string) => boolean;
   private readonly accounts: ReadonlyMap<string, Account>;
   private readonly nobody: Account;
   private readonly verified = new Map<string, Identity>();
@@ -86,7 +91,8 @@ class BasicIdentifier implements Identifier {
   private readonly malformed: GatewayError;
   private readonly wrong: GatewayError;
 
-  constructor({ users, realm, optional }: BasicOptions, services: Services) {
+  constructor({ users, origins, realm, optional }: BasicOptions, services: Services) {
+    this.admitsOrigin = compileOrigins(origins);
     this.challenge = `Basic realm="${realm}", charset="UTF-8"`;
     this.isOptional = optional;
     this.accounts = new Map(Object.entries(users).map(([name, entry]) => [name, accountOf(name, entry)]));
@@ -111,6 +117,11 @@ class BasicIdentifier implements Identifier {
     const check = this.pending.get(key) ?? this.check(key, credentials);
     if (check === undefined) return BUSY;
     return check.then((identity) => identity ?? this.wrong);
+  }
+
+  /** A page that `cors` names may send the field itself, which a browser asks us about before. */
+  isAmbient({ headers, pageAccess }: Exchange): boolean {
+    return pageAccess === 'none' && SCHEME.test(headers.get('authorization') ?? '');
   }
 
   dropCredential({ headers }: Exchange): void {

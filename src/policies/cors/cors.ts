@@ -87,7 +87,11 @@ export const cors = definePolicy({
   create(given) {
     const rules = compileRules(given);
     return {
-      onRequest: (exchange) => (isPreflight(exchange) ? answerPreflight(rules, exchange) : undefined),
+      onRequest(exchange) {
+        if (isPreflight(exchange)) return answerPreflight(rules, exchange);
+        notePageAccess(rules, exchange);
+        return undefined;
+      },
       onResponse(exchange, { headers }) {
         if (!isPreflight(exchange)) grantAccess(rules, exchange, headers);
       },
@@ -117,6 +121,14 @@ function compileRules({ origins, methods, headers, exposedHeaders, maxAge, ...sw
     credentials: switches.credentials,
     privateNetwork: switches.privateNetwork,
   };
+}
+
+/** Tells policies behind this one what the operator thinks of the page that sends a request. */
+function notePageAccess({ isAnyOrigin, isAllowed, credentials }: Rules, exchange: Exchange): void {
+  if (isAnyOrigin) return;
+  const origin = exchange.headers.getKind(FieldKind.origin);
+  if (origin === undefined || !isAllowed(origin)) return;
+  exchange.pageAccess = credentials ? 'with-credentials' : 'plain';
 }
 
 /** A preflight is OPTIONS with both fields; other OPTIONS requests are the upstream's. */

@@ -2,13 +2,17 @@ import { createHash } from 'node:crypto';
 import { EMPTY_BODY } from '../../core/body.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange.ts';
+import { decodeFieldText, trimOws } from '../../core/field-text.ts';
 import { HeaderList } from '../../core/header-list.ts';
 import type { Identification, Identifier } from '../../core/identity/identifier.ts';
 import type { Identity } from '../../core/identity/identity.ts';
 import type { Reply, TargetRequest } from '../../core/message.ts';
 import type { Services, UpstreamSender } from '../../core/services.ts';
+import { compileOrigins } from '../cors/origin-pattern.ts';
 import { dropTrailers } from '../drop-trailers.ts';
+import { LookalikeNames } from '../lookalike-names.ts';
 import { type AuthAnswer, askService } from './ask-service.ts';
+import { isSingleField } from './message-fields.ts';
 
 export interface ForwardAuthOptions {
   readonly url?: string | undefined;
@@ -17,6 +21,8 @@ export interface ForwardAuthOptions {
   readonly requestHeaders: readonly string[];
   readonly responseHeaders: readonly string[];
   readonly answerHeaders: readonly string[];
+  readonly clientHeaders: readonly string[];
+  readonly origins: readonly string[];
   readonly identity?: IdentityFields | undefined;
   readonly timeout: number;
   readonly cache?: { readonly maxAge: number; readonly key: 'request' | 'headers' } | undefined;
@@ -31,8 +37,12 @@ interface IdentityFields {
 /** An answer that lets pass: who it is, and what the upstream is told. */
 interface Pass {
   readonly who: Identity | 'admitted';
-  readonly fields: readonly (readonly [name: string, value: string])[];
+  readonly fields: readonly Field[];
+  /** What the client is told. */
+  readonly answerFields: readonly Field[];
 }
+
+type Field = readonly [name: string, value: string];
 
 interface KeptPass extends Pass {
   /** Monotonic milliseconds. */
@@ -45,6 +55,9 @@ const MAX_KEPT = 10_000;
 export class ForwardAuth implements Identifier {
   readonly challenge = '';
   readonly isOptional = false;
+  readonly writesAnswer: boolean;
+  readonly singleFields: readonly string[];
+  readonly admitsOrigin: (origin: string) => boolean;
   private readonly options: ForwardAuthOptions;
   private readonly services: Services;
   private readonly sender: UpstreamSender;
@@ -52,6 +65,8 @@ export class ForwardAuth implements Identifier {
   private readonly path: string;
   /** With `_` and other signs folded to `-`, since servers read them alike. */
   private readonly owned: ReadonlySet<string>;
+  private readonly lookalikes: readonly LookalikeNames[];
+  private readonly inTrailers: readonly LookalikeNames[];
   private readonly kept = new Map<string, KeptPass>();
 
   constructor(options: ForwardAuthOptions, services: Services) {
@@ -65,6 +80,11 @@ export class ForwardAuth implements Identifier {
     this.path = place === undefined ? path : `${place.pathname}${place.search}`;
     const told = [...options.responseHeaders, ...Object.values(options.identity ?? {})];
     this.owned = new Set(told.map(folded));
+    this.writesAnswer = options.clientHeaders.length > 0;
+    this.singleFields = options.requestHeaders.filter(isSingleField);
+    this.admitsOrigin = compileOrigins(options.origins);
+    this.lookalikes = options.requestHeaders.map((name) => new LookalikeNames(name, false));
+    this.inTrailers = options.requestHeaders.map((name) => new LookalikeNames(name, true));
   }
 
   identify(exchange: Exchange): Identification | Promise<Identification> {
@@ -76,16 +96,29 @@ export class ForwardAuth implements Identifier {
     return this.ask(exchange, key);
   }
 
-  /** What the service says about a request, nobody else may. */
-  dropCredential(exchange: Exchange): void {
-    if (this.owned.size === 0) return;
-    exchange.headers.deleteAll(this);
-    dropTrailers(exchange, this);
+  /** A service may judge by cookies, and by what browsers keep for logins of HTTP's own. */
+  isAmbient({ headers, pageAccess }: Exchange): boolean {
+    const { requestHeaders } = this.options;
+    if (requestHeaders.includes('cookie') && headers.has('cookie')) return true;
+    if (!requestHeaders.includes('authorization') || pageAccess !== 'none') return false;
+    return BROWSER_LOGIN.test(headers.get('authorization') ?? '');
   }
 
-  /** Tells whether the field name at `start…end` of `text` is one that only the service may write. */
-  hasAt(text: string, start: number, end: number): boolean {
-    return this.owned.has(folded(text.slice(start, end)));
+  /**
+   * What the service says about a request, nobody else may. Of what it judges by, nothing goes on that the upstream could
+   * take for the same, and the service did not see.
+   */
+  dropCredential(exchange: Exchange): void {
+    exchange.headers.deleteAll({
+      hasAt: (...place) => this.owns(...place) || isOneOf(this.lookalikes, ...place),
+    });
+    dropTrailers(exchange, {
+      hasAt: (...place) => this.owns(...place) || isOneOf(this.inTrailers, ...place),
+    });
+  }
+
+  private owns(text: string, start: number, end: number): boolean {
+    return this.owned.size > 0 && this.owned.has(folded(text.slice(start, end)));
   }
 
   private async ask(exchange: Exchange, key: string | undefined): Promise<Identification> {
@@ -96,7 +129,8 @@ export class ForwardAuth implements Identifier {
     if (!isPass(answer.status)) return unavailable(new Error(`the service answered ${answer.status}`));
     const pass = this.passOf(answer);
     if (pass === undefined) return UNNAMED;
-    if (key !== undefined) this.keep(key, pass);
+    // What the client is told, such as a new cookie, it is told once.
+    if (key !== undefined && pass.answerFields.length === 0) this.keep(key, pass);
     return this.letPass(exchange, pass);
   }
 
@@ -124,18 +158,22 @@ export class ForwardAuth implements Identifier {
     };
   }
 
-  private letPass({ headers }: Exchange, { who, fields }: Pass): Identity | 'admitted' {
-    for (const [name, value] of fields) headers.append(name, value);
+  private letPass(exchange: Exchange, { who, fields, answerFields }: Pass): Identity | 'admitted' {
+    for (const [name, value] of fields) exchange.headers.append(name, value);
+    if (answerFields.length > 0) exchange.answerFields = answerFields;
     return who;
   }
 
   /** `undefined` where the answer does not name whom it should. */
   private passOf({ headers }: AuthAnswer): Pass | undefined {
     const fields = pick(headers, this.options.responseHeaders);
+    const answerFields = pick(headers, this.options.clientHeaders);
     const { identity } = this.options;
-    if (identity === undefined) return { who: 'admitted', fields };
-    const subject = headers.get(identity.subject);
-    if (subject === undefined || subject === '') return undefined;
+    if (identity === undefined) return { who: 'admitted', fields, answerFields };
+    // Of two names nobody knows which one is meant.
+    if (headers.isRepeated(identity.subject)) return undefined;
+    const subject = decodeFieldText(headers.get(identity.subject) ?? '');
+    if (subject === '') return undefined;
     const who: Identity = {
       subject,
       roles: listIn(headers, identity.roles),
@@ -146,7 +184,7 @@ export class ForwardAuth implements Identifier {
       expiresAt: undefined,
       keyId: undefined,
     };
-    return { who, fields };
+    return { who, fields, answerFields };
   }
 
   private refusalOf({ status, headers, body }: AuthAnswer): Reply {
@@ -182,6 +220,15 @@ function unavailable(cause: Error): GatewayError {
   return new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'unavailable', cause });
 }
 
+/** Schemes whose credentials browsers keep and send again (RFC 7617, RFC 7616, RFC 4559). */
+const BROWSER_LOGIN = /^(?:basic|digest|negotiate|ntlm)(?![!#$%&'*+\-.^_`|~0-9a-z])/i;
+
+function isOneOf(names: readonly LookalikeNames[], text: string, start: number, end: number): boolean {
+  for (let i = 0; i < names.length; i++)
+    if ((names[i] as LookalikeNames).hasAt(text, start, end)) return true;
+  return false;
+}
+
 function isPass(status: number): boolean {
   return status >= 200 && status < 300;
 }
@@ -194,14 +241,14 @@ function folded(name: string): string {
   return name.toLowerCase().replace(/[^0-9a-z]/g, '-');
 }
 
-function pick(headers: HeaderList, names: readonly string[]): [name: string, value: string][] {
-  return names.flatMap((name) => headers.getAll(name).map((value): [string, string] => [name, value]));
+function pick(headers: HeaderList, names: readonly string[]): Field[] {
+  return names.flatMap((name) => headers.getAll(name).map((value): Field => [name, value]));
 }
 
 function listIn(headers: HeaderList, name: string | undefined): string[] {
   const values = name === undefined ? '' : (headers.get(name) ?? '');
   return values
     .split(',')
-    .map((value) => value.trim())
+    .map((value) => decodeFieldText(trimOws(value)))
     .filter((value) => value !== '');
 }

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import { duration, headerName, text } from '../../config/schema/scalars.ts';
 import { defineIdentifyingPolicy } from '../../core/identity/identify.ts';
 import { findOwnedField } from '../owned-fields.ts';
+import { pageOrigins } from '../page-origins.ts';
 import { ForwardAuth } from './forward-auth-identifier.ts';
+import { findAnswerField, findRequestField } from './message-fields.ts';
 
 /** What the client hears of an answer that lets nobody in. */
 const ANSWER_HEADERS = [
@@ -39,6 +41,13 @@ export const forwardAuth = defineIdentifyingPolicy({
         .array(freeHeader())
         .prefault(ANSWER_HEADERS)
         .describe('Header fields that the client gets where the service refuses.'),
+      clientHeaders: z
+        .array(freeHeader().check(refuse(findRequestField)))
+        .prefault([])
+        .describe(
+          'Header fields of an answer that lets pass that the client gets beside those of the upstream, such as `[set-cookie]` for a session that is prolonged. Such an answer is not kept.',
+        ),
+      origins: pageOrigins('cookies, or a password that the browser keeps'),
       identity: identitySchema()
         .optional()
         .describe('Which header fields of the answer say who is calling; left out: nobody is named.'),
@@ -126,7 +135,16 @@ function freeHeader() {
 const OWN_WORDS = /^x[-_]auth[-_](?:subject|roles|permissions)$/i;
 
 function copiedHeader() {
-  return freeHeader().refine((name) => !OWN_WORDS.test(name), {
-    error: 'is what the gateway itself tells upstreams — name it in identity instead',
-  });
+  return freeHeader()
+    .refine((name) => !OWN_WORDS.test(name), {
+      error: 'is what the gateway itself tells upstreams — name it in identity instead',
+    })
+    .check(refuse(findAnswerField));
+}
+
+function refuse(findFault: (name: string) => string | undefined) {
+  return ({ value, issues }: z.core.ParsePayload<string>): void => {
+    const message = findFault(value);
+    if (message !== undefined) issues.push({ code: 'custom', message, input: value });
+  };
 }

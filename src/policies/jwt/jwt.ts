@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { text } from '../../config/schema/scalars.ts';
 import { defineIdentifyingPolicy } from '../../core/identity/identify.ts';
-import { findServices, TokenIdentifier, tokenOptions, USUAL_SERVICE } from './token-identifier.ts';
+import {
+  findServices,
+  hasIdleOrigins,
+  IDLE_ORIGINS,
+  TokenIdentifier,
+  tokenOptions,
+  USUAL_SERVICE,
+} from './token-identifier.ts';
 
 /** Identifies by a signed token (JWT) that an auth service verifies by key. */
 export const jwt = defineIdentifyingPolicy({
@@ -23,7 +30,8 @@ export const jwt = defineIdentifyingPolicy({
     .refine(({ service, services }) => service === undefined || services === undefined, {
       path: ['services'],
       error: 'stands beside service — keep one of the two',
-    }),
+    })
+    .refine((options) => !hasIdleOrigins(options), IDLE_ORIGINS),
   createIdentifier({ service = USUAL_SERVICE, services: names = [service], ...options }, services) {
     return new TokenIdentifier(findServices(names, services, 'by-asking'), { ...options, method: 'jwt' });
   },

@@ -12,7 +12,9 @@ import type { Identification, Identifier } from '../../core/identity/identifier.
 import type { Identity } from '../../core/identity/identity.ts';
 import { isPromise } from '../../core/is-promise.ts';
 import type { Services } from '../../core/services.ts';
+import { compileOrigins } from '../cors/origin-pattern.ts';
 import { findOwnedField } from '../owned-fields.ts';
+import { pageOrigins } from '../page-origins.ts';
 import { TokenPlace } from './token-place.ts';
 import { readUnverifiedIssuer } from './unverified-issuer.ts';
 
@@ -32,6 +34,7 @@ export function tokenOptions() {
       })
       .prefault({ header: 'authorization' })
       .describe('Where the token stands. One that stands in both places is refused.'),
+    origins: pageOrigins('a token in a cookie'),
     optional: z
       .boolean()
       .prefault(false)
@@ -52,10 +55,23 @@ export function tokenOptions() {
   };
 }
 
+/** Tells whether `origins` says something about a cookie that there is not. */
+export function hasIdleOrigins({ from, origins }: Pick<TokenIdentifierOptions, 'from' | 'origins'>): boolean {
+  return origins.length > 0 && from.cookie === undefined;
+}
+
+/** What is said of such options. */
+export const IDLE_ORIGINS = {
+  path: ['origins'],
+  error:
+    'has no effect without from.cookie: pages cannot send the header unless cors lets them — leave it out',
+};
+
 export interface TokenIdentifierOptions {
   /** As in `Identity`. */
   readonly method: 'jwt' | 'introspect';
   readonly from: { readonly header?: string | undefined; readonly cookie?: string | undefined };
+  readonly origins: readonly string[];
   readonly optional: boolean;
   readonly forward: 'pass' | 'drop' | 'exchange';
   readonly realm: string;
@@ -79,6 +95,7 @@ export function findServices(
 export class TokenIdentifier implements Identifier {
   readonly challenge: string;
   readonly isOptional: boolean;
+  readonly admitsOrigin: (origin: string) => boolean;
   private readonly services: readonly AuthService[];
   private readonly byIssuer: ReadonlyMap<string | undefined, AuthService>;
   private readonly method: string;
@@ -92,6 +109,7 @@ export class TokenIdentifier implements Identifier {
     this.byIssuer = new Map(services.map((service) => [service.issuer, service]));
     this.method = options.method;
     this.place = new TokenPlace(options.from);
+    this.admitsOrigin = compileOrigins(options.origins);
     this.dropsToken = options.forward !== 'pass';
     this.isOptional = options.optional;
     this.challenge = `Bearer realm="${options.realm}"`;
@@ -113,6 +131,10 @@ export class TokenIdentifier implements Identifier {
     const outcome = service.verifyToken(token);
     if (!isPromise(outcome)) return this.settle(exchange, outcome);
     return outcome.then((settled) => this.settle(exchange, settled));
+  }
+
+  isAmbient({ headers }: Exchange): boolean {
+    return this.place.isInCookie(headers);
   }
 
   dropCredential(exchange: Exchange): void {
