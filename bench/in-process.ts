@@ -27,7 +27,7 @@ export const metrics = createMetrics({ version: '0.0.0' });
 const deadlines = new Deadlines(systemClock);
 const kept = new KeptResources();
 const rules = { allowEncoded: NO_ALLOWANCES, redirectToHttps: undefined };
-const context = { clock: systemClock, accessLog: undefined };
+const context = { clock: systemClock, log: quietLog, accessLog: undefined };
 
 /** Answers 200 at once. */
 export function nullTarget(name = '10.0.0.1:80'): Target {

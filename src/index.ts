@@ -1,6 +1,5 @@
 export { ConfigError, type Problem } from './config/problem.ts';
 export type { GatewayConfig } from './config/schema/schema.ts';
-export { type APIRequest, toApiRequest } from './core/api-request.ts';
 export {
   type BodySink,
   type BodySource,
@@ -28,6 +27,7 @@ export type { LimitRule, LimitStanding, LimitStore } from './core/limit-store.ts
 export type { Reply, ResponseHead } from './core/message.ts';
 export { definePolicy, type Policy, type PolicyInstance } from './core/policy.ts';
 export type { Services } from './core/services.ts';
+export { type APIRequest, toApiRequest } from './gateway/api-request.ts';
 export { defineGateway, type GatewayInput } from './gateway/define-gateway.ts';
 export {
   createGateway,

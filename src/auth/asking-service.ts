@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { errorText } from '../core/error-text.ts';
 import type { AuthService, AuthToken, TokenRefusal } from '../core/identity/auth-service.ts';
 import { isRefusal } from '../core/identity/auth-service.ts';
 import type { Log } from '../core/services.ts';
@@ -104,7 +105,7 @@ export class AskingService implements AuthService {
 
   private report(error: unknown): void {
     const { log } = this.options;
-    const problem = String(error);
+    const problem = errorText(error);
     const level = problem === this.lastProblem ? 'debug' : 'warn';
     this.lastProblem = problem;
     log[level]({ authService: this.name, err: error }, 'the auth service cannot be asked');

@@ -1,5 +1,6 @@
 import type { SignatureAlgorithm } from '../config/key-material/signature-algorithms.ts';
 import type { Clock } from '../core/clock.ts';
+import { errorText } from '../core/error-text.ts';
 import type { Log } from '../core/services.ts';
 import { type FoundKeys, type KeySet, matchKeys, type VerificationKey } from './key-set.ts';
 
@@ -123,7 +124,7 @@ export class ChangingKeySet implements KeySet {
   private endure(error: unknown): void {
     const { name, log, clock, times } = this.options;
     this.hasFailed = true;
-    const problem = String(error);
+    const problem = errorText(error);
     const level = problem === this.lastProblem ? 'debug' : 'warn';
     this.lastProblem = problem;
     log[level]({ authService: name, err: error }, 'the keys of the auth service cannot be loaded');

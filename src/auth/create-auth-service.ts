@@ -86,7 +86,7 @@ function createCodeService(
   context: AuthContext,
 ): OpenAuthService {
   const { cacheForMs, timeoutMs } = { ...CODE_DEFAULTS, ...code };
-  const ask = createCodeQuestion(code);
+  const ask = createCodeQuestion(code, context.clock);
   const maxConcurrent = CODE_MAX_CONCURRENT;
   return new AskingService({
     name,

@@ -17,8 +17,6 @@ interface KeptToken {
   readonly freshUntil: number;
 }
 
-/** What the leeway of an auth service lets in lives at least so long, or no upstream would take it. */
-const MIN_LIFE_MS = 5000;
 /** Upstreams look again this often; a key is published long before it signs. */
 const KEYS_MAX_AGE_SECONDS = 300;
 
@@ -92,7 +90,9 @@ export class InternalTokens {
     const { issuer, ttl } = this.config;
     const { id, algorithm, key } = this.keys.current();
     const now = this.clock.now();
-    const endsAt = Math.max((identity.expiresAt ?? Number.POSITIVE_INFINITY) * 1000, now + MIN_LIFE_MS);
+    // Never longer than the credential that it stands for.
+    const endsAt = (identity.expiresAt ?? Number.POSITIVE_INFINITY) * 1000;
+    if (endsAt <= now) throw new Error('the credential has ended');
     const isCutShort = endsAt < now + ttl;
     const expiresAt = isCutShort ? endsAt : now + ttl;
     const token = await new SignJWT(claimsOf(identity))
@@ -105,7 +105,7 @@ export class InternalTokens {
       .setJti(randomUUID())
       .sign(key);
     // What ends with the credential cannot be had with more life left.
-    const freshUntil = isCutShort ? expiresAt - MIN_LIFE_MS / 2 : now + ttl / 2;
+    const freshUntil = isCutShort ? expiresAt : now + ttl / 2;
     return { block: new HeaderBlock(['authorization', `Bearer ${token}`]), keyId: id, freshUntil };
   }
 }

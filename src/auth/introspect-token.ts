@@ -1,6 +1,7 @@
 import type { IntrospectionConfig } from '../config/schema/auth-schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { AuthToken, TokenRefusal } from '../core/identity/auth-service.ts';
+import { LAST_SECOND } from '../core/identity/seal-identity.ts';
 import { fetchJson, UnexpectedStatus } from './fetch-json.ts';
 import type { TokenRules } from './token-rules.ts';
 
@@ -31,11 +32,12 @@ function judgeAnswer(
 ): AuthToken | TokenRefusal {
   // Nothing but true: a text or a number here is a mistake that must not let anybody in.
   if (answer.active !== true) return { refused: 'inactive' };
-  const fault = rules.findFaultOfAnswer(answer, clock.now() / 1000);
+  const now = clock.now() / 1000;
+  const fault = rules.findFaultOfAnswer(answer, now);
   if (fault !== undefined) return { refused: fault };
-  const exp = typeof answer.exp === 'number' ? answer.exp : until;
+  const exp = typeof answer.exp === 'number' ? Math.min(answer.exp, LAST_SECOND) : until;
   // A client that speaks for itself is its own subject (RFC 9068 §2.2), which answers often leave out.
-  return rules.readToken(answer, exp, answer.client_id) ?? { refused: 'subject' };
+  return rules.spareLate(rules.readToken(answer, exp, answer.client_id), now) ?? { refused: 'subject' };
 }
 
 /** Some answer so where RFC 7662 has `active: false`: to a token of a kind that they do not know. */

@@ -1,6 +1,7 @@
 import type { AuthServiceConfig } from '../config/schema/auth-schema.ts';
-import type { AuthToken } from '../core/identity/auth-service.ts';
+import { type AuthToken, extendToken } from '../core/identity/auth-service.ts';
 import { findClaim } from '../core/identity/identity.ts';
+import { LAST_SECOND } from '../core/identity/seal-identity.ts';
 
 type Claims = Readonly<Record<string, unknown>>;
 
@@ -20,6 +21,8 @@ export type TokenRuleSettings = Pick<
 
 /** What a header may say that names no `typ` of its own: an access token, or nothing in particular. */
 const USUAL_TYPES: ReadonlySet<string> = new Set(['jwt', 'at+jwt']);
+/** How long a token within its leeway is taken before it is looked at again. */
+const LATE_SECONDS = 5;
 const USUAL_PERMISSIONS = ['scope', 'scp', 'permissions'] as const;
 
 /** What a service asks of a token's claims, and how it reads them. Faults are words, as in `TokenRefusal`. */
@@ -77,8 +80,18 @@ export class TokenRules {
   /** Gives the second from which on a token is too old, though its `exp` be later. */
   endOf(claims: Claims): number {
     const { maxTokenAge } = this.settings;
-    const exp = claims.exp as number;
+    const exp = Math.min(claims.exp as number, LAST_SECOND);
     return maxTokenAge === undefined ? exp : Math.min(exp, (claims.iat as number) + maxTokenAge / 1000);
+  }
+
+  /**
+   * Notes of a token that was taken past its end, for the leeway's sake, that this holds for a moment, within the leeway.
+   * What is made of the token ends then.
+   */
+  spareLate<Token extends AuthToken | undefined>(token: Token, now: number): Token {
+    if (token !== undefined && token.exp <= now)
+      extendToken(token, Math.min(token.exp + this.leeway, now + LATE_SECONDS));
+    return token;
   }
 
   private get restrictsAudience(): boolean {

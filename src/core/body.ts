@@ -1,3 +1,4 @@
+import { errorText } from './error-text.ts';
 import { GatewayError } from './errors.ts';
 import type { HeaderList } from './header-list.ts';
 
@@ -75,7 +76,7 @@ export function bodyFromIterable(chunks: AsyncIterable<Uint8Array>, length?: num
       }
       sink.end();
     } catch (error) {
-      if (!isCancelled) sink.abort(error instanceof Error ? error : new Error(String(error)));
+      if (!isCancelled) sink.abort(error instanceof Error ? error : new Error(errorText(error)));
     }
   };
   return {

@@ -102,10 +102,46 @@ export class GatewayError extends Error {
     this.name = 'GatewayError';
     this.code = code;
     this.status = FAILURES[code].status;
-    this.detail = options.detail;
-    this.headers = options.headers;
-    this.reason = options.reason;
-    this.type = options.type;
-    this.members = options.members;
+    this.detail = textOf(options.detail);
+    this.headers = options.headers && Object.freeze({ ...options.headers });
+    this.reason = textOf(options.reason)?.slice(0, MAX_REASON_CHARS);
+    this.type = textOf(options.type);
+    this.members = options.members && Object.freeze({ ...options.members });
+    // One object may answer many requests, and policies see it.
+    Object.freeze(this);
+    made.add(this);
   }
+}
+
+/** What the constructor made: an object that only looks like one has neither code nor status to rely on. */
+const made = new WeakSet<object>();
+const MAX_REASON_CHARS = 64;
+
+/**
+ * Finds the failure in what code threw or gave: a `GatewayError`, or a like one of ours where that was made by another
+ * copy of this module; `undefined` where it is none. Never throws, whatever is looked at.
+ */
+export function asGatewayError(value: unknown): GatewayError | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (made.has(value)) return value as GatewayError;
+  try {
+    return copyOf(value);
+  } catch {
+    return undefined;
+  }
+}
+
+function copyOf(value: object): GatewayError | undefined {
+  if (!(value instanceof Error) || value.name !== 'GatewayError') return undefined;
+  const { code, cause, detail, headers, reason, type, members } = value as Partial<GatewayError>;
+  if (typeof code !== 'string' || !Object.hasOwn(FAILURES, code)) return undefined;
+  const rest = Object.entries({ detail, headers, reason, type, members }).filter(
+    ([, one]) => one !== undefined,
+  );
+  return new GatewayError(code, { cause, ...Object.fromEntries(rest) });
+}
+
+/** Code in JavaScript may give anything. */
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }

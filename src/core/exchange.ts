@@ -2,6 +2,7 @@ import type { BodySource } from './body.ts';
 import type { GatewayError } from './errors.ts';
 import type { HeaderList } from './header-list.ts';
 import type { Identity } from './identity/identity.ts';
+import { sealIdentity } from './identity/seal-identity.ts';
 import type { ChargedLimits } from './limit-store.ts';
 import type { ClientRequest } from './message.ts';
 
@@ -30,7 +31,6 @@ export class Exchange {
   publicAuthority = '';
   route: RouteInfo = NO_ROUTE;
   params: Readonly<Record<string, string>> = NO_PARAMS;
-  identity: Identity | undefined = undefined;
   /** How a caller whom nothing identified could say who it is: a value for `WWW-Authenticate`. */
   challenge = '';
   /** Whether the upstream gets a token of ours in the place of what the caller has shown. */
@@ -68,6 +68,7 @@ export class Exchange {
   respondedAt = 0;
   /** How many policies of the compiled list have begun `onRequest`, -1 once finished; the pipeline's own mark. */
   policiesRun = 0;
+  private who: Identity | undefined = undefined;
   private abortController: AbortController | undefined = undefined;
   private isOver = false;
 
@@ -80,6 +81,16 @@ export class Exchange {
   /** The request's header fields, which policies may change; what is left is forwarded. */
   get headers(): HeaderList {
     return this.request.headers;
+  }
+
+  /** Who is calling, where a policy has found that out. */
+  get identity(): Identity | undefined {
+    return this.who;
+  }
+
+  /** Takes what is one, checked and frozen. Throws `TypeError` for what is none, whichever policy says it. */
+  set identity(identity: Identity | undefined) {
+    this.who = identity === undefined ? undefined : sealIdentity(identity, 'custom');
   }
 
   /** Aborts when the client leaves or the exchange ends. Made only when asked for. */

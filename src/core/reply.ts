@@ -2,6 +2,7 @@ import { type BodySource, bodyFrom, EMPTY_BODY } from './body.ts';
 import { FieldKind } from './field-kind.ts';
 import { HeaderList } from './header-list.ts';
 import type { Reply, ResponseHead } from './message.ts';
+import { takeBody } from './pipeline/foreign-body.ts';
 
 /** A head and its body, ready to be sent. */
 export interface Answer {
@@ -34,7 +35,7 @@ function bodyOf({ body }: Reply): BodySource {
   if (body === undefined) return EMPTY_BODY;
   if (typeof body === 'string' || body instanceof Uint8Array) return bodyFrom(body);
   // Custom policies may be JavaScript, which no compiler has seen.
-  if (typeof body.pipe !== 'function')
+  if (typeof body?.pipe !== 'function')
     throw new TypeError("a reply's body is no text, bytes or BodySource — use JSON.stringify for objects");
-  return body;
+  return takeBody(body);
 }

@@ -250,9 +250,10 @@ export class Gateway implements GatewayControl {
 
   /** Handles a request as a listener with these rules would. */
   handleRequest(request: ClientRequest, client: ClientSink, rules: ListenerRules): void {
-    const { clock, accessLog } = this;
+    const { clock, log, accessLog } = this;
     handleRequest(request, client, rules, this.running, {
       clock,
+      log,
       accessLog: this.config.accessLog ? accessLog : undefined,
     });
   }

@@ -2,11 +2,14 @@ import type { Clock } from '../core/clock.ts';
 import { type FailureCode, GatewayError } from '../core/errors.ts';
 import { Exchange } from '../core/exchange.ts';
 import { FieldKind } from '../core/field-kind.ts';
+import { hasEnded } from '../core/identity/seal-identity.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { ClientRequest, ClientSink, Reply, TargetRequest } from '../core/message.ts';
 import type { Pipeline, RequestResult } from '../core/pipeline/pipeline.ts';
-import type { Answer } from '../core/reply.ts';
+import { problemReply } from '../core/problem.ts';
+import { type Answer, answerFrom } from '../core/reply.ts';
 import { newRequestId } from '../core/request-id.ts';
+import type { Log } from '../core/services.ts';
 import type { AccessLog } from '../observability/access-log.ts';
 import { BodyPump } from '../proxy/body-pump.ts';
 import { Forward, type ForwardOwner } from '../proxy/forward.ts';
@@ -32,10 +35,14 @@ export interface ListenerRules {
 /** What outlives Snapshots and every request needs. */
 export interface RequestContext {
   readonly clock: Clock;
+  readonly log: Log;
   readonly accessLog: AccessLog | undefined;
 }
 
-/** Handles one request: the life of an exchange from its head to its end, on the Snapshot that it began with. */
+/**
+ * Handles one request: the life of an exchange from its head to its end, on the Snapshot that it began with. Whatever goes
+ * wrong in it is its own: an answer, at the last 500, and a line in the log.
+ */
 export function handleRequest(
   request: ClientRequest,
   client: ClientSink,
@@ -50,6 +57,7 @@ class RequestRun implements ForwardOwner {
   readonly exchange: Exchange;
   readonly client: ClientSink;
   readonly clock: Clock;
+  private readonly log: Log;
   private readonly snapshot: Snapshot;
   private readonly accessLog: AccessLog | undefined;
   private route: Route;
@@ -58,9 +66,11 @@ class RequestRun implements ForwardOwner {
   private rawParams: readonly string[] = [];
   private isFinished = false;
   private holdsSnapshot = true;
+  private hasCrashed = false;
 
   constructor(request: ClientRequest, client: ClientSink, snapshot: Snapshot, context: RequestContext) {
     this.clock = context.clock;
+    this.log = context.log;
     this.accessLog = context.accessLog;
     this.exchange = new Exchange(request, this.clock.monotonic());
     this.client = client;
@@ -83,6 +93,14 @@ class RequestRun implements ForwardOwner {
    * 4. Runs its policies, then what it does.
    */
   start(rules: ListenerRules): void {
+    try {
+      this.run(rules);
+    } catch (cause) {
+      this.crash(cause);
+    }
+  }
+
+  private run(rules: ListenerRules): void {
     const { exchange, snapshot } = this;
     const { request } = exchange;
     // 1.
@@ -102,12 +120,49 @@ class RequestRun implements ForwardOwner {
     if (snapshot.shedder?.refuses() === true) return this.answer(new GatewayError('GW_OVERLOADED'));
     // 4.
     const result = this.pipeline.runRequest(exchange);
-    if (isPromise(result)) void result.then((settled) => this.proceed(settled ?? reply));
+    if (isPromise(result)) this.after(result, (settled) => this.proceed(settled ?? reply));
     else this.proceed(result ?? reply);
   }
 
   fail(error: GatewayError): void {
     this.answer(error);
+  }
+
+  /**
+   * What no part has thought of went wrong. Answers 500, past the policies where they were part of it, or breaks off what
+   * was begun: a part must not be taken for the whole.
+   */
+  crash(cause: unknown): void {
+    const error = new GatewayError('GW_INTERNAL', { cause });
+    this.report(cause);
+    if (this.isFinished) return;
+    const isAgain = this.hasCrashed;
+    this.hasCrashed = true;
+    try {
+      this.forward?.leave();
+      this.forward = undefined;
+      this.exchange.failure = error;
+      if (this.exchange.status !== 0) this.client.abort(error);
+      else if (isAgain) this.send(answerFrom(problemReply(error, '')));
+      else this.answer(error);
+    } catch (another) {
+      if (isAgain) this.client.abort(error);
+      else this.crash(another);
+    }
+  }
+
+  private report(cause: unknown): void {
+    try {
+      const { requestId, route } = this.exchange;
+      this.log.error({ err: cause, requestId, route: route.id }, 'the gateway failed at a request');
+    } catch {
+      // A log that cannot be written must not cost the answer.
+    }
+  }
+
+  /** Goes on when `pending` is settled. */
+  private after<T>(pending: Promise<T>, goOn: (value: T) => void): void {
+    pending.then(goOn).catch((cause: unknown) => this.crash(cause));
   }
 
   /** A tunnel may live for days: the Snapshot that began it may retire before. */
@@ -150,6 +205,8 @@ class RequestRun implements ForwardOwner {
   private proceed(result: RequestResult): void {
     if (this.isFinished) return;
     if (result !== undefined) return this.answer(result);
+    const { identity } = this.exchange;
+    if (identity !== undefined && hasEnded(identity, this.clock.now())) return this.answer(this.expired());
     const { action } = this.route;
     switch (action.kind) {
       case 'forward':
@@ -161,7 +218,7 @@ class RequestRun implements ForwardOwner {
       case 'quota': {
         const standings = action.quotas.answer(this.exchange);
         if (!isPromise(standings)) return this.answer(standings);
-        return void standings.then((reply) => this.answer(reply));
+        return this.after(standings, (reply) => this.answer(reply));
       }
       case 'redirect': {
         const location = action.locate(this.exchange, this.rawParams);
@@ -169,6 +226,13 @@ class RequestRun implements ForwardOwner {
         return this.answer({ status: action.status, headers: { location } });
       }
     }
+  }
+
+  /** Policies may have taken a while. */
+  private expired(): GatewayError {
+    const { challenge } = this.exchange;
+    const headers = { 'www-authenticate': challenge === '' ? 'Bearer' : challenge };
+    return new GatewayError('GW_CREDENTIALS_INVALID', { headers, reason: 'expired' });
   }
 
   private forwardTo(action: ForwardAction): void {
@@ -179,7 +243,7 @@ class RequestRun implements ForwardOwner {
     exchange.upstream = upstream.name;
     if (!exchange.wantsInternalToken) return this.sendTo(action, upstream, path);
     const written = this.exchangeToken(upstream.name);
-    if (isPromise(written)) void written.then((error) => this.sendTo(action, upstream, path, error));
+    if (isPromise(written)) this.after(written, (error) => this.sendTo(action, upstream, path, error));
     else this.sendTo(action, upstream, path, written);
   }
 
@@ -223,7 +287,7 @@ class RequestRun implements ForwardOwner {
   private answer(reply: Reply | GatewayError): void {
     if (this.isFinished) return;
     const answer = this.pipeline.runReply(this.exchange, reply);
-    if (isPromise(answer)) void answer.then((settled) => this.send(settled));
+    if (isPromise(answer)) this.after(answer, (settled) => this.send(settled));
     else this.send(answer);
   }
 
@@ -244,6 +308,22 @@ class RequestRun implements ForwardOwner {
   private finish(bytesSent: number): void {
     if (this.isFinished) return;
     this.isFinished = true;
+    try {
+      this.tell(bytesSent);
+    } catch (cause) {
+      this.report(cause);
+    }
+    try {
+      this.free();
+    } catch (cause) {
+      this.report(cause);
+    }
+    // Without this, one exchange that the collector has promoted keeps those after it alive until a full collection.
+    this.forward = undefined;
+    this.releaseSnapshot();
+  }
+
+  private tell(bytesSent: number): void {
     const { exchange } = this;
     const finishedAt = this.clock.monotonic();
     exchange.bytesSent = bytesSent;
@@ -253,13 +333,13 @@ class RequestRun implements ForwardOwner {
       (finishedAt - exchange.startedAt) / 1000,
     );
     this.accessLog?.write(exchange, finishedAt);
-    this.pipeline.runFinish(exchange);
-    exchange.close();
+  }
+
+  private free(): void {
+    this.pipeline.runFinish(this.exchange);
+    this.exchange.close();
     this.forward?.leave();
     this.pump?.cancel();
-    // Without this, one exchange that the collector has promoted keeps those after it alive until a full collection.
-    this.forward = undefined;
-    this.releaseSnapshot();
   }
 
   private releaseSnapshot(): void {

@@ -1,6 +1,7 @@
 import { AddressBlocks } from '../core/address-blocks.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ApiKeyRefusal, ApiKeyVerifier, VerifiedApiKey } from '../core/identity/api-keys.ts';
+import { sealIdentity } from '../core/identity/seal-identity.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { Log } from '../core/services.ts';
 import { findKeyId } from './key-format.ts';
@@ -267,19 +268,14 @@ function makeRoom(map: Map<string, unknown>, size: number): void {
 
 function verifiedOf(found: FoundKey, now: number, endsAt: number): VerifiedApiKey {
   const record = recordOf(found, now);
+  const expiresAt = Number.isFinite(endsAt) ? endsAt / 1000 : undefined;
   const { owner, roles, permissions, metadata, id, plan, routes, ips } = record;
   return {
     record,
-    identity: {
-      subject: owner,
-      roles,
-      permissions,
-      method: 'api-key',
-      claims: metadata,
-      keyId: id,
-      plan,
-      expiresAt: Number.isFinite(endsAt) ? Math.floor(endsAt / 1000) : undefined,
-    },
+    identity: sealIdentity(
+      { subject: owner, roles, permissions, claims: metadata, keyId: id, plan, expiresAt },
+      'api-key',
+    ),
     routes: routes && new Set(routes),
     addresses: ips && new AddressBlocks(ips),
   };

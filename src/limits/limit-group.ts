@@ -3,7 +3,7 @@ import type { Exchange } from '../core/exchange.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { LimitCharge, LimitStanding, LimitStore } from '../core/limit-store.ts';
 import type { ResponseHead } from '../core/message.ts';
-import { failureOf } from '../core/pipeline/policy-step.ts';
+import { failureOf } from '../core/pipeline/read-outcome.ts';
 import type { PolicyInstance, RequestOutcome, ResponseOutcome } from '../core/policy.ts';
 import type { DelayQueue } from './delay-queue.ts';
 import { indexOfUse, LimitTally } from './limit-tally.ts';

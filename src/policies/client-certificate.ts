@@ -6,6 +6,7 @@ import type { Exchange } from '../core/exchange.ts';
 import type { Identification, Identifier } from '../core/identity/identifier.ts';
 import { defineIdentifyingPolicy } from '../core/identity/identify.ts';
 import type { Identity } from '../core/identity/identity.ts';
+import { sealIdentity } from '../core/identity/seal-identity.ts';
 import type { ClientCertificate } from '../core/message.ts';
 import { compileOrigins } from './cors/origin-pattern.ts';
 import { onward } from './onward.ts';
@@ -111,16 +112,9 @@ class CertificateIdentifier implements Identifier {
     const rights = this.clients === undefined ? NO_RIGHTS : this.clients.get(subject);
     if (rights === undefined) return this.failures.unknown;
     const { roles, permissions, plan } = rights;
-    return {
-      subject,
-      roles,
-      permissions,
-      method: 'client-certificate',
-      claims: claimsOf(certificate),
-      plan,
-      expiresAt: Math.floor(certificate.validTo / 1000),
-      keyId: undefined,
-    };
+    const expiresAt = certificate.validTo / 1000;
+    const claims = claimsOf(certificate);
+    return sealIdentity({ subject, roles, permissions, claims, plan, expiresAt }, 'client-certificate');
   }
 }
 

@@ -26,7 +26,7 @@ export class BodyPump implements BodySink {
       this.source.pipe(this);
     } catch (error) {
       // The source may be a policy's own.
-      this.abort(error instanceof Error ? error : new Error(String(error)));
+      this.abort(new GatewayError('GW_POLICY_FAILED', { cause: error }));
     }
   }
 

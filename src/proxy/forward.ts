@@ -23,6 +23,8 @@ export interface ForwardOwner {
   readonly clock: Clock;
   /** Answers a failure instead; nothing was sent to the client yet. */
   fail(error: GatewayError): void;
+  /** Something went wrong that nobody has thought of. */
+  crash(cause: unknown): void;
   /** The exchange became a tunnel. */
   onTunnel(): void;
 }
@@ -88,26 +90,35 @@ export class Forward implements AttemptsOwner, BodyHolder {
   }
 
   head(head: ResponseHead): void {
-    const { exchange, attempts } = this;
-    exchange.respondedAt = attempts.respondedAt;
-    writeResponseVia(head.headers);
-    this.upstream.sticky?.write(exchange, attempts.slot as UpstreamTarget, head.headers);
-    this.answer = head;
-    const body = this.owner.pipeline.runResponse(exchange, head, this);
-    if (!isPromise(body)) return this.sendHead(head, body);
-    this.hold(head);
-    void body.then((changed) => this.sendHead(head, changed));
+    const { exchange, attempts, owner } = this;
+    // What calls this is a socket, which has no use for an error of policies.
+    try {
+      exchange.respondedAt = attempts.respondedAt;
+      writeResponseVia(head.headers);
+      this.upstream.sticky?.write(exchange, attempts.slot as UpstreamTarget, head.headers);
+      this.answer = head;
+      const body = owner.pipeline.runResponse(exchange, head, this);
+      if (!isPromise(body)) return this.sendHead(head, body);
+      this.hold(head);
+      body.then((changed) => this.sendHead(head, changed)).catch((cause: unknown) => owner.crash(cause));
+    } catch (cause) {
+      owner.crash(cause);
+    }
   }
 
   /** A policy may refuse a 101 as any other answer; only then is there a tunnel. */
   switchProtocols(head: ResponseHead, tunnel: Tunnel): void {
-    const { exchange, attempts } = this;
-    exchange.respondedAt = attempts.respondedAt;
-    writeResponseVia(head.headers);
-    this.tunnel = tunnel;
-    const body = this.owner.pipeline.runResponse(exchange, head, this);
-    if (!isPromise(body)) return this.joinTunnel(head, body);
-    void body.then((changed) => this.joinTunnel(head, changed));
+    const { exchange, attempts, owner } = this;
+    try {
+      exchange.respondedAt = attempts.respondedAt;
+      writeResponseVia(head.headers);
+      this.tunnel = tunnel;
+      const body = owner.pipeline.runResponse(exchange, head, this);
+      if (!isPromise(body)) return this.joinTunnel(head, body);
+      body.then((changed) => this.joinTunnel(head, changed)).catch((cause: unknown) => owner.crash(cause));
+    } catch (cause) {
+      owner.crash(cause);
+    }
   }
 
   fail(error: GatewayError): void {

@@ -7,7 +7,8 @@ import { bufferBodyOnDemand } from '../core/pipeline/buffer-request-body.ts';
 import { mergePolicies } from '../core/pipeline/merge-policies.ts';
 import { closePolicies, compilePipeline } from '../core/pipeline/pipeline.ts';
 import type { PipelineEntry } from '../core/pipeline/policy-step.ts';
-import type { Policy, PolicyInstance } from '../core/policy.ts';
+import { withinTime } from '../core/pipeline/within-time.ts';
+import type { Policy } from '../core/policy.ts';
 import type { Services, UpstreamSender } from '../core/services.ts';
 import { isQuota, type LimitInstance } from '../limits/limit-instance.ts';
 import { QuotaReader } from '../limits/quota-reader.ts';
@@ -95,6 +96,9 @@ export async function buildSnapshot(
   }
 }
 
+/** How long `create` and `close` of a policy may take, the latter shorter than an orchestrator waits for the end. */
+const POLICY_MS = { make: 30_000, close: 10_000 };
+
 const NOTHING: Reply = { status: 404 };
 
 /** What routes are made of beside their policies. */
@@ -146,12 +150,29 @@ class SnapshotBuilder {
       const policy = this.byName.get(name);
       if (policy === undefined) throw new TypeError(`there is no policy '${name}'`);
       const created = policy.create(options, this.services, { route, id });
-      const instance: PolicyInstance = isPromise(created) ? await created : created;
-      this.closers.push(() => closePolicies([instance]));
+      const instance = isPromise(created) ? await this.inTime(created, name, 'make') : created;
+      if (typeof instance !== 'object' || instance === null)
+        throw new TypeError(
+          `policy '${name}' made ${String(instance)} — return its moments: { onRequest, … }`,
+        );
+      this.closers.push(() => this.inTime(closePolicies([instance]), name, 'close'));
       if (isQuota(instance)) this.quotas.push(instance);
       made.push({ policy, id: id ?? name, observe, instance });
     }
     return made;
+  }
+
+  /** A promise of user code that never settles must keep neither a reload nor the end of the process waiting. */
+  private async inTime<T>(pending: Promise<T>, name: string, doing: 'make' | 'close'): Promise<T> {
+    const { clock, log } = this.context;
+    const late = (): Promise<T> =>
+      Promise.reject(new Error(`policy '${name}' took longer than ${POLICY_MS[doing] / 1000} s to ${doing}`));
+    try {
+      return await withinTime<T | Promise<T>>(pending, POLICY_MS[doing], clock, late);
+    } catch (err) {
+      if (doing === 'close') log.error({ policy: name, err }, 'policy failed to close');
+      throw err;
+    }
   }
 
   async createRoutes(shared: readonly PipelineEntry[], parts: RouteParts): Promise<Route[]> {

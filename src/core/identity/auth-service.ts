@@ -34,6 +34,19 @@ export interface AuthService {
   getUserRoles(token: string): Promise<readonly string[]>;
 }
 
+/** Of tokens that were taken past their `exp`, for a leeway's sake, the second until which that holds. */
+const extended = new WeakMap<AuthToken, number>();
+
+/** Lets a token that has ended hold until `second`. */
+export function extendToken(token: AuthToken, second: number): void {
+  extended.set(token, second);
+}
+
+/** Gives the second at which what is made of a token has to end. */
+export function endOfToken(token: AuthToken): number {
+  return extended.get(token) ?? token.exp;
+}
+
 /** Tells whether a token was not taken. */
 export function isRefusal(outcome: AuthToken | TokenRefusal): outcome is TokenRefusal {
   return 'refused' in outcome;

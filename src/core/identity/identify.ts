@@ -11,6 +11,7 @@ import type { Counter, Services } from '../services.ts';
 import { guardIdentifier } from './guard-identifier.ts';
 import type { Identification, Identifier } from './identifier.ts';
 import type { Identity } from './identity.ts';
+import { hasEnded, sealIdentity } from './seal-identity.ts';
 
 /** Declares a policy that identifies, by the way in which it does. */
 export function defineIdentifyingPolicy<Schema extends z.ZodType>(
@@ -56,7 +57,8 @@ function exchanging(identifier: Identifier): Identifier {
     identify(exchange) {
       const outcome = identifier.identify(exchange);
       if (!isPromise(outcome)) return noted(exchange, outcome);
-      return outcome.then((settled) => noted(exchange, settled));
+      // Whatever is only like a promise becomes one.
+      return Promise.resolve(outcome).then((settled) => noted(exchange, settled));
     },
     dropCredential: (exchange) => identifier.dropCredential(exchange),
     close: () => identifier.close?.(),
@@ -79,6 +81,10 @@ export function identifyBy(identifier: Identifier, policy: string, services: Ser
     ...(identifier.challenge === '' ? {} : { headers: { 'www-authenticate': identifier.challenge } }),
     reason: 'missing',
   });
+  const expired = new GatewayError('GW_CREDENTIALS_INVALID', {
+    ...(identifier.challenge === '' ? {} : { headers: { 'www-authenticate': identifier.challenge } }),
+    reason: 'expired',
+  });
   const settle = (exchange: Exchange, outcome: Identification): RequestOutcome => {
     if (outcome === undefined) {
       exchange.challenge = identifier.challenge;
@@ -87,14 +93,17 @@ export function identifyBy(identifier: Identifier, policy: string, services: Ser
       return missing;
     }
     if (outcome instanceof GatewayError || isReply(outcome)) return failures.counted(outcome);
-    if (outcome !== 'admitted') exchange.identity = requireIdentity(outcome);
+    if (outcome === 'admitted') return undefined;
+    const identity = sealIdentity(outcome, policy);
+    if (hasEnded(identity, services.clock.now())) return failures.counted(expired);
+    exchange.identity = identity;
     return undefined;
   };
   return {
     onRequest(exchange) {
       const outcome = identifyInTime(identifier, exchange, services.clock);
       if (!isPromise(outcome)) return settle(exchange, outcome);
-      return outcome.then((settled) => settle(exchange, settled));
+      return Promise.resolve(outcome).then((settled) => settle(exchange, settled));
     },
     ...(identifier.writesAnswer === true && { onResponse: writeAnswerFields }),
     ...(identifier.close === undefined ? {} : { close: () => identifier.close?.() }),
@@ -118,14 +127,6 @@ export function identifyInTime(
 
 function denyLate(): GatewayError {
   return new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'timeout' });
-}
-
-/** Code of one's own may give anything, and whatever is no identity must not pass for one. */
-function requireIdentity(outcome: Identity): Identity {
-  const { subject, roles, permissions } = outcome;
-  if (typeof subject === 'string' && subject !== '' && Array.isArray(roles) && Array.isArray(permissions))
-    return outcome;
-  throw new TypeError('an identity needs a subject, roles and permissions');
 }
 
 /** Counts failures by reason as `gateway_authentication_failures_total`. */

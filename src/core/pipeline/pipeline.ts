@@ -2,14 +2,17 @@ import type { BodySource } from '../body.ts';
 import type { BufferBudget } from '../buffer-budget.ts';
 import { GatewayError } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
+import { HeaderList } from '../header-list.ts';
 import { isPromise } from '../is-promise.ts';
 import type { Reply, ResponseHead } from '../message.ts';
 import type { PolicyInstance } from '../policy.ts';
 import { problemReply } from '../problem.ts';
 import { type Answer, answerFrom } from '../reply.ts';
 import { bufferRequestBody, releaseRequestBody } from './buffer-request-body.ts';
+import { LentBody, takeBody } from './foreign-body.ts';
 import { joinNeighbours } from './join-neighbours.ts';
-import { failureOf, type PipelineEntry, PolicyStep, type StepContext } from './policy-step.ts';
+import { type PipelineEntry, PolicyStep, type StepContext } from './policy-step.ts';
+import { type BodyMap, failureOf, type Outcome, readOutcome } from './read-outcome.ts';
 
 /** What comes of the request moment: an answer, a failure to be answered, or nothing, so that the upstream is asked. */
 export type RequestResult = Reply | GatewayError | undefined;
@@ -112,8 +115,8 @@ export class Pipeline {
   async runAccess(access: 'identifies' | 'authorizes', exchange: Exchange): Promise<RequestResult> {
     for (const step of this.requestSteps) {
       if (step.access !== access) continue;
-      const outcome = step.isObserved ? observeRequest(step, exchange) : attemptRequest(step, exchange);
-      const result = step.judge(exchange, isPromise(outcome) ? await step.settle(outcome) : outcome);
+      const made = attemptRequest(step, exchange);
+      const result = step.judge(exchange, decisionOf(isPromise(made) ? await made : made));
       if (result !== undefined) return result;
     }
     return undefined;
@@ -132,20 +135,20 @@ export class Pipeline {
         return exchange.failure;
       }
       exchange.policiesRun = step.rank;
-      const outcome = step.isObserved ? observeRequest(step, exchange) : attemptRequest(step, exchange);
+      const outcome = attemptRequest(step, exchange);
       if (isPromise(outcome)) return this.requestAfter(i, exchange, outcome);
-      const result = step.judge(exchange, outcome);
+      const result = step.judge(exchange, decisionOf(outcome));
       if (result !== undefined) return result;
     }
     exchange.policiesRun = this.allRun;
     return undefined;
   }
 
-  private async requestAfter(i: number, exchange: Exchange, pending: PromiseLike<unknown>) {
+  private async requestAfter(i: number, exchange: Exchange, pending: Promise<Outcome>) {
     const step = this.requestSteps[i] as PolicyStep;
-    const outcome = await step.settle(pending);
+    const outcome = await pending;
     if (isFinished(exchange)) return new GatewayError('GW_CLIENT_CLOSED');
-    const result = step.judge(exchange, outcome);
+    const result = step.judge(exchange, decisionOf(outcome));
     return result ?? this.requestFrom(i + 1, exchange);
   }
 
@@ -172,8 +175,8 @@ export class Pipeline {
       const step = this.responseSteps[i] as PolicyStep;
       if (step.rank > exchange.policiesRun) continue;
       const outcome = attemptResponse(step, exchange, head);
-      if (outcome === undefined) continue;
       if (isPromise(outcome)) return this.responseAfter(i, exchange, head, holder, body, outcome);
+      if (outcome === undefined && !step.isForeign) continue;
       body = applyOutcome(step, exchange, head, holder, body, outcome);
     }
     return body;
@@ -185,12 +188,12 @@ export class Pipeline {
     head: ResponseHead,
     holder: BodyHolder,
     body: BodySource | undefined,
-    pending: PromiseLike<unknown>,
+    pending: Promise<unknown>,
   ) {
     const step = this.responseSteps[i] as PolicyStep;
     const outcome = await step.settle(pending);
     if (isFinished(exchange)) return body;
-    const next = outcome === undefined ? body : applyOutcome(step, exchange, head, holder, body, outcome);
+    const next = applyOutcome(step, exchange, head, holder, body, outcome);
     return this.responseFrom(i - 1, exchange, head, holder, next);
   }
 }
@@ -213,31 +216,82 @@ export async function closePolicies(instances: Iterable<PolicyInstance>): Promis
   if (errors.length > 0) throw new AggregateError(errors, 'policies failed to close');
 }
 
-function attemptRequest(step: PolicyStep, exchange: Exchange): unknown {
+/**
+ * Runs `onRequest`. Of a policy that only observes, what it put around the body is taken off again; of one whose code is
+ * not ours, that is taken with care.
+ */
+function attemptRequest(step: PolicyStep, exchange: Exchange): Outcome | Promise<Outcome> {
+  if (!step.isForeign && !step.isObserved) {
+    const outcome = decide(step, exchange);
+    return isPromise(outcome) ? step.settle(outcome) : outcome;
+  }
+  const { body, path, query } = exchange;
+  const lent = step.isForeign && body.length !== 0 ? new LentBody(body) : undefined;
+  exchange.body = lent ?? body;
+  const before: Lent = { body, lent, path, query };
+  const outcome = decide(step, exchange);
+  if (!isPromise(outcome)) return takeBack(step, exchange, before, outcome);
+  return step.settle(outcome).then((settled) => takeBack(step, exchange, before, settled));
+}
+
+function decide({ instance }: PolicyStep, exchange: Exchange): Outcome | Promise<unknown> {
   try {
-    return step.instance.onRequest?.(exchange);
+    return readOutcome(instance.onRequest?.(exchange));
   } catch (error) {
     return failureOf(error);
   }
 }
 
-/** Runs a policy that only observes: what it put around the body is taken off again. */
-function observeRequest(step: PolicyStep, exchange: Exchange): unknown {
-  const { body } = exchange;
-  const outcome = attemptRequest(step, exchange);
-  if (!isPromise(outcome)) {
-    exchange.body = body;
-    return outcome;
-  }
-  return step.settle(outcome).then((result) => {
-    exchange.body = body;
-    return result;
-  });
+/** What a policy may change of a request beside its header, as it was before. */
+interface Lent {
+  readonly body: BodySource;
+  /** The body as the policy sees it. */
+  readonly lent: LentBody | undefined;
+  readonly path: string;
+  readonly query: string;
 }
 
-function attemptResponse(step: PolicyStep, exchange: Exchange, head: ResponseHead): unknown {
+/** Takes the request back from a policy to which it was lent, as that left it, unless that cannot be sent. */
+function takeBack(
+  { isForeign, isObserved }: PolicyStep,
+  exchange: Exchange,
+  { body, lent, path, query }: Lent,
+  outcome: Outcome,
+): Outcome {
+  const left: unknown = exchange.body;
+  exchange.body = body;
   try {
-    return step.instance.onResponse?.(exchange, head);
+    if (isForeign && (exchange.path !== path || exchange.query !== query)) requireTarget(exchange);
+    if (!isObserved && left !== lent && left !== body) exchange.body = takeBody(left, lent);
+    return outcome;
+  } catch (error) {
+    exchange.path = path;
+    exchange.query = query;
+    return failureOf(error);
+  }
+}
+
+/** Anything else would end the line that it stands in, and begin another request. */
+function requireTarget({ path, query }: Exchange): void {
+  if (typeof path !== 'string' || !/^(?:\/[!-~]*|\*)$/.test(path))
+    throw new TypeError('a policy set a path that is none — percent-encode it');
+  if (typeof query !== 'string' || !/^[!-~]*$/.test(query))
+    throw new TypeError('a policy set a query that is none — percent-encode it');
+}
+
+/** A body map says nothing about a request. */
+function decisionOf(outcome: Outcome): Reply | GatewayError | undefined {
+  if (outcome === undefined || !('mapBody' in outcome)) return outcome;
+  return failureOf(new TypeError('a policy returned mapBody in onRequest, where there is no answer yet'));
+}
+
+function attemptResponse(
+  step: PolicyStep,
+  exchange: Exchange,
+  head: ResponseHead,
+): Outcome | Promise<unknown> {
+  try {
+    return readOutcome(step.instance.onResponse?.(exchange, head));
   } catch (error) {
     return failureOf(error);
   }
@@ -250,46 +304,76 @@ function applyOutcome(
   head: ResponseHead,
   holder: BodyHolder,
   body: BodySource | undefined,
-  outcome: unknown,
+  outcome: Outcome,
 ): BodySource | undefined {
   let source = body;
-  let decision = outcome;
-  if (isBodyMap(outcome)) {
+  let decision: Reply | GatewayError | undefined;
+  const fault = step.isForeign ? findHeadFault(exchange, head) : undefined;
+  if (fault !== undefined) decision = failureOf(fault);
+  else if (outcome === undefined || !('mapBody' in outcome)) decision = outcome;
+  else {
     if (step.isObserved) return body;
     if (isBodiless(exchange, head)) {
       head.length = undefined;
       return body;
     }
-    try {
-      source ??= holder.openBody();
-      const mapped = outcome.mapBody(source);
+    source ??= holder.openBody();
+    const mapped = mapBody(step, outcome, source);
+    if (!(mapped instanceof GatewayError)) {
       head.length = mapped.length;
       return mapped;
-    } catch (error) {
-      decision = failureOf(error);
     }
+    decision = mapped;
   }
-  const reply = step.judge(exchange, decision);
+  if (decision === undefined) return body;
+  const reply = step.judge(exchange, decision) ?? (fault && failureOf(fault));
   if (reply === undefined) return body;
+  // A head that cannot be sent is not sent, though the policy only observe.
+  if (fault !== undefined) exchange.failure = reply as GatewayError;
   (source ?? holder.openBody()).cancel();
   const answer = answerOf(exchange, reply);
   Object.assign(head, answer.head);
   return answer.body;
 }
 
+function mapBody({ isForeign }: PolicyStep, outcome: BodyMap, source: BodySource): BodySource | GatewayError {
+  try {
+    if (!isForeign) return outcome.mapBody(source) as BodySource;
+    const lent = new LentBody(source);
+    const mapped = outcome.mapBody(lent);
+    // A promise that nobody awaits must not end the process.
+    if (isPromise(mapped)) Promise.resolve(mapped).catch(() => {});
+    return mapped === lent ? source : takeBody(mapped, lent);
+  } catch (error) {
+    return failureOf(error);
+  }
+}
+
+/** Says what a policy has made of a head that HTTP does not allow. Its fields take nothing that it does not. */
+function findHeadFault(
+  { request }: Exchange,
+  { status, reason, headers, length }: ResponseHead,
+): TypeError | undefined {
+  const isUpgrade = status === 101 && request.upgrade !== undefined;
+  if (!isUpgrade && !(Number.isInteger(status) && status >= 200 && status <= 599))
+    return new TypeError(`a policy set a status that is none: ${String(status)}`);
+  if (typeof reason !== 'string' || /[^\t\x20-\x7e\x80-\xff]/.test(reason))
+    return new TypeError('a policy set a reason phrase that is none');
+  if (!(headers instanceof HeaderList))
+    return new TypeError('a policy put something else in place of headers');
+  if (length !== undefined && !(Number.isSafeInteger(length) && length >= 0))
+    return new TypeError('a policy set a length that is none');
+  return undefined;
+}
+
 /** Makes the answer, or that to the failure where the reply cannot be sent (a header that HTTP does not allow). */
 function answerOf(exchange: Exchange, reply: Reply | GatewayError): Answer {
   try {
-    if (!(reply instanceof GatewayError)) return answerFrom(reply);
+    return answerFrom(reply instanceof GatewayError ? problemReply(reply, exchange.requestId) : reply);
   } catch (cause) {
     exchange.failure = new GatewayError('GW_POLICY_FAILED', { cause });
-    return answerFrom(problemReply(exchange.failure, exchange.requestId));
+    return answerFrom(problemReply(exchange.failure, String(exchange.requestId)));
   }
-  return answerFrom(problemReply(reply, exchange.requestId));
-}
-
-function isBodyMap(outcome: unknown): outcome is { mapBody(source: BodySource): BodySource } {
-  return typeof (outcome as { mapBody?: unknown } | null)?.mapBody === 'function';
 }
 
 function isBodiless(exchange: Exchange, { status }: ResponseHead): boolean {

@@ -1,12 +1,13 @@
 import type { Clock } from '../clock.ts';
 import { GatewayError } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
+import { isPromise } from '../is-promise.ts';
 import type { Reply } from '../message.ts';
 import type { Policy, PolicyInstance } from '../policy.ts';
-import { isReply } from '../reply.ts';
 import type { Log, Metrics } from '../services.ts';
 import type { PolicyUse } from './merge-policies.ts';
 import { PolicyDecisions } from './policy-decisions.ts';
+import { failureOf, type Outcome, readOutcome } from './read-outcome.ts';
 import { withinTime } from './within-time.ts';
 
 /** One use of a policy on one route, made and ready. The instance may serve several routes. */
@@ -37,6 +38,8 @@ export class PolicyStep {
   readonly refuses: boolean;
   readonly access: Policy['access'];
   readonly readsBody: boolean;
+  /** Whether its code is not ours. */
+  readonly isForeign: boolean;
   readonly decisions: PolicyDecisions;
   private readonly maxWaitMs: number;
   private readonly clock: Clock;
@@ -50,6 +53,7 @@ export class PolicyStep {
     this.refuses = entry.policy.refuses;
     this.access = entry.policy.access;
     this.readsBody = entry.instance.requestBody !== undefined;
+    this.isForeign = entry.policy.name.includes('/');
     this.maxWaitMs = entry.policy.maxWaitMs;
     this.clock = clock;
     this.id = entry.id;
@@ -59,25 +63,25 @@ export class PolicyStep {
   }
 
   /** Waits for a moment of the policy that takes a while. A rejection is a value, and so is that it takes too long. */
-  async settle(pending: PromiseLike<unknown>): Promise<unknown> {
+  async settle(pending: Promise<unknown>): Promise<Outcome> {
     try {
-      if (this.maxWaitMs === 0) return await pending;
-      return await withinTime(pending, this.maxWaitMs, this.clock, () =>
-        failureOf(new Error('took too long')),
-      );
+      const late = () => failureOf(new Error('took too long'));
+      const { maxWaitMs, clock } = this;
+      const given = await (maxWaitMs === 0 ? pending : withinTime(pending, maxWaitMs, clock, late));
+      // A promise is resolved down to what is none.
+      return readOutcome(given) as Outcome;
     } catch (error) {
       return failureOf(error);
     }
   }
 
-  /** Counts what the policy decided and returns the answer that comes of it. Whatever is no outcome is a failure. */
-  judge(exchange: Exchange, outcome: unknown): Reply | GatewayError | undefined {
+  /** Counts what the policy decided and returns the answer that comes of it. */
+  judge(exchange: Exchange, outcome: Reply | GatewayError | undefined): Reply | GatewayError | undefined {
     if (outcome === undefined) {
       if (this.refuses) this.decisions.allow();
       return undefined;
     }
     if (!(outcome instanceof GatewayError)) {
-      if (!isReply(outcome)) return this.fail(exchange, notAnOutcome(outcome));
       if (this.refuses) this.decisions.refuse();
       return this.pass(exchange, outcome);
     }
@@ -98,10 +102,15 @@ export class PolicyStep {
   /** Runs `onFinish`. A throw is logged, since there is nobody left to tell. */
   finish(exchange: Exchange): void {
     try {
-      this.instance.onFinish?.(exchange);
+      const given: unknown = this.instance.onFinish?.(exchange);
+      if (isPromise(given)) Promise.resolve(given).catch((err: unknown) => this.failToFinish(exchange, err));
     } catch (err) {
-      this.log.error({ ...this.place(exchange), err }, 'policy failed to finish');
+      this.failToFinish(exchange, err);
     }
+  }
+
+  private failToFinish(exchange: Exchange, err: unknown): void {
+    this.log.error({ ...this.place(exchange), err }, 'policy failed to finish');
   }
 
   /** Returns what is to be answered: the decision, or nothing where the policy only observes. */
@@ -119,16 +128,4 @@ export class PolicyStep {
   private place(exchange: Exchange): object {
     return { policy: this.id, route: exchange.route.id, requestId: exchange.requestId };
   }
-}
-
-/** Turns what a policy threw into a failure of the catalogue. */
-export function failureOf(thrown: unknown): GatewayError {
-  return thrown instanceof GatewayError ? thrown : new GatewayError('GW_POLICY_FAILED', { cause: thrown });
-}
-
-function notAnOutcome(outcome: unknown): GatewayError {
-  const what = outcome === null ? 'null' : typeof outcome;
-  const message = `a policy returned ${what}, which is no Reply — return { status, headers, body } or nothing`;
-  const cause = outcome instanceof Error ? outcome : new TypeError(message);
-  return new GatewayError('GW_POLICY_FAILED', { cause });
 }

@@ -6,6 +6,7 @@ import type { Exchange } from '../../core/exchange.ts';
 import type { Identification, Identifier } from '../../core/identity/identifier.ts';
 import { defineIdentifyingPolicy } from '../../core/identity/identify.ts';
 import type { Identity } from '../../core/identity/identity.ts';
+import { sealIdentity } from '../../core/identity/seal-identity.ts';
 import type { Hold } from '../../core/kept-resources.ts';
 import type { Services } from '../../core/services.ts';
 import { compileOrigins } from '../cors/origin-pattern.ts';
@@ -160,16 +161,7 @@ class BasicIdentifier implements Identifier {
 const BUSY = new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'busy' });
 
 function accountOf(name: string, { password, roles, permissions, plan }: User): Account {
-  const identity: Identity = {
-    subject: name,
-    roles,
-    permissions,
-    method: 'basic',
-    claims: {},
-    plan,
-    expiresAt: undefined,
-    keyId: undefined,
-  };
+  const identity = sealIdentity({ subject: name, roles, permissions, plan }, 'basic');
   return { hash: parseHash(password), identity };
 }
 

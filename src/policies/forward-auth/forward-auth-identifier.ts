@@ -6,6 +6,7 @@ import { decodeFieldText, trimOws } from '../../core/field-text.ts';
 import { HeaderList } from '../../core/header-list.ts';
 import type { Identification, Identifier } from '../../core/identity/identifier.ts';
 import type { Identity } from '../../core/identity/identity.ts';
+import { sealIdentity } from '../../core/identity/seal-identity.ts';
 import type { Reply, TargetRequest } from '../../core/message.ts';
 import type { Services, UpstreamSender } from '../../core/services.ts';
 import { compileOrigins } from '../cors/origin-pattern.ts';
@@ -174,16 +175,9 @@ export class ForwardAuth implements Identifier {
     if (headers.isRepeated(identity.subject)) return undefined;
     const subject = decodeFieldText(headers.get(identity.subject) ?? '');
     if (subject === '') return undefined;
-    const who: Identity = {
-      subject,
-      roles: listIn(headers, identity.roles),
-      permissions: listIn(headers, identity.permissions),
-      method: 'forward-auth',
-      claims: {},
-      plan: undefined,
-      expiresAt: undefined,
-      keyId: undefined,
-    };
+    const roles = listIn(headers, identity.roles);
+    const permissions = listIn(headers, identity.permissions);
+    const who = sealIdentity({ subject, roles, permissions }, 'forward-auth');
     return { who, fields, answerFields };
   }
 

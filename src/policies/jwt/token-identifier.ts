@@ -5,11 +5,13 @@ import type { Exchange } from '../../core/exchange.ts';
 import {
   type AuthService,
   type AuthToken,
+  endOfToken,
   isRefusal,
   type TokenRefusal,
 } from '../../core/identity/auth-service.ts';
 import type { Identification, Identifier } from '../../core/identity/identifier.ts';
 import type { Identity } from '../../core/identity/identity.ts';
+import { sealIdentity } from '../../core/identity/seal-identity.ts';
 import { isPromise } from '../../core/is-promise.ts';
 import type { Services } from '../../core/services.ts';
 import { compileOrigins } from '../cors/origin-pattern.ts';
@@ -171,17 +173,10 @@ export class TokenIdentifier implements Identifier {
     exchange.credentialField = this.place.header ?? '';
   }
 
-  private identityOf({ sub, exp, roles, permissions, claims, plan }: AuthToken): Identity {
-    return {
-      subject: sub,
-      roles,
-      permissions,
-      method: this.method,
-      claims,
-      plan,
-      expiresAt: exp,
-      keyId: undefined,
-    };
+  private identityOf(token: AuthToken): Identity {
+    const { sub: subject, roles, permissions, claims, plan } = token;
+    const expiresAt = endOfToken(token);
+    return sealIdentity({ subject, roles, permissions, claims, plan, expiresAt }, this.method);
   }
 
   /** The client hears that the token is not good, and never why (RFC 6750 §3). */

@@ -2,6 +2,7 @@ import { GatewayError } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import type { Identification, Identifier } from '../../core/identity/identifier.ts';
 import type { Identity } from '../../core/identity/identity.ts';
+import { sealIdentity } from '../../core/identity/seal-identity.ts';
 import type { Hold } from '../../core/kept-resources.ts';
 import type { Services } from '../../core/services.ts';
 import { isContentDigest } from './content-digest.ts';
@@ -231,15 +232,6 @@ function clientOf(keyId: string, written: ClientKey): Client {
   const { subject = keyId, roles, permissions, plan } = written;
   return {
     key,
-    identity: {
-      subject,
-      roles,
-      permissions,
-      method: 'signature',
-      claims: {},
-      plan,
-      expiresAt: undefined,
-      keyId,
-    },
+    identity: sealIdentity({ subject, roles, permissions, plan, keyId }, 'signature'),
   };
 }

@@ -1,4 +1,4 @@
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from '../core/exchange.ts';
 
 /** A request in plain values, for code that wants no more. */
 export interface APIRequest {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { toApiRequest } from '../../src/core/api-request.ts';
-import { stubExchange } from './stub-exchange.ts';
+import { toApiRequest } from '../../src/gateway/api-request.ts';
+import { stubExchange } from '../core/stub-exchange.ts';
 
 it('gives a request as plain values', () => {
   const exchange = stubExchange({
