@@ -13,7 +13,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['gateway'],
   ['snapshot'],
   ['auth', 'server', 'router', 'policies', 'proxy', 'upstream', 'stores', 'keys', 'observability', 'admin'],
-  ['http1', 'config', 'limits'],
+  ['http1', 'config', 'limits', 'cache'],
   ['core', 'version'],
 ];
 

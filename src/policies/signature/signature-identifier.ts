@@ -5,11 +5,11 @@ import type { Identity } from '../../core/identity/identity.ts';
 import { sealIdentity } from '../../core/identity/seal-identity.ts';
 import type { Hold } from '../../core/kept-resources.ts';
 import type { Services } from '../../core/services.ts';
+import { type InnerList, type Parameters, parseDictionary } from '../../core/structured-fields.ts';
 import { isContentDigest } from './content-digest.ts';
 import { SeenSignatures } from './seen-signatures.ts';
 import { signatureBase } from './signature-base.ts';
 import { isSignature, readSignatureKey, type SignatureKey, type WrittenKey } from './signature-key.ts';
-import { type InnerList, type Parameters, parseDictionary } from './structured-fields.ts';
 
 export interface SignatureOptions {
   readonly keys: Readonly<Record<string, ClientKey>>;

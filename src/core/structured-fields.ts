@@ -34,6 +34,16 @@ export function parseDictionary(text: string): ReadonlyMap<string, Item | InnerL
   }
 }
 
+/** Parses a list (RFC 9651 §4.2.1), or gives nothing where it is none. */
+export function parseList(text: string): readonly (Item | InnerList)[] | undefined {
+  try {
+    return new Scanner(text).list();
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
 /** Writes an item with its parameters in the one way that RFC 9651 §4.1 allows. */
 export function writeItem({ value, parameters }: Item): string {
   return writeBareItem(value) + writeParameters(parameters);
@@ -88,11 +98,24 @@ class Scanner {
 
   dictionary(): Map<string, Item | InnerList> {
     const members = new Map<string, Item | InnerList>();
-    this.take(SPACES);
-    while (this.at < this.text.length) {
+    this.separated(() => {
       const key = this.key();
       if (members.has(key)) throw new SyntaxError('a key stands twice');
       members.set(key, this.member());
+    });
+    return members;
+  }
+
+  list(): (Item | InnerList)[] {
+    const members: (Item | InnerList)[] = [];
+    this.separated(() => members.push(this.isNext('(') ? this.innerList() : this.item()));
+    return members;
+  }
+
+  private separated(takeMember: () => void): void {
+    this.take(SPACES);
+    while (this.at < this.text.length) {
+      takeMember();
       const isSpaced = this.take(OPTIONAL_SPACE) !== '';
       if (this.at === this.text.length) {
         if (isSpaced && /\t$/.test(this.text)) throw new SyntaxError('it ends in a tab');
@@ -102,7 +125,6 @@ class Scanner {
       this.take(OPTIONAL_SPACE);
       if (this.at === this.text.length) throw new SyntaxError('it ends in a comma');
     }
-    return members;
   }
 
   private member(): Item | InnerList {

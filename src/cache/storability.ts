@@ -1,0 +1,182 @@
+import type { HeaderList } from '../core/header-list.ts';
+import { type Directives, parseDirectives } from './directives.ts';
+import { initialAgeOf, type LifetimeSettings, lifetimeOf, type ResponseTimes } from './freshness.ts';
+import { directivesForCaches } from './targeted-directives.ts';
+import { varyOf } from './vary.ts';
+
+/** Whose requests a stored response may answer: everybody's, or those of the subject that asked for it. */
+export type Scope = 'everybody' | 'subject';
+
+/** What is known of the request that a response answers. */
+export interface AskedBy {
+  /** Whether a policy has found out who is calling. */
+  readonly isIdentified: boolean;
+  /** Whether the request carried `Authorization`, whoever understood it (RFC 9111 §3.5). */
+  readonly hasAuthorization: boolean;
+  /** What its `Cache-Control` says: `no-store` is obeyed (RFC 9111 §5.2.1.5). */
+  readonly directives: Directives;
+}
+
+/** What the configuration says of storing. */
+export interface StoreSettings extends LifetimeSettings {
+  /** Whether each subject has its own, also of what says `private`. */
+  readonly private: boolean;
+  /** The statuses that are stored; `undefined`: all that name a lifetime, and those of `DEFAULT_STATUSES`. */
+  readonly statuses: ReadonlySet<number> | undefined;
+  /** How long stale responses may be used where they do not say so themselves, in milliseconds. */
+  readonly staleWhileRevalidateMs: number;
+  readonly staleIfErrorMs: number;
+}
+
+/** How a stored response may be used. Times in milliseconds. */
+export interface ReuseRules {
+  readonly scope: Scope;
+  readonly initialAgeMs: number;
+  readonly lifetimeMs: number;
+  readonly staleWhileRevalidateMs: number;
+  readonly staleIfErrorMs: number;
+  /** Whether it must be validated before each use (`no-cache`). */
+  readonly alwaysValidate: boolean;
+  /** Whether it must never be used stale, whatever else allows it. */
+  readonly neverStale: boolean;
+  /** The fields that are not kept: those that `private` and `no-cache` name. In lower case. */
+  readonly hiddenFields: readonly string[];
+  /** The request fields that select it, in lower case, sorted. */
+  readonly vary: readonly string[];
+}
+
+export type Storability =
+  | { readonly isStorable: true; readonly rules: ReuseRules }
+  | { readonly isStorable: false; readonly reason: string };
+
+/** Stored for `maxAge` where the response itself says nothing. */
+export const DEFAULT_STATUSES: ReadonlySet<number> = new Set([200, 203, 204, 300, 301, 404, 410]);
+
+/** Statuses whose meaning for caches is known here, which `must-understand` asks for (RFC 9111 §5.2.2.3). */
+const UNDERSTOOD: ReadonlySet<number> = new Set([
+  ...[200, 203, 204, 300, 301, 302, 303, 307, 308],
+  ...[400, 403, 404, 405, 410, 414, 421, 451, 500, 501, 502, 503, 504],
+]);
+
+/**
+ * Decides whether a shared cache may store a response, and how it may use it then (RFC 9111 §3). Beyond the RFC: an
+ * answer to somebody who is known belongs to that subject, unless it says itself that it is for all; and what sets a
+ * cookie is not stored.
+ */
+export function judgeStorability(
+  response: { readonly status: number; readonly headers: HeaderList },
+  askedBy: AskedBy,
+  times: ResponseTimes,
+  settings: StoreSettings,
+): Storability {
+  const { status, headers } = response;
+  const { directives, isTargeted } = directivesForCaches(headers);
+  const forbidden = findProhibition(status, headers, directives, askedBy);
+  if (forbidden !== undefined) return refused(forbidden);
+  const scope = scopeOf(directives, askedBy, settings);
+  if (scope === undefined) return refused('private');
+  const hiddenFields = [directives.private, directives.noCache].flatMap((fields) =>
+    typeof fields === 'boolean' ? [] : fields,
+  );
+  if (headers.has('set-cookie') && !hiddenFields.includes('set-cookie')) return refused('set-cookie');
+  const vary = varyOf(headers);
+  if (vary === '*') return refused('vary');
+  const says = namesLifetime(directives, headers, isTargeted);
+  if (!isKeptStatus(status, says, settings)) return refused('status');
+  const isDefaulted = !says && !DEFAULT_STATUSES.has(status) && settings.statuses === undefined;
+  const lifetime = isDefaulted ? { ...settings, maxAgeMs: undefined } : settings;
+  const rules: ReuseRules = {
+    scope,
+    initialAgeMs: initialAgeOf(headers, times),
+    lifetimeMs: lifetimeOf(response, directives, isTargeted, times.responseTime, lifetime),
+    ...staleTimesOf(directives, settings),
+    alwaysValidate: directives.noCache === true && !settings.override,
+    hiddenFields,
+    vary,
+  };
+  return isUseful(rules, headers) ? { isStorable: true, rules } : refused('not fresh');
+}
+
+function refused(reason: string): Storability {
+  return { isStorable: false, reason };
+}
+
+function findProhibition(
+  status: number,
+  headers: HeaderList,
+  directives: Directives,
+  askedBy: AskedBy,
+): string | undefined {
+  if (status < 200 || status === 206 || status === 304) return 'status';
+  if (directives.mustUnderstand) {
+    if (!UNDERSTOOD.has(status)) return 'status';
+  } else if (directives.noStore) return 'no-store';
+  if (askedBy.directives.noStore) return 'request no-store';
+  if (parseDirectives(headers.get('pragma')).noCache === true && !headers.has('cache-control'))
+    return 'pragma';
+  return undefined;
+}
+
+/** Nothing of the configuration lifts the subject's claim to its answers; only the response itself can. */
+function scopeOf(
+  directives: Directives,
+  { isIdentified, hasAuthorization }: AskedBy,
+  settings: StoreSettings,
+): Scope | undefined {
+  const isForAll = directives.public || directives.sMaxage !== undefined;
+  if (directives.private === true || settings.private) {
+    const mayBeKept = settings.private && isIdentified;
+    return mayBeKept ? 'subject' : undefined;
+  }
+  if (isIdentified) return isForAll ? 'everybody' : 'subject';
+  return !hasAuthorization || isForAll ? 'everybody' : undefined;
+}
+
+function namesLifetime(directives: Directives, headers: HeaderList, isTargeted: boolean): boolean {
+  const { maxAge, sMaxage } = directives;
+  return maxAge !== undefined || sMaxage !== undefined || (!isTargeted && headers.has('expires'));
+}
+
+function isKeptStatus(
+  status: number,
+  saysLifetime: boolean,
+  { statuses, heuristic }: StoreSettings,
+): boolean {
+  if (statuses !== undefined) return statuses.has(status);
+  return saysLifetime || heuristic || DEFAULT_STATUSES.has(status);
+}
+
+/**
+ * `must-revalidate` and `proxy-revalidate` win over all that allows stale use (RFC 9111 §4.2.4). `s-maxage` says the
+ * same to caches, unless the response names a stale time beside it, as it does for caches that know RFC 5861.
+ */
+function staleTimesOf(
+  directives: Directives,
+  settings: StoreSettings,
+): Pick<ReuseRules, 'staleWhileRevalidateMs' | 'staleIfErrorMs' | 'neverStale'> {
+  const { staleWhileRevalidate, staleIfError, sMaxage } = directives;
+  const neverStale =
+    directives.mustRevalidate ||
+    directives.proxyRevalidate ||
+    directives.noCache === true ||
+    (sMaxage !== undefined && staleWhileRevalidate === undefined && staleIfError === undefined);
+  if (neverStale) return { staleWhileRevalidateMs: 0, staleIfErrorMs: 0, neverStale };
+  const own = sMaxage !== undefined ? 0 : undefined;
+  return {
+    staleWhileRevalidateMs: toMs(staleWhileRevalidate) ?? own ?? settings.staleWhileRevalidateMs,
+    staleIfErrorMs: toMs(staleIfError) ?? own ?? settings.staleIfErrorMs,
+    neverStale,
+  };
+}
+
+function toMs(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : seconds * 1000;
+}
+
+/** Whether it could ever be used: while fresh, while stale, or after a validation. */
+function isUseful(rules: ReuseRules, headers: HeaderList): boolean {
+  const { lifetimeMs, initialAgeMs, staleWhileRevalidateMs, staleIfErrorMs, alwaysValidate } = rules;
+  if (headers.has('etag') || headers.has('last-modified')) return true;
+  if (alwaysValidate) return false;
+  return lifetimeMs + Math.max(staleWhileRevalidateMs, staleIfErrorMs) > initialAgeMs;
+}

@@ -1,0 +1,23 @@
+import { trimOws } from '../core/field-text.ts';
+import type { HeaderList } from '../core/header-list.ts';
+import { parseList } from '../core/structured-fields.ts';
+
+const MAX_TAGS = 128;
+const MAX_TAG_LENGTH = 256;
+
+/**
+ * Reads the tags of a response, by which it can be purged: `Cache-Tag` (by commas), `Surrogate-Key` (by spaces) and
+ * `Cache-Groups` (a list of strings, RFC 9875 §2). Each once; whole tags, in their case. No more than 128, of at most 256
+ * characters: what is beyond that is not a tag.
+ */
+export function tagsOf(headers: HeaderList): readonly string[] {
+  const tags = new Set<string>();
+  const add = (tag: string): void => {
+    if (tag !== '' && tag.length <= MAX_TAG_LENGTH && tags.size < MAX_TAGS) tags.add(tag);
+  };
+  for (const tag of (headers.get('cache-tag') ?? '').split(',')) add(trimOws(tag));
+  for (const tag of (headers.get('surrogate-key') ?? '').split(/[ \t,]+/)) add(tag);
+  for (const item of parseList(headers.get('cache-groups') ?? '') ?? [])
+    if (item.kind === 'item' && item.value.kind === 'string') add(item.value.text);
+  return [...tags];
+}
