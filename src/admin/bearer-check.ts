@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { trimOws } from '../core/field-text.ts';
+import { trimOws } from '../core/fields/field-text.ts';
 
 /** Makes a function that tells whether an `Authorization` carries `token`, in a time that does not depend on it. */
 export function createBearerCheck(token: string): (authorization: string | undefined) => boolean {

@@ -11,7 +11,7 @@ import {
   type SigningAlgorithm,
 } from '../config/key-material/signing-key.ts';
 import type { InternalTokensConfig } from '../config/schema/internal-tokens-schema.ts';
-import { readTextFile } from '../core/read-text-file.ts';
+import { readTextFile } from '../core/disk/read-text-file.ts';
 import type { Services } from '../core/services.ts';
 
 /** A key that signs, and what the world may know of it. */

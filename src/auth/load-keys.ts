@@ -1,6 +1,6 @@
 import { readKeySet } from '../config/key-material/public-key.ts';
 import { isPrivateWay } from '../config/schema/auth-schema.ts';
-import { readTextFile } from '../core/read-text-file.ts';
+import { readTextFile } from '../core/disk/read-text-file.ts';
 import type { LoadedKeys } from './changing-key-set.ts';
 import { fetchJson, UnexpectedStatus } from './fetch-json.ts';
 

@@ -1,4 +1,4 @@
-import { trimOws } from '../core/field-text.ts';
+import { trimOws } from '../core/fields/field-text.ts';
 /** Bytes of a body, both ends included. */
 export interface ByteRange {
   readonly first: number;

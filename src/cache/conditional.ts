@@ -1,4 +1,4 @@
-import { trimOws } from '../core/field-text.ts';
+import { trimOws } from '../core/fields/field-text.ts';
 import type { HeaderList } from '../core/header-list.ts';
 import { dateOf } from './freshness.ts';
 import { parseHttpDate } from './http-date.ts';

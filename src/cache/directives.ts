@@ -1,4 +1,4 @@
-import { trimOws } from '../core/field-text.ts';
+import { trimOws } from '../core/fields/field-text.ts';
 /** A directive that may name fields: for all of the response, for some fields of it, or not there. */
 export type FieldScope = boolean | readonly string[];
 

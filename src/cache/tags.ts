@@ -1,6 +1,6 @@
-import { trimOws } from '../core/field-text.ts';
+import { trimOws } from '../core/fields/field-text.ts';
+import { parseList } from '../core/fields/structured-fields.ts';
 import type { HeaderList } from '../core/header-list.ts';
-import { parseList } from '../core/structured-fields.ts';
 
 const MAX_TAGS = 128;
 const MAX_TAG_LENGTH = 256;

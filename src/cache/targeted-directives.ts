@@ -1,5 +1,5 @@
+import { parseDictionary } from '../core/fields/structured-fields.ts';
 import type { HeaderList } from '../core/header-list.ts';
-import { parseDictionary } from '../core/structured-fields.ts';
 import { type Directives, NO_DIRECTIVES, parseDirectives } from './directives.ts';
 
 /** The directives that hold for this cache, and whether they were meant for caches like it alone. */

@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
+import { readTextFile } from '../core/disk/read-text-file.ts';
 import type { Policy } from '../core/policy.ts';
-import { readTextFile } from '../core/read-text-file.ts';
 import { checkGateway } from './check/check.ts';
 import { checkFiles } from './check/referenced-files.ts';
 import { coerceReferences } from './document/coerce.ts';

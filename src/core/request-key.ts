@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
-import { findFirstCookie } from './cookies.ts';
 import type { Exchange } from './exchange.ts';
+import { findFirstCookie } from './fields/cookies.ts';
 import { exactText, findClaim } from './identity/identity.ts';
 
 /** Says what a request is counted, hashed or kept under. */

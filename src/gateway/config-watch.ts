@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Clock } from '../core/clock.ts';
-import { watchFiles } from '../core/watch-files.ts';
+import { watchFiles } from '../core/disk/watch-files.ts';
 
 const SETTLE_MS = 150;
 const RECHECK_MS = 10_000;

@@ -1,4 +1,4 @@
-import { encodeFieldText } from '../core/field-text.ts';
+import { encodeFieldText } from '../core/fields/field-text.ts';
 
 /** Where header conditions look values up; a `HeaderList` is one. */
 export interface HeaderSource {

@@ -1,5 +1,5 @@
+import { watchFiles } from '../core/disk/watch-files.ts';
 import type { Services } from '../core/services.ts';
-import { watchFiles } from '../core/watch-files.ts';
 import {
   buildCertificateStore,
   CertificateError,

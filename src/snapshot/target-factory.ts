@@ -1,7 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { GatewayConfig, UpstreamConfig } from '../config/schema/schema.ts';
+import { readTextFile } from '../core/disk/read-text-file.ts';
 import type { Target } from '../core/message.ts';
-import { readTextFile } from '../core/read-text-file.ts';
 import { HttpTarget, type HttpTargetOptions } from '../proxy/http-target.ts';
 import { createAppTarget, loadApp } from '../server/app-target.ts';
 import type { DiscoveredTarget } from '../upstream/discovery/discovery.ts';

@@ -1,5 +1,5 @@
-import { findFirstCookie } from '../core/cookies.ts';
 import type { Exchange } from '../core/exchange.ts';
+import { findFirstCookie } from '../core/fields/cookies.ts';
 import { compileRequestKey } from '../core/request-key.ts';
 import { hash32 } from './balancing/hash.ts';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { findFirstCookie } from '../core/cookies.ts';
 import type { Exchange } from '../core/exchange.ts';
+import { findFirstCookie } from '../core/fields/cookies.ts';
 import type { HeaderList } from '../core/header-list.ts';
 import type { UpstreamTarget } from './upstream-target.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { findCookieOnce, findFirstCookie, withoutCookie } from '../../src/core/cookies.ts';
-import { decodeFieldText, encodeFieldText, trimOws } from '../../src/core/field-text.ts';
+import { findCookieOnce, findFirstCookie, withoutCookie } from '../../src/core/fields/cookies.ts';
+import { decodeFieldText, encodeFieldText, trimOws } from '../../src/core/fields/field-text.ts';
 
 const latin1 = (text: string): string => Buffer.from(text).toString('latin1');
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { NOT_TEXT, readTextFile } from '../../src/core/read-text-file.ts';
+import { NOT_TEXT, readTextFile } from '../../src/core/disk/read-text-file.ts';
 
 let folder: string;
 beforeAll(async () => {

@@ -6,7 +6,7 @@ import {
   parseDictionary,
   writeInnerList,
   writeItem,
-} from '../../src/core/structured-fields.ts';
+} from '../../src/core/fields/structured-fields.ts';
 import { fc } from '../support/fast-check.ts';
 
 const letters = (alphabet: string) => fc.constantFrom(...alphabet);

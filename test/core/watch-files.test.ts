@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
-import { watchFiles } from '../../src/core/watch-files.ts';
+import { watchFiles } from '../../src/core/disk/watch-files.ts';
 import { until } from '../support/until.ts';
 
 let root: string;

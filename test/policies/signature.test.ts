@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { bodyFrom } from '../../src/core/body.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { Exchange } from '../../src/core/exchange.ts';
-import { type InnerList, parseDictionary } from '../../src/core/structured-fields.ts';
+import { type InnerList, parseDictionary } from '../../src/core/fields/structured-fields.ts';
 import { signature } from '../../src/policies/signature/signature.ts';
 import { signatureBase } from '../../src/policies/signature/signature-base.ts';
 import { isSignature, readSignatureKey } from '../../src/policies/signature/signature-key.ts';

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { NOT_TEXT } from '../../core/read-text-file.ts';
+import { NOT_TEXT } from '../../core/disk/read-text-file.ts';
 import type { ConfigPath } from '../problem.ts';
 import { codeOf, type DocumentFault } from './document.ts';
 import { findReferenceDoubt, findReferenceFault } from './reference-value.ts';

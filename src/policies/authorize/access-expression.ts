@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type { ASTNode, Environment } from '@marcbachmann/cel-js';
 import type { Exchange } from '../../core/exchange.ts';
-import { decodeFieldText } from '../../core/field-text.ts';
+import { decodeFieldText } from '../../core/fields/field-text.ts';
 import type { Identity } from '../../core/identity/identity.ts';
 import { exactClaims } from './exact-claims.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { EMPTY_BODY } from '../../core/body.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange.ts';
-import { decodeFieldText, trimOws } from '../../core/field-text.ts';
+import { decodeFieldText, trimOws } from '../../core/fields/field-text.ts';
 import { HeaderList } from '../../core/header-list.ts';
 import type { Identification, Identifier } from '../../core/identity/identifier.ts';
 import type { Identity } from '../../core/identity/identity.ts';

@@ -1,5 +1,5 @@
-import { findCookieOnce, findFirstCookie, withoutCookie } from '../../core/cookies.ts';
 import type { Exchange } from '../../core/exchange.ts';
+import { findCookieOnce, findFirstCookie, withoutCookie } from '../../core/fields/cookies.ts';
 import type { HeaderList } from '../../core/header-list.ts';
 import { dropTrailers } from '../drop-trailers.ts';
 import { LookalikeNames } from '../lookalike-names.ts';

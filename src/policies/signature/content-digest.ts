@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { parseDictionary } from '../../core/structured-fields.ts';
+import { parseDictionary } from '../../core/fields/structured-fields.ts';
 
 /** The algorithms of RFC 9530 that are not broken. */
 const HASHES: Readonly<Record<string, string>> = { 'sha-256': 'sha256', 'sha-512': 'sha512' };

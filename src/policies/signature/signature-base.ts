@@ -1,6 +1,6 @@
 import type { Exchange } from '../../core/exchange.ts';
-import { trimOws } from '../../core/field-text.ts';
-import { type InnerList, type Item, writeInnerList, writeItem } from '../../core/structured-fields.ts';
+import { trimOws } from '../../core/fields/field-text.ts';
+import { type InnerList, type Item, writeInnerList, writeItem } from '../../core/fields/structured-fields.ts';
 
 /**
  * Makes the text that a signature is about (RFC 9421 §2.5), or gives nothing where the request does not have what the

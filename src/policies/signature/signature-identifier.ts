@@ -1,11 +1,11 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange.ts';
+import { type InnerList, type Parameters, parseDictionary } from '../../core/fields/structured-fields.ts';
 import type { Identification, Identifier } from '../../core/identity/identifier.ts';
 import type { Identity } from '../../core/identity/identity.ts';
 import { sealIdentity } from '../../core/identity/seal-identity.ts';
 import type { Hold } from '../../core/kept-resources.ts';
 import type { Services } from '../../core/services.ts';
-import { type InnerList, type Parameters, parseDictionary } from '../../core/structured-fields.ts';
 import { isContentDigest } from './content-digest.ts';
 import { SeenSignatures } from './seen-signatures.ts';
 import { signatureBase } from './signature-base.ts';

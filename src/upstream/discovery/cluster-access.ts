@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
-import { readTextFile } from '../../core/read-text-file.ts';
+import { readTextFile } from '../../core/disk/read-text-file.ts';
 import type { GetCall } from './http-get.ts';
 
 /** Where a cluster's API server answers, and how to prove who asks. */

@@ -1,5 +1,5 @@
-import { readTextFile } from '../../core/read-text-file.ts';
-import { watchFiles } from '../../core/watch-files.ts';
+import { readTextFile } from '../../core/disk/read-text-file.ts';
+import { watchFiles } from '../../core/disk/watch-files.ts';
 import type { DiscoveryServices } from './discovery.ts';
 import { parseTargetFile } from './target-file.ts';
 import type { TargetReport, TargetSource } from './target-source.ts';

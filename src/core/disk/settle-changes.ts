@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 
 /** What hears of the events in a folder. */
 export interface ChangeSettler {
