@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileQueryRule, joinParts } from '../../src/cache/cache-key.ts';
 import { writeCacheStatus } from '../../src/cache/cache-status.ts';
 import { invalidatedBy } from '../../src/cache/invalidation.ts';
 import { tagsOf } from '../../src/cache/tags.ts';
 import { variantKeyOf, varyOf } from '../../src/cache/vary.ts';
+import { fc } from '../support/fast-check.ts';
 import { type Fields, headersOf } from './cached-response.ts';
 
 const part = fc.option(fc.string({ unit: fc.constantFrom('a', ':', '-', '1', '0', ',', '|') }), {

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Directives, NO_DIRECTIVES, parseDirectives } from '../../src/cache/directives.ts';
+import { fc } from '../support/fast-check.ts';
 
 const said = (text: string): Partial<Directives> =>
   Object.fromEntries(

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseHttpDate, writeHttpDate } from '../../src/cache/http-date.ts';
+import { fc } from '../support/fast-check.ts';
 
 const NOW = Date.UTC(2026, 11, 1);
 const TIME = Date.UTC(1994, 10, 6, 8, 49, 37);
