@@ -55,6 +55,28 @@ describe('sallyport check', () => {
     });
   });
 
+  it('lets modules far from any node_modules import what the gateway ships, by its names, in one copy', () => {
+    write(
+      'far-policy.mjs',
+      `import { definePolicy, GatewayError } from 'sallyport';
+       import fastify from 'fastify';
+       import { z } from 'zod';
+       if (typeof fastify !== 'function' || new GatewayError('GW_FORBIDDEN').status !== 403) throw new Error('no');
+       export const p = definePolicy({ name: 'far/policy', options: z.strictObject({ a: z.int() }), create: () => ({}) });`,
+    );
+    const file = write(
+      'far.ts',
+      `import { defineGateway, requestId } from 'sallyport';
+       export default defineGateway({
+         listeners: [{ port: 8080 }],
+         customPolicies: { 'far/policy': './far-policy.mjs' },
+         policies: [requestId()],
+         routes: [{ id: 'r', path: '/x', respond: {}, policies: [{ 'far/policy': { a: 1 } }] }],
+       });`,
+    );
+    expect(run('check', file)).toMatchObject({ status: 0, stderr: '' });
+  });
+
   it('takes the file as its argument as well, but not two of them', () => {
     const text = 'listeners: [{ port: 8080 }]\nroutes: [{ id: r, path: /x, respond: {} }]\n';
     const file = write('argument.yaml', text);

@@ -1,11 +1,11 @@
-import { pathToFileURL } from 'node:url';
 import type { Clock } from '../core/clock.ts';
 import type { AuthServiceCode, AuthToken, CodeToken, TokenRefusal } from '../core/identity/auth-service.ts';
 import { frozenCopyOf, nameOf, namesOf, readSeconds } from '../core/identity/seal-identity.ts';
+import { importUserModule } from '../core/import-user-module.ts';
 
 /** Imports an auth service in code, once per process. Rejects where the file exports none. */
 export async function importAuthService(file: string): Promise<AuthServiceCode> {
-  const exported = (await import(pathToFileURL(file).href)) as { default?: unknown };
+  const exported = await importUserModule(file);
   const service = exported.default as Partial<AuthServiceCode> | undefined;
   if (typeof service?.verifyToken === 'function') return withTimes(file, service as AuthServiceCode);
   throw new TypeError(

@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream';
-import { pathToFileURL } from 'node:url';
 import Fastify, {
   type FastifyInstance,
   type FastifyPluginAsync,
@@ -7,6 +6,7 @@ import Fastify, {
   type LightMyRequestResponse,
 } from 'fastify';
 import { GatewayError } from '../core/errors.ts';
+import { importUserModule } from '../core/import-user-module.ts';
 import type { OngoingExchange, ResponseSink, Target, TargetRequest } from '../core/message.ts';
 import type { Services } from '../core/services.ts';
 import { AppLogController, ClientGoneError, createAppLog } from './app-log.ts';
@@ -56,7 +56,7 @@ export async function createAppTarget(
 export async function loadApp(path: string): Promise<AppPlugin> {
   let loaded: { default?: unknown };
   try {
-    loaded = await import(pathToFileURL(path).href);
+    loaded = await importUserModule(path);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`${path}: cannot be loaded as an app: ${reason}`, { cause: error });

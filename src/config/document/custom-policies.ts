@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
+import { importUserModule } from '../../core/import-user-module.ts';
 import { definePolicy, type Policy } from '../../core/policy.ts';
 import { asFields } from '../findings.ts';
 import type { Finding } from '../issue-problems.ts';
@@ -40,7 +40,7 @@ async function importPolicy(name: string, file: string): Promise<Policy | string
   }
   let exported: Readonly<Record<string, unknown>>;
   try {
-    exported = (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>;
+    exported = await importUserModule(file);
   } catch (error) {
     return `names a file that cannot be imported: ${error instanceof Error ? error.message : String(error)}`;
   }

@@ -1,5 +1,5 @@
 import { extname } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { importUserModule } from '../../core/import-user-module.ts';
 import { type ConfigDocument, codeOf, failedDocument } from './document.ts';
 import { parseJson } from './json-document.ts';
 import { copyPlainData } from './plain-data.ts';
@@ -31,7 +31,7 @@ export async function readDocument(
 async function importDocument(file: string): Promise<ConfigDocument> {
   let exported: { default?: unknown };
   try {
-    exported = (await import(pathToFileURL(file).href)) as { default?: unknown };
+    exported = await importUserModule(file);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return failedDocument(`cannot be imported: ${reason} — correct the code`);

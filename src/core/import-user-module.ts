@@ -1,0 +1,58 @@
+import { createRequire, isBuiltin, registerHooks } from 'node:module';
+import { pathToFileURL } from 'node:url';
+
+/** How a module of the user is named by what it imports: `sallyport`, `sallyport/…`, `zod`, `@fastify/cors`. */
+const PACKAGE_NAME = /^(?:@[^/]+\/)?[^./][^/]*/;
+const OWN_NAME = 'sallyport';
+
+let isRegistered = false;
+
+/**
+ * Imports a module that a configuration names: a policy, an app, an auth service, a configuration in TypeScript. Once a
+ * process, as every import.
+ *
+ * Such a file may lie anywhere, also where no `node_modules` is above it: beside a gateway that was installed globally, or
+ * mounted into an image. So what it imports by the name `sallyport` is the gateway that runs, never a second copy, whose
+ * values ours would not know; and a package that the gateway ships (`zod`, `fastify`) is found there where the file has
+ * none of its own.
+ */
+export async function importUserModule(file: string): Promise<Readonly<Record<string, unknown>>> {
+  registerOnce();
+  return (await import(pathToFileURL(file).href)) as Readonly<Record<string, unknown>>;
+}
+
+function registerOnce(): void {
+  if (isRegistered) return;
+  isRegistered = true;
+  const ownUrl = import.meta.url;
+  const ending = ownUrl.endsWith('.ts') ? '.ts' : '.js';
+  const index = new URL(`../index${ending}`, ownUrl).href;
+  const manifest = createRequire(ownUrl)('../../package.json') as { dependencies: Record<string, string> };
+  const shipped: ReadonlySet<string> = new Set(Object.keys(manifest.dependencies));
+  registerHooks({
+    resolve(specifier, context, nextResolve) {
+      const name = PACKAGE_NAME.exec(specifier)?.[0];
+      if (name === OWN_NAME)
+        return specifier === OWN_NAME
+          ? { url: index, format: formatOf(ending), shortCircuit: true }
+          : nextResolve(specifier, { ...context, parentURL: ownUrl });
+      if (name === undefined || !shipped.has(name) || isBuiltin(specifier))
+        return nextResolve(specifier, context);
+      try {
+        return nextResolve(specifier, context);
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+        return nextResolve(specifier, { ...context, parentURL: ownUrl });
+      }
+    },
+  });
+}
+
+function formatOf(ending: '.ts' | '.js'): string {
+  return ending === '.ts' ? 'module-typescript' : 'module';
+}
+
+function isNotFound(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
+}
