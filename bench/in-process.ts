@@ -12,7 +12,7 @@ import { Deadlines } from '../src/http1/deadlines.ts';
 import { createMetrics, type TargetRecorder } from '../src/observability/metrics.ts';
 import { builtInPolicies } from '../src/policies/index.ts';
 import { ConnectionCount } from '../src/proxy/http-target.ts';
-import { NO_ALLOWANCES } from '../src/router/path-spelling.ts';
+import { DEFAULT_SPELLING } from '../src/router/path-spelling.ts';
 import { buildSnapshot, type Snapshot } from '../src/snapshot/snapshot.ts';
 import { TargetState } from '../src/upstream/target-state.ts';
 import { UpstreamTarget } from '../src/upstream/upstream-target.ts';
@@ -26,7 +26,7 @@ export const metrics = createMetrics({ version: '0.0.0' });
 
 const deadlines = new Deadlines(systemClock);
 const kept = new KeptResources();
-const rules = { allowEncoded: NO_ALLOWANCES, redirectToHttps: undefined };
+const rules = { spelling: DEFAULT_SPELLING, redirectToHttps: undefined };
 const context = { clock: systemClock, log: quietLog, accessLog: undefined };
 
 /** Answers 200 at once. */

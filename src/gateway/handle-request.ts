@@ -17,7 +17,7 @@ import { writeForwardHeaders } from '../proxy/forward-headers.ts';
 import { hostFor } from '../proxy/forward-plan.ts';
 import { writeIdentityHeaders } from '../proxy/identity-headers.ts';
 import { normaliseTarget } from '../router/normalise.ts';
-import type { EncodedAllowances } from '../router/path-spelling.ts';
+import type { SpellingRules } from '../router/path-spelling.ts';
 import type { RouteResult } from '../router/router.ts';
 import { redirectToHttps } from '../server/https-redirect.ts';
 import type { ForwardAction, Route } from '../snapshot/route.ts';
@@ -28,7 +28,7 @@ import { findRoute } from './find-route.ts';
 
 /** What the listener that a request came on decides about it. */
 export interface ListenerRules {
-  readonly allowEncoded: EncodedAllowances;
+  readonly spelling: SpellingRules;
   readonly redirectToHttps: number | undefined;
 }
 
@@ -107,7 +107,7 @@ class RequestRun implements ForwardOwner {
     exchange.requestId = newRequestId(this.clock.now());
     describeClient(exchange, snapshot);
     // 2.
-    const target = normaliseTarget(request.target, request.method, rules.allowEncoded);
+    const target = normaliseTarget(request.target, request.method, rules.spelling);
     if (!target.ok) return this.answer(new GatewayError('GW_BAD_PATH', { detail: target.reason }));
     exchange.path = target.path;
     exchange.query = target.query;

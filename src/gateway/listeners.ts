@@ -181,6 +181,7 @@ export class Listeners {
     return {
       handler: (request, client) => handle(request, client, rulesNow()),
       limits: toClientLimits(config.limits),
+      takesRawQuery: config.rawQuery,
       deadlines,
       clock,
       refuse,
@@ -188,8 +189,8 @@ export class Listeners {
   }
 }
 
-function rulesOf({ allowEncoded, redirectToHttps }: ListenerConfig): ListenerRules {
-  return { allowEncoded, redirectToHttps };
+function rulesOf({ allowEncoded, mergeSlashes, redirectToHttps }: ListenerConfig): ListenerRules {
+  return { spelling: { ...allowEncoded, mergeSlashes }, redirectToHttps };
 }
 
 /** How the first listener that does not only redirect takes requests. */
@@ -198,8 +199,8 @@ export function servingRules(configs: readonly ListenerConfig[]): {
   rules: ListenerRules;
 } {
   const serving = configs.find(({ redirectToHttps }) => redirectToHttps === undefined) ?? configs[0];
-  const { limits, allowEncoded } = serving as ListenerConfig;
-  return { limits, rules: { allowEncoded, redirectToHttps: undefined } };
+  const { limits } = serving as ListenerConfig;
+  return { limits, rules: { ...rulesOf(serving as ListenerConfig), redirectToHttps: undefined } };
 }
 
 /** What cannot be changed while a port is open. */

@@ -29,11 +29,11 @@ export class RequestStages {
   private readonly route: Route;
   private readonly isRouted: boolean;
 
-  constructor(request: ClientRequest, { allowEncoded }: ListenerRules, snapshot: Snapshot, clock: Clock) {
+  constructor(request: ClientRequest, { spelling }: ListenerRules, snapshot: Snapshot, clock: Clock) {
     const exchange = new Exchange(request, clock.monotonic());
     exchange.requestId = newRequestId(clock.now());
     describeClient(exchange, snapshot);
-    const target = normaliseTarget(request.target, request.method, allowEncoded);
+    const target = normaliseTarget(request.target, request.method, spelling);
     if (!target.ok) throw new GatewayError('GW_BAD_PATH', { detail: target.reason });
     exchange.path = target.path;
     exchange.query = target.query;

@@ -10,6 +10,7 @@ import { explainRefusal, TOO_MANY_EMPTY_LINES } from './explain-refusal.ts';
 import { type HeadFault, type RequestHead, readRequestHead } from './head.ts';
 import { REQUEST } from './llhttp.ts';
 import { MessageParser } from './message-parser.ts';
+import { encodeRawQuery } from './raw-query.ts';
 import { ReceivedBytes } from './received-bytes.ts';
 import { replyText } from './reply-text.ts';
 import { DISCARD, RequestBodyReader } from './request-body-reader.ts';
@@ -253,6 +254,8 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
     }
     const { received } = this;
     const outcome = this.parser.parseHead(received.bytes, received.at, received.end);
+    if (outcome === 'error' && this.options.takesRawQuery && encodeRawQuery(this.parser, received))
+      return true;
     received.at = outcome === 'more' ? received.end : this.parser.position;
     if (outcome === 'more') return true;
     const head = outcome === 'head' ? readRequestHead(this.parser) : explainRefusal(outcome, this.parser);

@@ -45,6 +45,13 @@ export class ReceivedBytes {
     this.emptyLineBytes += this.at - at;
   }
 
+  /** Puts `bytes` in the place of all that waits. */
+  replace(bytes: Buffer): void {
+    this.bytes = bytes;
+    this.at = 0;
+    this.end = bytes.length;
+  }
+
   /** Copies what has to wait beyond the read that brought it. */
   keep(): void {
     if (this.bytes === this.kept) return;

@@ -23,6 +23,8 @@ export interface ClientLimits extends HeadLimits {
 export interface ServeOptions {
   readonly handler: RequestHandler;
   readonly limits: ClientLimits;
+  /** Whether bytes above 127 in a query are taken, and percent-encoded. */
+  readonly takesRawQuery?: boolean;
   readonly deadlines: Deadlines;
   readonly clock: Clock;
   /** Makes the answer to what is not a request, and logs it. */

@@ -1,4 +1,4 @@
-import { type EncodedAllowances, spellPath } from './path-spelling.ts';
+import { type SpellingRules, spellPath } from './path-spelling.ts';
 
 export type NormalisedTarget =
   | {
@@ -35,7 +35,7 @@ const QUERY_FAULT = 'The query holds a character that must be percent-encoded';
  * Turns a request target into the one spelling of its path, which is then matched, rewritten and forwarded, and its
  * query. Takes origin form, absolute form for http and https, and `*` for OPTIONS.
  */
-export function normaliseTarget(target: string, method: string, allow: EncodedAllowances): NormalisedTarget {
+export function normaliseTarget(target: string, method: string, allow: SpellingRules): NormalisedTarget {
   if (method === 'CONNECT') return refuse('CONNECT is not supported');
   if (target.charCodeAt(0) === SLASH) return normaliseOrigin(target, undefined, allow);
   if (target === '*') {
@@ -46,7 +46,7 @@ export function normaliseTarget(target: string, method: string, allow: EncodedAl
   return normaliseAbsolute(target, method, allow);
 }
 
-function normaliseAbsolute(target: string, method: string, allow: EncodedAllowances): NormalisedTarget {
+function normaliseAbsolute(target: string, method: string, allow: SpellingRules): NormalisedTarget {
   const parts = ABSOLUTE_FORM.exec(target);
   if (!parts) return refuse('The target is neither a path nor an http URL');
   const [origin, authority = '', path] = parts;
@@ -62,7 +62,7 @@ function normaliseAbsolute(target: string, method: string, allow: EncodedAllowan
 function normaliseOrigin(
   target: string,
   authority: string | undefined,
-  allow: EncodedAllowances,
+  allow: SpellingRules,
 ): NormalisedTarget {
   const length = target.length;
   let isPlain = true;

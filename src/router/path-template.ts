@@ -1,3 +1,4 @@
+import { foldCase } from './fold-case.ts';
 import { hasDotSegment, spellCharacters } from './path-spelling.ts';
 import { encodePlainText, spellLiteral } from './route-path.ts';
 
@@ -26,26 +27,37 @@ function fillSlots(literals: readonly string[], slots: readonly number[]): PathT
     for (let i = 0; i < slots.length; i++) {
       const value = rawParams[slots[i] as number];
       if (value === undefined || value === '.' || value === '..') return undefined;
-      path += value + (literals[i + 1] as string);
+      path += value;
+      // An empty `*`, or one that ends open, leaves one slash before the next literal.
+      const literal = literals[i + 1] as string;
+      path += path.endsWith('/') && literal.startsWith('/') ? literal.slice(1) : literal;
     }
-    return finishPath(path);
+    return path.includes('.') && hasDotSegment(path) ? undefined : path;
   };
 }
 
-/** Compiles the removal of `prefix`, by whole segments; a path outside of it stays. */
-export function compileStripPrefix(prefix: string): (path: string) => string {
+/**
+ * Compiles the removal of `prefix`, by whole segments; a path outside of it stays. Where case means nothing, what stands
+ * in its place is removed, whatever its case.
+ */
+export function compileStripPrefix(prefix: string, isCaseSensitive = true): (path: string) => string {
   const spelled = spellLiteral(prefix);
   const start = spelled.endsWith('/') ? spelled.slice(0, -1) : spelled;
+  if (!isCaseSensitive) return stripSegments(start);
   return (path) => {
     if (path === start) return '/';
     return path.startsWith(`${start}/`) ? path.slice(start.length) : path;
   };
 }
 
-/** Merges slashes around an empty `*`, and refuses what values and literals make together. */
-function finishPath(path: string): string | undefined {
-  const merged = path.includes('//') ? path.replace(/\/{2,}/g, '/') : path;
-  return merged.includes('.') && hasDotSegment(merged) ? undefined : merged;
+function stripSegments(prefix: string): (path: string) => string {
+  const folded = prefix.split('/').map(foldCase).join('/');
+  const count = prefix.split('/').length;
+  return (path) => {
+    const segments = path.split('/');
+    if (segments.slice(0, count).map(foldCase).join('/') !== folded) return path;
+    return `/${segments.slice(count).join('/')}`;
+  };
 }
 
 function compileLiteral(text: string, template: string): string {

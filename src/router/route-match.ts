@@ -1,3 +1,5 @@
+import { decodePath } from './path-spelling.ts';
+
 /** A route that takes the request, and what its parameters stand for. */
 export class RouteMatch<T> {
   readonly kind = 'match';
@@ -27,7 +29,7 @@ function decodeParams(names: readonly string[], rawParams: readonly string[]): R
   const params: Record<string, string> = {};
   for (let i = 0; i < names.length; i++) {
     const raw = rawParams[i] as string;
-    params[names[i] as string] = raw.includes('%') ? decodeURIComponent(raw) : raw;
+    params[names[i] as string] = raw.includes('%') ? decodePath(raw) : raw;
   }
   return params;
 }

@@ -1,4 +1,4 @@
-import { type EncodedAllowances, spellPath } from './path-spelling.ts';
+import { type SpellingRules, spellPath } from './path-spelling.ts';
 
 /** A route's path, taken apart. */
 export interface RoutePath {
@@ -10,7 +10,15 @@ export interface RoutePath {
   readonly paramNames: readonly string[];
 }
 
-const ALL_ALLOWED: EncodedAllowances = { slash: true, backslash: true, semicolon: true, nul: true };
+const ALL_ALLOWED: SpellingRules = {
+  slash: true,
+  backslash: true,
+  semicolon: true,
+  nul: true,
+  invalidUtf8: true,
+  doubleEncoded: true,
+  mergeSlashes: true,
+};
 const NO_NAMES: readonly string[] = [];
 const PARAM = /^:[A-Za-z_][A-Za-z0-9_-]*$/;
 
@@ -19,13 +27,17 @@ const PARAM = /^:[A-Za-z_][A-Za-z0-9_-]*$/;
  * (`/café au lait`) and is spelt as requests are. Throws `TypeError` for what no path can mean.
  */
 export function parseRoutePath(path: string): RoutePath {
-  const parts = spellLiteral(path).split('/').slice(1);
+  const spelled = spellLiteral(path).split('/').slice(1);
+  // What is written decides, not its spelling: `%3Aid` is the text `:id`, and `%2A` a star.
+  const parts = path.split('/').slice(1);
+  if (parts.length !== spelled.length)
+    throw new TypeError(`path '${path}': remove dot segments and repeated slashes`);
   const isPrefix = parts.at(-1) === '*';
   if (isPrefix) parts.pop();
   const paramNames: string[] = [];
-  const segments = parts.map((part) => {
+  const segments = parts.map((part, i) => {
     if (part.includes('*')) throw new TypeError(`path '${path}': '*' stands alone, as the last segment`);
-    if (!part.startsWith(':')) return part;
+    if (!part.startsWith(':')) return spelled[i];
     if (!PARAM.test(part)) throw new TypeError(`path '${path}': '${part}' is not a parameter, write ':name'`);
     paramNames.push(part.slice(1));
     return undefined;

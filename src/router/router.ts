@@ -8,12 +8,12 @@ import {
 } from './conditions.ts';
 import { HostTable } from './host-table.ts';
 import { LongWork } from './long-work.ts';
-import { PathTrie, type Walk } from './path-trie.ts';
+import { type PathMatching, PathTrie, type Walk } from './path-trie.ts';
 import { RouteMatch } from './route-match.ts';
 import { parseRoutePath } from './route-path.ts';
 
 /** A route as the router takes it. What is left out matches everything. */
-export interface RouterEntry<T> {
+export interface RouterEntry<T> extends Partial<PathMatching> {
   /** Literal segments, `:param`, and `*` as the last. */
   readonly path: string;
   readonly methods?: readonly string[] | undefined;
@@ -198,6 +198,8 @@ export function compileRouterSync<T>(entries: Iterable<RouterEntry<T>>): Router<
 function* addEntries<T>(hosts: Hosts<T>, entries: Iterable<RouterEntry<T>>): Generator<void> {
   for (const entry of entries) {
     const path = parseRoutePath(entry.path);
+    const { caseSensitive = true, trailingSlash = 'exact' } = entry;
+    const matching: PathMatching = { caseSensitive, trailingSlash };
     const candidate: Candidate<T> = {
       value: entry.value,
       methods: entry.methods,
@@ -208,7 +210,7 @@ function* addEntries<T>(hosts: Hosts<T>, entries: Iterable<RouterEntry<T>>): Gen
       isPrefix: path.isPrefix,
     };
     for (const host of entry.hosts ?? [undefined]) {
-      hosts.obtain(host, () => new PathTrie()).add(path, candidate);
+      hosts.obtain(host, () => new PathTrie()).add(path, candidate, matching);
       yield;
     }
   }

@@ -81,7 +81,7 @@ export async function buildSnapshot(
     // 2.
     const routes = await builder.createRoutes(shared, { upstreams, internalTokens });
     // 3.
-    const router = await compileRouter(routerEntries(config.routes, routes));
+    const router = await compileRouter(routerEntries(config, routes));
     const shedder = createShedder(config, context, closers);
     const quotas = builder.quotaReader();
     return new RunningSnapshot(
@@ -190,7 +190,12 @@ class SnapshotBuilder {
 
   private createRoute(route: RouteConfig, entries: readonly PipelineEntry[], parts: RouteParts): Route {
     if (route.respond !== 'quota')
-      return this.finishRoute(route.id, route.path, entries, compileAction(route, parts));
+      return this.finishRoute(
+        route.id,
+        route.path,
+        entries,
+        compileAction(route, parts, this.config.paths.caseSensitive),
+      );
     // To look at a quota costs nothing of it.
     const others = entries.filter(({ instance }) => !isQuota(instance));
     return this.finishRoute(route.id, route.path, others, { kind: 'quota', quotas: this.quotaReader() });
@@ -210,7 +215,11 @@ class SnapshotBuilder {
   }
 }
 
-function compileAction(route: RouteConfig, { upstreams, internalTokens }: RouteParts): RouteAction {
+function compileAction(
+  route: RouteConfig,
+  { upstreams, internalTokens }: RouteParts,
+  isCaseSensitive: boolean,
+): RouteAction {
   const { paramNames } = parseRoutePath(route.path);
   if (route.respond === 'jwks') {
     if (internalTokens === undefined) throw new TypeError(`route '${route.id}': there are no internalTokens`);
@@ -229,7 +238,10 @@ function compileAction(route: RouteConfig, { upstreams, internalTokens }: RouteP
     kind: 'forward',
     ...compileDestination(route, upstreams),
     rewrite: route.rewrite === undefined ? undefined : compileRewrite(route.rewrite, paramNames),
-    stripPrefix: route.stripPrefix === undefined ? undefined : compileStripPrefix(route.stripPrefix),
+    stripPrefix:
+      route.stripPrefix === undefined
+        ? undefined
+        : compileStripPrefix(route.stripPrefix, route.caseSensitive ?? isCaseSensitive),
     hostHeader: route.hostHeader,
     timeoutMs: route.timeout,
   };
@@ -266,12 +278,14 @@ function compileRespond({
 }
 
 function* routerEntries(
-  configs: readonly RouteConfig[],
+  { routes: configs, paths }: GatewayConfig,
   routes: readonly Route[],
 ): Generator<RouterEntry<Route>> {
   for (let order = 0; order < configs.length; order++) {
-    const { path, methods, hosts, headers, query } = configs[order] as RouteConfig;
-    yield { path, methods, hosts, headers, query, order, value: routes[order] as Route };
+    const { path, methods, hosts, headers, query, ...own } = configs[order] as RouteConfig;
+    const { caseSensitive = paths.caseSensitive, trailingSlash = paths.trailingSlash } = own;
+    const value = routes[order] as Route;
+    yield { path, methods, hosts, headers, query, caseSensitive, trailingSlash, order, value };
   }
 }
 

@@ -139,6 +139,14 @@ describe('routes', () => {
     ['{ id: r, path: /x, redirect: {} }', /redirect: leads nowhere else/],
     ['{ id: r, path: /x, redirect: { path: /x } }', /redirect\.path: leads back to this route/],
     [
+      '{ id: r, path: /X, caseSensitive: false, redirect: { path: /x } }',
+      /redirect\.path: leads back to this route/,
+    ],
+    [
+      '{ id: r, path: /x/, trailingSlash: same, redirect: { path: /x } }',
+      /redirect\.path: leads back to this route/,
+    ],
+    [
       '{ id: r, path: /x/*, redirect: { path: "/x/new/{params.*}" } }',
       /redirect\.path: leads back to this route/,
     ],

@@ -7,6 +7,8 @@ describe('a route that can never match', () => {
   it.each([
     ['the same path', ['path: "/x/:a"'], 'path: "/x/:b"'],
     ['the same path in another spelling', ['path: /caf%c3%a9'], 'path: /café'],
+    ['what a percent form spells too', ['path: "/v1/items:purge"'], 'path: /v1/items%3Apurge'],
+    ['any case', ['path: /Café, caseSensitive: false'], 'path: /cafÉ, caseSensitive: false'],
     ['a part of the methods', ['path: /x, methods: [GET, PUT]'], 'path: /x, methods: [PUT]'],
     [
       'all its methods, by two routes',

@@ -13,7 +13,7 @@ interface Question {
 
 type Entry = RouterEntry<number>;
 
-const segments = fc.array(fc.constantFrom('a', 'b', ':p'), { maxLength: 3 });
+const segments = fc.array(fc.constantFrom('a', 'b', 'B', ':p'), { maxLength: 3 });
 const condition = fc.option(fc.dictionary(fc.constantFrom('x', 'y'), fc.constantFrom('1', '2')), {
   nil: undefined,
 });
@@ -30,6 +30,8 @@ const routes = fc
       }),
       headers: condition,
       query: condition,
+      caseSensitive: fc.boolean(),
+      trailingSlash: fc.constantFrom('exact' as const, 'same' as const),
     }),
     { minLength: 1, maxLength: 12 },
   )
@@ -45,7 +47,7 @@ const question: fc.Arbitrary<Question> = fc.record({
   host: fc.constantFrom('h.test', 'a.h.test', 'b.a.h.test', 'test', 'other'),
   method: fc.constantFrom('GET', 'PUT', 'POST', 'HEAD', 'OPTIONS'),
   path: fc
-    .tuple(fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 4 }), fc.constantFrom('', '/'))
+    .tuple(fc.array(fc.constantFrom('a', 'b', 'B', 'c'), { maxLength: 4 }), fc.constantFrom('', '/'))
     .map(([parts, end]) => (parts.length === 0 ? '/' : `/${parts.join('/')}${end}`)),
   headers: fc.dictionary(fc.constantFrom('x', 'y'), fc.constantFrom('1', '2')),
   query: fc
@@ -63,16 +65,33 @@ function hostRank(entry: Entry, host: string): number {
 }
 
 function matchesPath(entry: Entry, path: string): boolean {
-  const source = entry.path.replace(/:\w+/g, '[^/]+').replace(/\/\*$/, '(?:/.*)?');
-  return new RegExp(`^${source}$`).test(path);
+  return takesPath(entry, path) || (takesSlashed(entry) && takesPath(entry, withOtherSlash(path)));
 }
 
-/** One letter a segment, so that the greater string is the more specific path: end > literal > parameter > `*`. */
-function pathRank(entry: Entry): string {
-  const parts = entry.path.slice(1).split('/');
-  return `${parts.map((part) => (part === '*' ? '1' : part.startsWith(':') ? '2' : '3')).join('')}`.concat(
-    parts.at(-1) === '*' ? '' : '4',
-  );
+function takesPath(entry: Entry, path: string): boolean {
+  const source = entry.path.replace(/:\w+/g, '[^/]+').replace(/\/\*$/, '(?:/.*)?');
+  return new RegExp(`^${source}$`, entry.caseSensitive ? '' : 'i').test(path);
+}
+
+function takesSlashed({ path, trailingSlash }: Entry): boolean {
+  return trailingSlash === 'same' && path !== '/' && !path.endsWith('*');
+}
+
+function withOtherSlash(path: string): string {
+  if (path === '/') return path;
+  return path.endsWith('/') ? path.slice(0, -1) : `${path}/`;
+}
+
+/**
+ * One letter a segment, so that the greater string is the more specific path: end > end but for a slash > literal >
+ * literal in any case > parameter > `*`.
+ */
+function pathRank(entry: Entry, path: string): string {
+  const isOwn = takesPath(entry, path);
+  const parts = (isOwn ? entry.path : withOtherSlash(entry.path)).slice(1).split('/');
+  const literal = entry.caseSensitive ? '4' : '3';
+  const ranks = parts.map((part) => (part === '*' ? '1' : part.startsWith(':') ? '2' : literal));
+  return ranks.join('').concat(parts.at(-1) === '*' ? '' : isOwn ? '9' : '8');
 }
 
 function meetsAll(entry: Entry, asked: Question): boolean {
@@ -93,10 +112,11 @@ function methodRank(entry: Entry, method: string): number {
 }
 
 function compare(a: Entry, b: Entry, asked: Question): number {
+  const [rankA, rankB] = [pathRank(a, asked.path), pathRank(b, asked.path)];
   const sizeOf = (record: object | undefined) => Object.keys(record ?? {}).length;
   return (
     hostRank(b, asked.host) - hostRank(a, asked.host) ||
-    (pathRank(a) < pathRank(b) ? 1 : pathRank(a) > pathRank(b) ? -1 : 0) ||
+    (rankA < rankB ? 1 : rankA > rankB ? -1 : 0) ||
     methodRank(b, asked.method) - methodRank(a, asked.method) ||
     Number(b.methods !== undefined) - Number(a.methods !== undefined) ||
     sizeOf(b.headers) - sizeOf(a.headers) ||

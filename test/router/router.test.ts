@@ -375,3 +375,54 @@ describe('compiling in slices', () => {
     await expect(compileRouter([{ path: 'x', order: 0, value: 0 }])).rejects.toThrow(TypeError);
   });
 });
+
+describe('spellings that a route takes as the same', () => {
+  const routeOf = (entry: Partial<RouterEntry<string>> & { path: string }, path: string) => {
+    const router = compileRouterSync([{ order: 0, value: 'route', ...entry }]);
+    const found = router.find('a.example', 'GET', path, HeaderList.from(), '');
+    return found.kind === 'match' ? found.params : found.kind;
+  };
+
+  it.each([
+    ['/admin/:id', '/ADMIN/Ab', { id: 'Ab' }],
+    ['/Caf%C3%A9/*', '/cAF%C3%89/X', { '*': 'X' }],
+    ['/straße', '/STRASSE', {}],
+    ['/admin', '/admim', 'not-found'],
+  ])('%s in any case takes %s', (path, asked, found) => {
+    expect(routeOf({ path, caseSensitive: false }, asked)).toEqual(found);
+    expect(routeOf({ path }, asked)).toBe('not-found');
+  });
+
+  it.each([
+    ['/orders', '/orders/', {}],
+    ['/orders/', '/orders', {}],
+    ['/orders/:id', '/orders/7/', { id: '7' }],
+    ['/:id/', '/7', { id: '7' }],
+    ['/orders', '/orders//', 'not-found'],
+    ['/', '//', 'not-found'],
+  ])('%s with a slash as the same takes %s', (path, asked, found) => {
+    expect(routeOf({ path, trailingSlash: 'same' }, asked)).toEqual(found);
+    expect(routeOf({ path }, asked)).toBe('not-found');
+  });
+
+  it('are taken by the route that is written so, where there is one', () => {
+    const router = compileRouterSync([
+      { path: '/Admin/', caseSensitive: false, trailingSlash: 'same', order: 0, value: 'any' },
+      { path: '/admin', order: 1, value: 'small' },
+      { path: '/ADMIN/', order: 2, value: 'capital' },
+    ]);
+    const takenBy = (path: string) => {
+      const found = router.find('a.example', 'GET', path, HeaderList.from(), '');
+      return found.kind === 'match' ? found.value : found.kind;
+    };
+    expect(['/admin', '/admin/', '/ADMIN', '/ADMIN/', '/aDMIN'].map(takenBy)).toEqual([
+      ...['small', 'any', 'any', 'capital', 'any'],
+    ]);
+  });
+
+  it('of a parameter are one: what RFC 3986 allows raw, and its percent form', () => {
+    expect(routeOf({ path: '/%3Aid/:x' }, '/:id/@a')).toEqual({ x: '@a' });
+    expect(routeOf({ path: '/%2A' }, '/*')).toEqual({});
+    expect(routeOf({ path: '/%2A' }, '/a')).toBe('not-found');
+  });
+});

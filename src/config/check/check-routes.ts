@@ -2,6 +2,7 @@ import { asFields, asList, type Fields, type Findings } from '../findings.ts';
 import type { ConfigPath } from '../problem.ts';
 import { findPatternFault, paramNames, parsePathPattern } from '../schema/path-pattern.ts';
 import { suggest } from '../suggest.ts';
+import { readMatching } from './route-matching.ts';
 import { findShadowedRoutes } from './shadowing.ts';
 import { findTemplateFault, matchesPattern } from './template.ts';
 
@@ -22,9 +23,9 @@ export function checkRoutes(gateway: Fields, findings: Findings): void {
     checkSplit(route, path, upstreams, findings);
     checkPaths(route, path, findings);
     checkRespond(asFields(route.respond), [...path, 'respond'], findings);
-    checkRedirect(route, path, routes, findings);
+    checkRedirect(route, path, gateway, findings);
   }
-  for (const { index, by } of findShadowedRoutes(routes)) {
+  for (const { index, by } of findShadowedRoutes(routes, gateway)) {
     const id = routes[by]?.id;
     const name = typeof id === 'string' ? ` (${findings.quote(['routes', by, 'id'], id)})` : '';
     findings.refuse(
@@ -141,7 +142,7 @@ function checkRespond({ status, body, headers }: Fields, path: ConfigPath, findi
   }
 }
 
-function checkRedirect(route: Fields, path: ConfigPath, routes: readonly Fields[], findings: Findings): void {
+function checkRedirect(route: Fields, path: ConfigPath, gateway: Fields, findings: Findings): void {
   const { path: pattern, redirect } = route;
   if (typeof redirect !== 'object' || redirect === null || Array.isArray(redirect)) return;
   const { scheme, host, port, path: template } = redirect as Fields;
@@ -154,7 +155,7 @@ function checkRedirect(route: Fields, path: ConfigPath, routes: readonly Fields[
   if (typeof pattern !== 'string' || typeof template !== 'string' || names === undefined) return;
   const fault = findTemplateFault(template, names);
   if (fault !== undefined) findings.refuse([...at, 'path'], fault);
-  else if (staysOnHost && leadsBack(template, route, routes)) {
+  else if (staysOnHost && leadsBack(template, route, gateway)) {
     findings.refuse(
       [...at, 'path'],
       'leads back to this route, without end — write a path that the route does not match',
@@ -163,8 +164,9 @@ function checkRedirect(route: Fields, path: ConfigPath, routes: readonly Fields[
 }
 
 /** Another route that takes the new path ends the loop, so only a lone match is one for sure. */
-function leadsBack(template: string, route: Fields, routes: readonly Fields[]): boolean {
-  const takes = ({ path }: Fields) =>
-    readParamNames(path) !== undefined && matchesPattern(template, String(path));
-  return takes(route) && !routes.some((other) => other !== route && takes(other));
+function leadsBack(template: string, route: Fields, gateway: Fields): boolean {
+  const takes = (each: Fields) =>
+    readParamNames(each.path) !== undefined &&
+    matchesPattern(template, String(each.path), readMatching(each, gateway));
+  return takes(route) && !asList(gateway.routes).some((other) => other !== route && takes(asFields(other)));
 }

@@ -1,92 +1,153 @@
 import { asFields, asList, type Fields, type Findings } from '../findings.ts';
-import { findPatternFault, type PatternSegment, parsePathPattern } from '../schema/path-pattern.ts';
-import { mayIdentify, type WrittenRoute, type WrittenUse } from './check-access.ts';
+import { findPatternFault, parsePathPattern } from '../schema/path-pattern.ts';
+import type { WrittenRoute, WrittenUse } from './check-access.ts';
+import { findLack, listRefusing } from './protection.ts';
+import { type ListenerSpellings, type Respelling, readListenerSpellings, respell } from './respellings.ts';
+import { type PlacedRoute, RouteLookup } from './route-lookup.ts';
+import { readMatching } from './route-matching.ts';
 
-/** A route as far as it decides which spellings of a path it takes. */
-interface SpelledRoute {
-  readonly index: number;
-  readonly fields: Fields;
-  readonly segments: readonly PatternSegment[];
-  readonly upstreams: readonly unknown[];
+interface SpelledRoute extends PlacedRoute {
+  /** What may refuse a request. */
+  readonly refusing: readonly WrittenUse[];
+  /** Of each service that it reaches, whatever the name of the upstream: targets, or where they are found. */
+  readonly services: ReadonlySet<string>;
 }
 
-/** Beyond so many pairs they are not compared: this is advice, and must not hold a reload up. */
-const MAX_PAIRS = 1_000_000;
+/** A spelling that passes by what guards a route. */
+interface Bypass {
+  readonly by: SpelledRoute;
+  readonly lack: string;
+  readonly spelling: Respelling;
+}
+
+/** Beyond so many looks at a route the others are not compared: this is advice, and must not hold a reload up. */
+const MAX_LOOKS = 1_000_000;
 
 /**
- * Warns where another spelling of a protected path, which many services take for the same (`/ADMIN`, `/admin/`), goes
- * to the same service by a route that asks nobody.
+ * Warns where another spelling of a guarded path, which services may take for the same (`/ADMIN`, `/admin/`), goes to the
+ * same service by a route whose policies refuse less.
  */
 export function checkSpellings(
   topLevel: readonly WrittenUse[],
   routes: readonly WrittenRoute[],
+  gateway: Fields,
   findings: Findings,
 ): void {
-  const [closed, open]: [SpelledRoute[], SpelledRoute[]] = [[], []];
-  for (const [index, { fields, uses }] of routes.entries()) {
-    const route = readRoute(index, fields);
-    if (route === undefined) continue;
-    const asks = uses.some(mayIdentify) || (fields.public !== true && topLevel.some(mayIdentify));
-    if (asks) closed.push(route);
-    else if (route.segments.at(-1)?.kind === 'rest') open.push(route);
-  }
-  if (closed.length * open.length > MAX_PAIRS) return;
-  for (const route of closed) {
-    const other = open.find((candidate) => takesOtherSpelling(candidate, route));
-    if (other === undefined) continue;
-    findings.warn(
-      ['routes', route.index, 'path'],
-      `is protected in this spelling alone: another one, such as ${respell(route.segments)}, goes to the same service by routes[${other.index}], which asks nobody — ask there too, or put what identifies at the top level and public: true where everyone may come in`,
-    );
+  const placed = routes.flatMap((route, index) => placeRoute(route, index, topLevel, gateway));
+  const lookup = new RouteLookup(placed);
+  const listeners = readListenerSpellings(gateway.listeners);
+  let looks = 0;
+  for (const route of placed) {
+    if (route.refusing.length === 0) continue;
+    const bypasses: Bypass[] = [];
+    for (const spelling of spellingsOf(route, listeners)) {
+      const takers = lookup.find(spelling.segments);
+      looks += takers.length;
+      if (looks > MAX_LOOKS) return;
+      const bypass = findBypass(route, takers, spelling);
+      if (bypass !== undefined) bypasses.push(bypass);
+    }
+    if (bypasses.length > 0) warn(route, bypasses, findings);
   }
 }
 
-function readRoute(index: number, fields: Fields): SpelledRoute | undefined {
-  const { path, upstream, split } = fields;
-  if (typeof path !== 'string' || findPatternFault(path) !== undefined) return undefined;
-  const upstreams =
-    upstream === undefined ? asList(split).map((part) => asFields(part).upstream) : [upstream];
-  return { index, fields, segments: parsePathPattern(path), upstreams };
+function placeRoute(
+  route: WrittenRoute,
+  index: number,
+  topLevel: readonly WrittenUse[],
+  gateway: Fields,
+): SpelledRoute[] {
+  const { fields } = route;
+  if (typeof fields.path !== 'string' || findPatternFault(fields.path) !== undefined) return [];
+  return [
+    {
+      index,
+      fields,
+      segments: parsePathPattern(fields.path),
+      matching: readMatching(fields, gateway),
+      refusing: listRefusing(topLevel, route),
+      services: readServices(fields, asFields(gateway.upstreams)),
+    },
+  ];
 }
 
-function takesOtherSpelling(open: SpelledRoute, closed: SpelledRoute): boolean {
+function readServices({ upstream, split }: Fields, upstreams: Fields): ReadonlySet<string> {
+  const names = upstream === undefined ? asList(split).map((part) => asFields(part).upstream) : [upstream];
+  return new Set(
+    names.flatMap((name) => {
+      const { targets, discovery } = asFields(upstreams[String(name)]);
+      const urls = asList(targets).map((target) => String(asFields(target).url ?? target));
+      return [`upstream ${name}`, ...urls, ...(discovery === undefined ? [] : [JSON.stringify(discovery)])];
+    }),
+  );
+}
+
+/** A spelling that its own matching takes needs no look. */
+function spellingsOf(route: SpelledRoute, listeners: ListenerSpellings): readonly Respelling[] {
+  return route.services.size === 0 ? [] : respell(route.segments, listeners);
+}
+
+/** Goes through those that take a spelling in the order of the router, up to one that takes all that `route` would. */
+function findBypass(
+  route: SpelledRoute,
+  takers: readonly SpelledRoute[],
+  spelling: Respelling,
+): Bypass | undefined {
+  for (const taker of takers) {
+    if (taker === route) return undefined;
+    if (!meet(taker.fields, route.fields)) continue;
+    const lack = reaches(taker, route) ? findLack(route.refusing, taker.refusing) : undefined;
+    if (lack !== undefined) return { by: taker, lack, spelling };
+    if (takesAll(taker.fields)) return undefined;
+  }
+  return undefined;
+}
+
+function reaches(taker: SpelledRoute, route: SpelledRoute): boolean {
+  const { rewrite } = taker.fields;
+  // What is one path whatever the request's was says nothing of its spelling.
+  if (typeof rewrite === 'string' && !rewrite.includes('{params.')) return false;
+  return [...taker.services].some((service) => route.services.has(service));
+}
+
+function meet(one: Fields, other: Fields): boolean {
   return (
-    open.upstreams.some((name) => closed.upstreams.includes(name)) &&
-    mayMeet(open.fields.hosts, closed.fields.hosts) &&
-    mayMeet(open.fields.methods, closed.fields.methods) &&
-    covers(open.segments.slice(0, -1), closed.segments)
+    mayMeet(one.methods, other.methods, (a, b) => a === b) && mayMeet(one.hosts, other.hosts, hostsMayMeet)
   );
 }
 
 /** Whether two lists, of which a missing one stands for everything, have something in common. */
-function mayMeet(one: unknown, other: unknown): boolean {
-  return one === undefined || other === undefined || asList(one).some((item) => asList(other).includes(item));
+function mayMeet(one: unknown, other: unknown, isSame: (a: string, b: string) => boolean): boolean {
+  if (one === undefined || other === undefined) return true;
+  return asList(one).some((a) => asList(other).some((b) => isSame(String(a), String(b))));
 }
 
-/** Whether what begins with `prefix` takes a path of `segments` with a literal part in other letters. */
-function covers(prefix: readonly PatternSegment[], segments: readonly PatternSegment[]): boolean {
-  const fits = prefix.every((own, i) => {
-    const other = segments[i];
-    return (
-      own.kind === 'param' || (other?.kind === 'static' && own.kind === 'static' && other.text === own.text)
-    );
-  });
-  return fits && segments.some((segment, i) => isSpelled(segment) && prefix[i]?.kind !== 'static');
+function hostsMayMeet(one: string, other: string): boolean {
+  const [a, b] = [one.toLowerCase(), other.toLowerCase()];
+  if (a === b) return true;
+  const within = (name: string, pattern: string): boolean =>
+    pattern.startsWith('*') && name.endsWith(pattern.slice(1));
+  return within(a, b) || within(b, a);
 }
 
-function isSpelled(segment: PatternSegment): boolean {
-  return segment.kind === 'static' && /[a-z]/i.test(segment.text);
+function takesAll({ methods, hosts, headers, query }: Fields): boolean {
+  return [methods, hosts, headers, query].every((condition) => condition === undefined);
 }
 
-/** Writes the path with its last literal part in other letters. */
-function respell(segments: readonly PatternSegment[]): string {
-  const last = segments.findLastIndex(isSpelled);
-  const texts = segments.map((segment, i) => {
-    if (segment.kind === 'rest') return '*';
-    if (segment.kind === 'param') return `:${segment.name}`;
-    const upper = segment.text.toUpperCase();
-    if (i !== last) return segment.text;
-    return upper === segment.text ? segment.text.toLowerCase() : upper;
-  });
-  return `/${texts.join('/')}`;
+function warn(route: SpelledRoute, bypasses: readonly Bypass[], findings: Findings): void {
+  const { by, lack } = bypasses[0] as Bypass;
+  const alike = bypasses.filter((bypass) => bypass.by === by && bypass.lack === lack);
+  const remedies = new Set(alike.flatMap(({ spelling }) => spelling.remedy ?? []));
+  const shown = alike
+    .map(({ spelling }) => spelling)
+    .filter(({ remedy }, i, all) => all.findIndex((other) => other.remedy === remedy) === i)
+    .map((spelling) => spelling.shown);
+  const last = shown.pop();
+  const examples = shown.length === 0 ? last : `${shown.join(', ')} or ${last}`;
+  const orElse =
+    remedies.size === 0 ? '' : `, or, where the service reads them as one, write ${[...remedies].join(', ')}`;
+  findings.warn(
+    ['routes', route.index, 'path'],
+    `is protected in this spelling alone: another one, such as ${examples}, goes to the same service by routes[${by.index}], ${lack} — give both the same policies, or put them at the top level with public: true where everyone may come in${orElse}`,
+  );
 }

@@ -1,6 +1,7 @@
 import { FORWARDED_METHODS } from '../../core/methods.ts';
 import { asFields, asList, type Fields } from '../findings.ts';
 import { findPatternFault, parsePathPattern } from '../schema/path-pattern.ts';
+import { foldText, readMatching } from './route-matching.ts';
 
 /** A route that can never match, and the one that takes its requests. */
 export interface ShadowedRoute {
@@ -13,11 +14,11 @@ export interface ShadowedRoute {
  * or query conditions, the router's precedence gives each its share. So only routes equal in all of these compete, by
  * order: a later one is lost when earlier ones take all its methods on all its hosts. One pass, whatever the number.
  */
-export function findShadowedRoutes(routes: readonly Fields[]): ShadowedRoute[] {
+export function findShadowedRoutes(routes: readonly Fields[], gateway: Fields): ShadowedRoute[] {
   const takenBy = new Map<string, number>();
   const shadowed: ShadowedRoute[] = [];
   for (const [index, route] of routes.entries()) {
-    const claims = readClaims(route);
+    const claims = readClaims(route, gateway);
     const owners = claims.map((claim) => takenBy.get(claim));
     const [by] = owners;
     if (by !== undefined && owners.every((owner) => owner !== undefined)) shadowed.push({ index, by });
@@ -27,8 +28,8 @@ export function findShadowedRoutes(routes: readonly Fields[]): ShadowedRoute[] {
 }
 
 /** One key for each host and method that a route asks for; none if it is not well formed. */
-function readClaims(route: Fields): string[] {
-  const shape = readShape(route.path);
+function readClaims(route: Fields, gateway: Fields): string[] {
+  const shape = readShape(route.path, readMatching(route, gateway).isCaseSensitive);
   const methods = readTexts(route.methods, FORWARDED_METHODS);
   const hosts = readTexts(route.hosts);
   if (shape === undefined || methods === undefined || hosts === undefined) return [];
@@ -41,10 +42,14 @@ function readClaims(route: Fields): string[] {
   );
 }
 
-function readShape(path: unknown): string | undefined {
+/** A path in any case is another than the same with case, which goes before it. */
+function readShape(path: unknown, isCaseSensitive: boolean): string | undefined {
   if (typeof path !== 'string' || findPatternFault(path) !== undefined) return undefined;
+  const spell = (text: string) => (isCaseSensitive ? text : `{${foldText(text)}}`);
   return parsePathPattern(path)
-    .map((segment) => (segment.kind === 'static' ? segment.text : segment.kind === 'param' ? ':' : '*'))
+    .map((segment) =>
+      segment.kind === 'static' ? spell(segment.text) : segment.kind === 'param' ? '{}' : '{*}',
+    )
     .join('/');
 }
 

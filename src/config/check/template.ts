@@ -1,5 +1,6 @@
 import { findSpellingFault, parsePathPattern } from '../schema/path-pattern.ts';
 import { suggest } from '../suggest.ts';
+import { foldText, type RouteMatching } from './route-matching.ts';
 
 const PLACEHOLDER = /\{([^{}]*)\}/g;
 
@@ -21,17 +22,30 @@ export function findTemplateFault(template: string, names: readonly string[]): s
 }
 
 /** Tells whether what a template gives, whatever the parameters are, matches a route's path again. */
-export function matchesPattern(template: string, pattern: string): boolean {
+export function matchesPattern(
+  template: string,
+  pattern: string,
+  { isCaseSensitive, isSlashExact }: RouteMatching,
+): boolean {
+  if (!isSlashExact) {
+    const matching = { isCaseSensitive, isSlashExact: true };
+    return matchesPattern(withoutSlash(template), withoutSlash(pattern), matching);
+  }
   const given = parsePathPattern(template);
+  const isSame = (a: string, b: string) => (isCaseSensitive ? a === b : foldText(a) === foldText(b));
   for (const [i, segment] of parsePathPattern(pattern).entries()) {
     if (segment.kind === 'rest') return true;
     const other = given[i];
     if (other?.kind !== 'static') return false;
     const isLiteral = !other.text.includes('{');
-    if (segment.kind === 'static' ? segment.text !== other.text : other.text === '') return false;
+    if (segment.kind === 'static' ? !isSame(segment.text, other.text) : other.text === '') return false;
     if (!isLiteral && other.text.includes('params.*')) return false;
   }
   return given.length === parsePathPattern(pattern).length;
+}
+
+function withoutSlash(path: string): string {
+  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
 }
 
 function explainUnknown(names: readonly string[], close: string | undefined): string {

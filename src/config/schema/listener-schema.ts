@@ -20,7 +20,17 @@ export function listenerSchema(file: () => z.ZodType<string, string>) {
     limits: limitsSchema().prefault({}).describe('What a client may send and how long it may take.'),
     allowEncoded: allowEncodedSchema()
       .prefault({})
-      .describe('Characters in a path that are refused with 400 unless switched on here.'),
+      .describe('What of a path is refused with 400 unless switched on here.'),
+    mergeSlashes: z
+      .boolean()
+      .prefault(true)
+      .describe('Takes several slashes in a path as one; `false` keeps them, for routes too.'),
+    rawQuery: z
+      .boolean()
+      .prefault(false)
+      .describe(
+        'Takes bytes above 127 in a query, which are refused with 400 else, and forwards them as `%C3%BC`.',
+      ),
   });
 }
 
@@ -79,5 +89,15 @@ function allowEncodedSchema() {
     backslash: z.boolean().prefault(false).describe('Takes `\\` and `%5C`, and forwards `%5C`.'),
     semicolon: z.boolean().prefault(false).describe('Takes `;` and `%3B`, and forwards them as they are.'),
     nul: z.boolean().prefault(false).describe('Takes `%00`, and forwards it as it is.'),
+    invalidUtf8: z
+      .boolean()
+      .prefault(false)
+      .describe('Takes bytes that are no UTF-8, such as `%FF`, and forwards them as they are.'),
+    doubleEncoded: z
+      .boolean()
+      .prefault(true)
+      .describe(
+        'Takes what decodes to another character at the second time, such as `%252F`, and forwards it as it is; `false` refuses it with 400.',
+      ),
   });
 }

@@ -98,6 +98,6 @@ function spell(text: string): string {
     .replace(/[[\]\\^`{|}]/g, encodeURIComponent)
     .replace(/%[0-9A-Fa-f]{2}/g, (pair) => {
       const character = String.fromCharCode(Number.parseInt(pair.slice(1), 16));
-      return /[A-Za-z0-9\-._~]/.test(character) ? character : pair.toUpperCase();
+      return /[A-Za-z0-9\-._~!$&'()*+,=:@]/.test(character) ? character : pair.toUpperCase();
     });
 }

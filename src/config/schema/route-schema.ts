@@ -31,6 +31,7 @@ export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
       .record(text(), z.string())
       .optional()
       .describe('Query parameters that must be there with exactly this value.'),
+    ...spellingFields(),
     upstream: text().optional().describe('Name of the upstream that answers.'),
     split: z
       .array(splitPart())
@@ -73,6 +74,31 @@ export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
 function describeEveryMethod(written: unknown): string | undefined {
   if (typeof written !== 'string' || !/^(?:\*|any|all)$/i.test(written)) return undefined;
   return 'stands for every method elsewhere — leave `methods` out for all';
+}
+
+/** Which spellings of its path a route takes. */
+function spellingFields() {
+  return {
+    caseSensitive: z.boolean().optional().describe(`${CASE_SENSITIVE} Left out: as \`paths\` says.`),
+    trailingSlash: trailingSlash().optional().describe(`${TRAILING_SLASH} Left out: as \`paths\` says.`),
+  };
+}
+
+/** Makes the schema of `paths`: how all routes match that do not say it themselves. */
+export function pathsSchema() {
+  return z.strictObject({
+    caseSensitive: z.boolean().prefault(true).describe(CASE_SENSITIVE),
+    trailingSlash: trailingSlash().prefault('exact').describe(TRAILING_SLASH),
+  });
+}
+
+const CASE_SENSITIVE =
+  'Whether the case of letters in `path` counts; `false` for services to which `/Admin` is `/admin`.';
+const TRAILING_SLASH =
+  'Whether a slash at the end of `path` counts (`exact`), or is the same with and without (`same`).';
+
+function trailingSlash() {
+  return z.enum(['exact', 'same'], { error: 'is not a rule for slashes — write exact, or same' });
 }
 
 function splitPart() {

@@ -8,7 +8,7 @@ import { internalTokensSchema } from './internal-tokens-schema.ts';
 import { listenerSchema } from './listener-schema.ts';
 import { type PolicyInput, policyEntrySchema } from './policy-entry.ts';
 import { redisSchema } from './redis-schema.ts';
-import { routeSchema } from './route-schema.ts';
+import { pathsSchema, routeSchema } from './route-schema.ts';
 import { addressRange, duration, listenHost, listenPort, text } from './scalars.ts';
 import { upstreamSchema } from './upstream-schema.ts';
 
@@ -86,6 +86,9 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
       ),
     upstreams: z.record(upstreamName(), upstreamSchema(file)).prefault({}).describe('Services, by name.'),
     policies: policyList.describe('Policies that every route runs first, in this order.'),
+    paths: pathsSchema()
+      .prefault({})
+      .describe('Which spellings of their paths routes take that do not say it themselves.'),
     routes: z.array(routeSchema(policyList)).prefault([]).describe('Which requests go where.'),
     customPolicies: z
       .record(customPolicyName(), file())
