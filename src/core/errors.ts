@@ -60,6 +60,7 @@ export const FAILURES = {
   GW_AUTH_UNAVAILABLE: gateway(503, 'Credentials cannot be checked now'),
   GW_LIMITS_UNAVAILABLE: gateway(503, 'Limits cannot be checked now'),
   GW_OVERLOADED: gateway(503, 'The gateway has too much to do'),
+  GW_RESOURCES_EXHAUSTED: gateway(503, 'The gateway has no connection left for this request'),
   GW_BUFFERS_FULL: gateway(503, 'The gateway holds too many request bodies'),
   GW_SHUTTING_DOWN: gateway(503, 'The gateway stopped before the answer was complete'),
   GW_TOO_MANY_CONNECTIONS: gateway(503, 'The gateway has too many connections'),

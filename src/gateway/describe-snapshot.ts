@@ -18,12 +18,13 @@ export function describeSnapshot({ version, routes, upstreams }: Snapshot): Gate
 /** Names what works less well than it should, a sentence each. */
 export function troublesOf(
   snapshot: Snapshot | undefined,
-  { apiKeys, gatewayLimits }: GatewayServices,
+  { apiKeys, gatewayLimits, descriptors }: GatewayServices,
 ): string[] {
   const upstreams = [...(snapshot?.upstreams.values() ?? [])];
   return [
     ...upstreams.flatMap((upstream) => upstream.troubles()),
     ...apiKeys.troubles(),
     ...gatewayLimits.troubles(),
+    ...(descriptors.trouble === undefined ? [] : [descriptors.trouble]),
   ];
 }

@@ -1,8 +1,10 @@
 import { dirname, resolve } from 'node:path';
 import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { KeptResources } from '../core/kept-resources.ts';
+import { Descriptors } from '../core/network/descriptors.ts';
 import type { Services } from '../core/services.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
+import { ConnectionCount } from '../proxy/http-target.ts';
 import { createMemoryLimits, type GatewayLimits } from './gateway-limits.ts';
 import { createGatewayKeys } from './open-api-keys.ts';
 import { createRedisLimits } from './redis-limits.ts';
@@ -20,6 +22,8 @@ export interface GatewayServices extends Services {
   readonly apiKeys: GatewayKeys;
   /** Makes and ends the store that is `limits`. */
   readonly gatewayLimits: GatewayLimits;
+  readonly descriptors: Descriptors;
+  readonly targetConnections: ConnectionCount;
 }
 
 /** Makes the services of a gateway, which outlive its Snapshots. */
@@ -27,6 +31,7 @@ export function createServices(options: GatewayServicesOptions): GatewayServices
   const { configFile, config, kept, log, clock, metrics } = options;
   const base = { log, clock, metrics, random: Math.random };
   const keep: Services['keep'] = (key, create, close) => kept.hold(key, create, close);
+  const descriptors = new Descriptors(base);
   const gatewayLimits = options.limits ?? createLimits(config, { ...base, keep });
   return {
     ...base,
@@ -35,6 +40,8 @@ export function createServices(options: GatewayServicesOptions): GatewayServices
     apiKeys: createGatewayKeys(config, { ...base, keep }),
     limits: gatewayLimits.store,
     gatewayLimits,
+    descriptors,
+    targetConnections: new ConnectionCount(descriptors),
   };
 }
 

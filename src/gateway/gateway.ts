@@ -26,7 +26,6 @@ import { createLog, type LogLevel } from '../observability/log.ts';
 import { type LogDestination, openLogDestination } from '../observability/log-destination.ts';
 import { createMetrics, type GatewayMetrics } from '../observability/metrics.ts';
 import { builtInPolicies } from '../policies/index.ts';
-import { ConnectionCount } from '../proxy/http-target.ts';
 import { buildSnapshot, type Snapshot } from '../snapshot/snapshot.ts';
 import type { SnapshotContext } from '../snapshot/snapshot-context.ts';
 import { VERSION } from '../version.ts';
@@ -80,7 +79,6 @@ export class Gateway implements GatewayControl {
   private readonly deadlines: Deadlines;
   private readonly kept = new KeptResources();
   private readonly budget = new BufferBudget();
-  private readonly targetConnections = new ConnectionCount();
   private readonly listeners: Listeners;
   private readonly services: GatewayServices;
   private readonly loaded: LoadedConfig;
@@ -120,6 +118,7 @@ export class Gateway implements GatewayControl {
     });
     this.listeners = new Listeners({
       services: this.services,
+      descriptors: this.services.descriptors,
       clock: this.clock,
       deadlines: this.deadlines,
       ticketSecret: role?.ticketSecret,
@@ -127,7 +126,7 @@ export class Gateway implements GatewayControl {
       refuse: (error, client) => this.refuse(error, client),
     });
     this.metrics_.watchConnections('client', () => this.listeners.connectionCount);
-    this.metrics_.watchConnections('target', () => this.targetConnections.open);
+    this.metrics_.watchConnections('target', () => this.services.targetConnections.open);
     this.metrics_.watchDroppedLogLines(() => destination.droppedLines);
   }
 
@@ -371,7 +370,8 @@ export class Gateway implements GatewayControl {
   }
 
   private snapshotContext(policies: readonly Policy[]): SnapshotContext {
-    const { services, clock, log, metrics_: metrics, deadlines, kept, budget, targetConnections } = this;
+    const { services, clock, log, metrics_: metrics, deadlines, kept, budget } = this;
+    const { targetConnections } = services;
     return { services, clock, log, metrics, deadlines, kept, budget, policies, targetConnections };
   }
 

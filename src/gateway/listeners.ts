@@ -3,6 +3,7 @@ import type { ListenerConfig } from '../config/schema/schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { GatewayError } from '../core/errors.ts';
 import type { ClientInfo, ClientRequest, ClientSink, Reply } from '../core/message.ts';
+import type { Descriptors } from '../core/network/descriptors.ts';
 import type { Services } from '../core/services.ts';
 import { ClientConnection } from '../http1/client-connection.ts';
 import type { Deadlines } from '../http1/deadlines.ts';
@@ -14,6 +15,7 @@ import type { ListenerRules } from './handle-request.ts';
 
 export interface ListenersContext {
   readonly services: Services;
+  readonly descriptors: Descriptors;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   /** What the keys of TLS tickets are made from; left out: nobody else knows them. */
@@ -93,6 +95,7 @@ export class Listeners {
     }
     const commit = (): void => {
       for (const change of changes) change();
+      this.context.descriptors.compareWith(configs);
       this.open = next;
       for (const entry of spare) this.remove(entry);
     };
@@ -133,7 +136,8 @@ export class Listeners {
   ): Promise<OpenListener> {
     const { host, port, limits } = config;
     const ticketKeys = deriveTicketKeys(this.context.ticketSecret, keyOf(config));
-    const options = { host, port, certificates, maxConnections: limits.connections, ticketKeys };
+    const { descriptors } = this.context;
+    const options = { host, port, certificates, maxConnections: limits.connections, ticketKeys, descriptors };
     const accepting: { entry?: OpenListener } = {};
     const listener = await openListener(
       options,

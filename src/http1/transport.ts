@@ -154,7 +154,7 @@ export class Transport implements DirectWriter, LateWriter {
   }
 
   onDirectWritten(status: number): void {
-    this.finishWrite(status < 0 ? new Error(`writing failed: ${getSystemErrorName(status)}`) : undefined);
+    this.finishWrite(status < 0 ? writeError(getSystemErrorName(status)) : undefined);
   }
 
   /** Whether the end of the connection is known, though its owner may not have been told yet. */
@@ -352,6 +352,10 @@ export class Transport implements DirectWriter, LateWriter {
     this.held.length = 0;
     this.owner.onClose(this.error);
   }
+}
+
+function writeError(code: string): Error {
+  return Object.assign(new Error(`writing failed: ${code}`), { code });
 }
 
 interface Symbols {

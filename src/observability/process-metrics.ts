@@ -1,5 +1,7 @@
+import { readdir } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, type Registry } from '@prometheus-io/client';
+import { readDescriptorLimit } from '../core/network/descriptors.ts';
 
 const RESOLUTION_MS = 20;
 const NANOSECONDS = 1e9;
@@ -9,6 +11,7 @@ export function registerProcessMetrics(registry: Registry): () => void {
   const registers = [registry];
   registerCpu(registers);
   registerMemory(registers);
+  registerDescriptors(registers);
   new Gauge({
     name: 'process_start_time_seconds',
     help: 'When the process started, in seconds since 1970.',
@@ -50,6 +53,28 @@ function registerMemory(registers: Registry[]): void {
       this.set({ use: 'heap_total' }, heapTotal);
       this.set({ use: 'external' }, external);
       this.set({ use: 'array_buffers' }, arrayBuffers);
+    },
+  });
+}
+
+/** The names are those that Prometheus' own clients use. */
+function registerDescriptors(registers: Registry[]): void {
+  new Gauge({
+    name: 'process_open_fds',
+    help: 'File descriptors that are open.',
+    registers,
+    async collect() {
+      const open = await readdir('/dev/fd').catch(() => []);
+      // The one that is open for looking is not meant.
+      this.set(Math.max(0, open.length - 1));
+    },
+  });
+  new Gauge({
+    name: 'process_max_fds',
+    help: 'File descriptors that may be open.',
+    registers,
+    collect() {
+      this.set(readDescriptorLimit());
     },
   });
 }

@@ -1,6 +1,8 @@
 import type { ConnectionOptions } from 'node:tls';
 import { GatewayError } from '../core/errors.ts';
 import type { OngoingExchange, ResponseSink, Target, TargetRequest } from '../core/message.ts';
+import type { Descriptors } from '../core/network/descriptors.ts';
+import { isOwnFault, NO_CONNECTION } from '../core/network/own-fault.ts';
 import type { Deadlined, Deadlines } from '../http1/deadlines.ts';
 import type { Attempt, LostAttempt, TargetTimes } from '../http1/target-attempt.ts';
 import { type ConnectionOwner, TargetConnection } from '../http1/target-connection.ts';
@@ -21,6 +23,11 @@ export interface HttpTargetOptions {
 /** How many connections to targets are open, over all pools. */
 export class ConnectionCount {
   open = 0;
+  readonly descriptors: Descriptors | undefined;
+
+  constructor(descriptors?: Descriptors) {
+    this.descriptors = descriptors;
+  }
 }
 
 /** A server reached over HTTP/1.1, behind a bounded pool of connections of which the last used is used first. */
@@ -74,10 +81,18 @@ export class HttpTarget implements Target, ConnectionOwner {
     this.count.open--;
     const at = this.idle.lastIndexOf(connection);
     if (at >= 0) this.idle.splice(at, 1);
+    if (isOwnFault(error)) this.count.descriptors?.noteShortage('target', error);
     if (connection.lost !== undefined) this.judge(connection, connection.lost, error);
+    // Who waits may yet get one of the connections that there are; another would fail for the same want.
+    else if (wasConnecting && isOwnFault(error) && this.hasStanding) return;
     // One that was never used and is closed says nothing about the target: who waits gets another.
     else if (wasConnecting) this.failWaiting(error);
     this.connectForWaiting();
+  }
+
+  private get hasStanding(): boolean {
+    for (const connection of this.connections) if (!connection.isConnecting) return true;
+    return false;
   }
 
   /** Takes an attempt out of the queue. */
@@ -134,6 +149,7 @@ export class HttpTarget implements Target, ConnectionOwner {
       tls === undefined ? {} : { tls: { ...tls, ...(this.session && { session: this.session }) } };
     const open = (owner: TargetConnection, onReady: () => void): Transport => {
       const transport = Transport.connect({ host, port, ...secure }, owner, onReady);
+      this.count.descriptors?.watchTarget(transport.socket);
       if (tls !== undefined) transport.socket.on('session', (session: Buffer) => (this.session = session));
       return transport;
     };
@@ -162,7 +178,9 @@ export class HttpTarget implements Target, ConnectionOwner {
     }
     body?.cancel();
     const cause = error ?? 'the target closed the connection without an answer';
-    attempt.fail(new GatewayError('GW_UPSTREAM_BROKEN', { cause }));
+    attempt.fail(
+      new GatewayError(isOwnFault(error) ? 'GW_RESOURCES_EXHAUSTED' : 'GW_UPSTREAM_BROKEN', { cause }),
+    );
   }
 
   private failWaiting(error: Error | undefined): void {
@@ -174,7 +192,11 @@ export class HttpTarget implements Target, ConnectionOwner {
     const attempt = this.queue.shift();
     if (attempt === undefined) return;
     this.deadlines.forget(attempt);
-    attempt.fail(new GatewayError('GW_UPSTREAM_UNREACHABLE', { cause: error }));
+    attempt.fail(
+      isOwnFault(error)
+        ? new GatewayError('GW_RESOURCES_EXHAUSTED', { cause: error, reason: NO_CONNECTION })
+        : new GatewayError('GW_UPSTREAM_UNREACHABLE', { cause: error }),
+    );
   }
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { ResponseHead, TargetRequest } from '../core/message.ts';
+import { NO_CONNECTION } from '../core/network/own-fault.ts';
 import type { RetrySettings } from '../upstream/retry-settings.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { UpstreamTarget } from '../upstream/upstream-target.ts';
@@ -134,6 +135,8 @@ function isRetried(settings: RetrySettings, outcome: GatewayError | ResponseHead
     case 'GW_UPSTREAM_UNREACHABLE':
     case 'GW_UPSTREAM_BUSY':
       return settings.onConnectError;
+    case 'GW_RESOURCES_EXHAUSTED':
+      return settings.onConnectError && outcome.reason === NO_CONNECTION;
     case 'GW_UPSTREAM_BROKEN':
     case 'GW_UPSTREAM_TIMEOUT':
       return settings.statuses.has(outcome.status);
@@ -145,7 +148,11 @@ function isRetried(settings: RetrySettings, outcome: GatewayError | ResponseHead
 /** Whether no byte of the request was written: it never got a connection. */
 function isUnsent(outcome: GatewayError | ResponseHead): boolean {
   if (!(outcome instanceof GatewayError)) return false;
-  return outcome.code === 'GW_UPSTREAM_UNREACHABLE' || outcome.code === 'GW_UPSTREAM_BUSY';
+  return (
+    outcome.code === 'GW_UPSTREAM_UNREACHABLE' ||
+    outcome.code === 'GW_UPSTREAM_BUSY' ||
+    outcome.reason === NO_CONNECTION
+  );
 }
 
 /**

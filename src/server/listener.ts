@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { ClientCertificate, ClientInfo } from '../core/message.ts';
+import type { Descriptors } from '../core/network/descriptors.ts';
+import { isOwnFault } from '../core/network/own-fault.ts';
 import type { Counter, Services } from '../core/services.ts';
 import type { CertificateStore } from './certificates.ts';
 import { readClientCertificate } from './client-certificate.ts';
@@ -34,6 +36,8 @@ export interface ListenerOptions {
   readonly source?: ConnectionSource | undefined;
   /** 48 bytes that TLS tickets are made with. Default: some that nobody else knows. */
   readonly ticketKeys?: Buffer | undefined;
+  /** What keeps some descriptors free. Default: nothing does. */
+  readonly descriptors?: Descriptors | undefined;
 }
 
 export type ListenerServices = Pick<Services, 'clock' | 'log' | 'metrics'>;
@@ -90,6 +94,7 @@ export class Listener {
   private readonly services: ListenerServices;
   private readonly tls: TlsState | undefined;
   private readonly handshaker: TlsServer | undefined;
+  private readonly descriptors: Descriptors | undefined;
   private maxConnections: number;
   private readonly open = new Set<Connection>();
   /** Every accepted socket from its first moment, also those that are being refused or still shake hands. */
@@ -108,6 +113,7 @@ export class Listener {
     this.source = options.source ?? new ListeningPort(options);
     this.accept = accept;
     this.services = services;
+    this.descriptors = options.descriptors;
     this.maxConnections = options.maxConnections;
     this.tls = options.certificates && { certificates: options.certificates };
     this.handshaker = this.tls && createHandshaker(options, this.tls);
@@ -197,7 +203,10 @@ export class Listener {
 
   /** On a plain port, those above the limit get an answer, which needs a socket for a moment. */
   private take(socket: Socket): void {
-    if (this.sockets.size >= this.maxConnections + (this.isSecure ? 0 : MAX_LINGERING)) {
+    const room = this.descriptors?.roomFor(socket) ?? 'exchange';
+    const isOver = this.sockets.size >= this.maxConnections + (this.isSecure ? 0 : MAX_LINGERING);
+    // Where a handshake would have to come first, there is no answer that refuses.
+    if (isOver || room === 'nothing' || (room === 'refusal' && this.isSecure)) {
       this.metrics.refused.add();
       socket.destroy();
       return;
@@ -207,12 +216,12 @@ export class Listener {
       this.sockets.delete(socket);
       this.noteIfClosed();
     });
-    if (this.handshaker === undefined) this.takePlain(socket);
+    if (this.handshaker === undefined) this.takePlain(socket, room === 'exchange');
     else this.handshaker.emit('connection', socket);
   }
 
-  private takePlain(socket: Socket): void {
-    if (this.open.size < this.maxConnections) {
+  private takePlain(socket: Socket, hasRoom: boolean): void {
+    if (hasRoom && this.open.size < this.maxConnections) {
       this.give(socket, undefined);
     } else {
       this.metrics.refused.add();
@@ -296,6 +305,10 @@ export class Listener {
   }
 
   private noteAcceptError(error: Error): void {
+    if (isOwnFault(error) && this.descriptors !== undefined) {
+      this.descriptors.noteShortage('client', error);
+      return;
+    }
     const now = this.services.clock.monotonic();
     if (now - this.acceptErrorLoggedAt < ACCEPT_ERROR_LOG_INTERVAL_MS) return;
     this.acceptErrorLoggedAt = now;

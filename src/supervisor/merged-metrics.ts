@@ -16,6 +16,7 @@ const GAUGES: Readonly<Record<string, Combine>> = {
   gateway_upstream_breaker_state: Math.max,
   gateway_redis_gateways: Math.max,
   process_start_time_seconds: Math.min,
+  process_max_fds: Math.min,
   // What is wrong in one worker is wrong.
   gateway_upstream_target_healthy: Math.min,
   gateway_discovery_up: Math.min,

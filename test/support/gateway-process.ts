@@ -10,6 +10,13 @@ import { LOOPBACK } from './loopback.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
+export interface GatewayProcessOptions {
+  /** How many files it may have open. */
+  readonly openFiles?: number;
+  /** Where its log goes instead of to the test. */
+  readonly stdout?: number;
+}
+
 /** A gateway in a process of its own, which gets signals. Ends with its test. */
 export class GatewayProcess {
   readonly configFile: string;
@@ -24,22 +31,23 @@ export class GatewayProcess {
   static async start(
     config: TestConfig,
     files: Readonly<Record<string, string>> = {},
+    options: GatewayProcessOptions = {},
   ): Promise<GatewayProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'sallyport-test-'));
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
     const configFile = join(folder, 'sallyport.json');
     for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
     await write(configFile, config);
-    const started = new GatewayProcess(configFile);
+    const started = new GatewayProcess(configFile, options);
     await started.line('gateway started');
     return started;
   }
 
-  private constructor(configFile: string) {
+  private constructor(configFile: string, { openFiles, stdout }: GatewayProcessOptions) {
     this.configFile = configFile;
-    this.child = spawn(process.execPath, [cli, 'start', '--config', configFile], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const limits = openFiles === undefined ? [] : ['prlimit', `--nofile=${openFiles}:${openFiles}`];
+    const [command, ...args] = [...limits, process.execPath, cli, 'start', '--config', configFile];
+    this.child = spawn(command as string, args, { stdio: ['ignore', stdout ?? 'pipe', 'inherit'] });
     onTestFinished(() => void this.child.kill('SIGKILL'));
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => this.hear(text));
     this.child.once('exit', () => this.hear(''));

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
-import type { HealthCheck } from './health-check.ts';
+import { type CheckResult, type HealthCheck, NO_VERDICT } from './health-check.ts';
 
 export interface CheckScheduleSettings {
   readonly intervalMs: number;
@@ -23,10 +23,10 @@ export function scheduleChecks(
   let stopCheck: () => void = () => {};
   const start = (): void => {
     stopCheck();
-    const finish = (failure: string | undefined): void => {
+    const finish = (failure: CheckResult): void => {
       stopTimer();
       plan(intervalMs * (1 - JITTER + 2 * JITTER * random()));
-      onResult(failure);
+      if (failure !== NO_VERDICT) onResult(failure);
     };
     stopTimer = clock.after(timeoutMs, () => {
       stopCheck();

@@ -8,7 +8,7 @@ import type {
   Target,
   TargetRequest,
 } from '../../core/message.ts';
-import type { HealthCheck } from './health-check.ts';
+import { type CheckResult, type HealthCheck, NO_VERDICT } from './health-check.ts';
 
 export interface HttpCheckSettings {
   readonly path: string;
@@ -55,14 +55,10 @@ class CheckSink implements ResponseSink {
   onDrain: (() => void) | undefined = undefined;
   private readonly settings: HttpCheckSettings;
   private readonly cancel: () => void;
-  private onResult: ((failure: string | undefined) => void) | undefined;
+  private onResult: ((failure: CheckResult) => void) | undefined;
   private text = '';
 
-  constructor(
-    settings: HttpCheckSettings,
-    onResult: (failure: string | undefined) => void,
-    cancel: () => void,
-  ) {
+  constructor(settings: HttpCheckSettings, onResult: (failure: CheckResult) => void, cancel: () => void) {
     this.settings = settings;
     this.onResult = onResult;
     this.cancel = cancel;
@@ -98,6 +94,7 @@ class CheckSink implements ResponseSink {
 
   abort(error: GatewayError): void {
     const { cause } = error;
+    if (error.code === 'GW_RESOURCES_EXHAUSTED') return this.settle(NO_VERDICT);
     this.settle(cause instanceof Error ? cause.message : typeof cause === 'string' ? cause : error.message);
   }
 
@@ -108,7 +105,7 @@ class CheckSink implements ResponseSink {
     this.settle('status 101');
   }
 
-  private settle(failure: string | undefined): void {
+  private settle(failure: CheckResult): void {
     const tell = this.onResult;
     this.onResult = undefined;
     tell?.(failure);

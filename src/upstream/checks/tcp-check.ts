@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
-import type { HealthCheck } from './health-check.ts';
+import { isOwnFault } from '../../core/network/own-fault.ts';
+import { type HealthCheck, NO_VERDICT } from './health-check.ts';
 
 /** Passes where a connection comes about. */
 export function tcpCheck(host: string, port: number): HealthCheck {
@@ -10,7 +11,7 @@ export function tcpCheck(host: string, port: number): HealthCheck {
         socket.destroy();
         onResult(undefined);
       });
-      socket.once('error', (error) => onResult(error.message));
+      socket.once('error', (error) => onResult(isOwnFault(error) ? NO_VERDICT : error.message));
       return () => {
         socket.removeAllListeners().on('error', () => {});
         socket.destroy();
