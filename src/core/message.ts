@@ -6,6 +6,8 @@ export type HttpVersion = '1.0' | '1.1' | '2';
 
 /** A certificate that a client showed and that an authority of our configuration has signed. */
 export interface ClientCertificate {
+  /** The name that the listener gives to the authorities whose certificates it takes, `undefined` where it gives none. */
+  readonly authority: string | undefined;
   /** `CN` of the subject, where there is exactly one. */
   readonly commonName: string | undefined;
   readonly dnsNames: readonly string[];
@@ -40,7 +42,10 @@ export interface ClientRequest {
   /** The request target as received: origin form, absolute form, or `*`. */
   readonly target: string;
   readonly httpVersion: HttpVersion;
-  /** `Host`, or the authority of an absolute-form target (RFC 9112 §3.2.2), valid; empty on HTTP/1.0 without it. */
+  /**
+   * `Host`, or the authority of an absolute-form target (RFC 9112 §3.2.2), valid; empty on HTTP/1.0 without it. What is
+   * matched and forwarded is the `publicAuthority` of the exchange.
+   */
   readonly authority: string;
   readonly headers: HeaderList;
   readonly body: BodySource;

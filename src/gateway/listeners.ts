@@ -113,11 +113,13 @@ export class Listeners {
     await Promise.all(listeners.map((listener) => listener.drain(timeoutMs, spareIdleMs)));
   }
 
-  private remove({ listener, stopWatching }: OpenListener): void {
+  private remove({ listener, certificates, stopWatching }: OpenListener): void {
     stopWatching();
     this.leaving.add(listener);
+    // No further request of whom the authorities of a port have named that is no more.
+    const spareIdleMs = certificates?.clientCertificates === undefined ? undefined : 0;
     // Without a time: a WebSocket goes on where it began.
-    void listener.drain(undefined).then(() => this.leaving.delete(listener));
+    void listener.drain(undefined, spareIdleMs).then(() => this.leaving.delete(listener));
   }
 
   private async readCertificates({ tls }: ListenerConfig): Promise<CertificateStore | undefined> {
@@ -164,9 +166,8 @@ export class Listeners {
     entry.listener.setMaxConnections(config.limits.connections);
     if (certificates === undefined) return;
     entry.stopWatching();
-    const { contentKey, minVersion } = certificates;
     const inUse = entry.certificates;
-    if (contentKey !== inUse?.contentKey || minVersion !== inUse.minVersion)
+    if (inUse === undefined || !isSameStore(certificates, inUse))
       entry.listener.setCertificates(certificates);
     entry.certificates = certificates;
     for (const warning of certificates.warnings) this.context.services.log.warn({}, warning);
@@ -191,6 +192,11 @@ export class Listeners {
       refuse,
     };
   }
+}
+
+function isSameStore(one: CertificateStore, other: CertificateStore): boolean {
+  if (one.contentKey !== other.contentKey || one.minVersion !== other.minVersion) return false;
+  return one.clientKey === other.clientKey;
 }
 
 function rulesOf({ allowEncoded, mergeSlashes, redirectToHttps }: ListenerConfig): ListenerRules {

@@ -1,6 +1,7 @@
 import { Socket, type TcpNetConnectOpts } from 'node:net';
 import tls, { type ConnectionOptions, TLSSocket } from 'node:tls';
 import { getSystemErrorName } from 'node:util';
+import { SECURE_OPTIONS } from '../core/tls-options.ts';
 import { canWriteDirectly, type DirectWriter, ON_ITS_WAY, TAKEN, writeDirectly } from './direct-write.ts';
 import { giveBuffer, giveScratch, isBorrowed, takeBuffer, takeScratch } from './io-buffers.ts';
 import { type LateWriter, writeAtEndOfTurn } from './late-writes.ts';
@@ -94,7 +95,13 @@ export class Transport implements DirectWriter, LateWriter {
     const socket =
       tlsOptions === undefined
         ? new Socket({ allowHalfOpen: true, onread } as ConstructorParameters<typeof Socket>[0])
-        : tls.connect({ ...tcp, ...tlsOptions, allowHalfOpen: true, onread } as ConnectionOptions);
+        : tls.connect({
+            ...tcp,
+            secureOptions: SECURE_OPTIONS,
+            ...tlsOptions,
+            allowHalfOpen: true,
+            onread,
+          } as ConnectionOptions);
     // A server may answer and close while the request is still being sent to it: the answer counts.
     const transport = new Transport(socket, owner, true);
     reader.transport = transport;

@@ -24,6 +24,11 @@ export const clientCertificate = defineIdentifyingPolicy({
       .describe(
         'What of the certificate names the caller; of `dns`, `uri` and `email` there must be exactly one.',
       ),
+    authority: text()
+      .optional()
+      .describe(
+        'Whose certificates are taken: the `name` of `clientCertificates` of a listener. Those of others are none. Needed where listeners have different authorities.',
+      ),
     clients: z
       .record(text(), client())
       .refine((clients) => Object.keys(clients).length > 0, {
@@ -54,6 +59,7 @@ function client() {
 
 interface CertificateOptions {
   readonly subject: 'common-name' | 'dns' | 'uri' | 'email' | 'fingerprint';
+  readonly authority?: string | undefined;
   readonly clients?: Readonly<Record<string, Client>> | undefined;
   readonly origins: readonly string[];
   readonly realm: string;
@@ -67,17 +73,22 @@ class CertificateIdentifier implements Identifier {
   readonly isOptional: boolean;
   readonly admitsOrigin: (origin: string) => boolean;
   private readonly subject: CertificateOptions['subject'];
+  private readonly authority: string | undefined;
   private readonly clients: ReadonlyMap<string, Client> | undefined;
   private readonly clock: Clock;
   /** A connection has one certificate for all its requests. */
   private readonly known = new WeakMap<ClientCertificate, Identity | GatewayError>();
   private readonly failures: Readonly<Record<'unnamed' | 'unknown' | 'expired', GatewayError>>;
 
-  constructor({ subject, clients, origins, realm, optional }: CertificateOptions, clock: Clock) {
+  constructor(
+    { subject, authority, clients, origins, realm, optional }: CertificateOptions,
+    clock: Clock,
+  ) {
     this.admitsOrigin = compileOrigins(origins);
     this.challenge = `ClientCertificate realm="${realm}"`;
     this.isOptional = optional;
     this.subject = subject;
+    this.authority = authority;
     this.clients = clients && new Map(Object.entries(clients));
     this.clock = clock;
     const headers = { 'www-authenticate': this.challenge };
@@ -88,6 +99,8 @@ class CertificateIdentifier implements Identifier {
   identify({ request }: Exchange): Identification {
     const { certificate } = request.client;
     if (certificate === undefined) return undefined;
+    // Of other authorities the same name may be somebody else.
+    if (this.authority !== undefined && certificate.authority !== this.authority) return undefined;
     // Verified when the connection, or the session that it resumes, began: it may have ended since.
     const now = this.clock.now();
     if (now > certificate.validTo || now < certificate.validFrom) return this.failures.expired;

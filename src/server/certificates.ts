@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { SECURE_OPTIONS } from '../core/tls-options.ts';
 
 /** One certificate as the configuration names it. */
 export interface CertificateFiles {
@@ -24,6 +25,8 @@ export interface CertificateOptions {
 export interface ClientCertificateOptions {
   /** PEM: the authorities whose certificates are taken. No others are. */
   readonly caFile: string;
+  /** How policies name these authorities. */
+  readonly name?: string | undefined;
   /** Whether a client without one is turned away. */
   readonly required: boolean;
 }
@@ -34,6 +37,8 @@ export interface CertificateStore {
   readonly minVersion: TlsVersion;
   /** How clients are asked for certificates, `undefined` where they are not. */
   readonly clientCertificates: ClientCertificateOptions | undefined;
+  /** Changes whenever other certificates of clients are taken, or for another name. */
+  readonly clientKey: string;
   /** Changes whenever one of the files does. */
   readonly contentKey: string;
   /** What is amiss though usable, a sentence each. */
@@ -145,6 +150,7 @@ export function buildCertificateStore(
     files: contents.pairs.map(({ certFile, keyFile }) => ({ certFile, keyFile })),
     minVersion: options.minVersion,
     clientCertificates: options.clientCertificates,
+    clientKey: `${options.clientCertificates?.name} ${client.sessionIdContext}`,
     contentKey: contents.contentKey,
     warnings,
     defaultOptions: first.setting,
@@ -190,6 +196,7 @@ function contextOptions(pair: { cert: Buffer; key: Buffer }, minVersion: TlsVers
     // Every one of them is good, so the client may take what its hardware is fast at.
     honorCipherOrder: false,
     sessionIdContext: SESSION_ID_CONTEXT,
+    secureOptions: SECURE_OPTIONS,
   };
 }
 

@@ -3,20 +3,21 @@ import type { TLSSocket } from 'node:tls';
 import type { ClientCertificate } from '../core/message.ts';
 
 /**
- * Reads the certificate that a client showed and that was verified, once a connection. `authorized` alone does not say
+ * Reads the certificate that a client showed and that was verified against `authority`, once a connection. `authorized` alone does not say
  * that there is one: Node also says so of a TLS 1.3 session that was resumed without any.
  */
-export function readClientCertificate(socket: TLSSocket): ClientCertificate | undefined {
+export function readClientCertificate(socket: TLSSocket, authority?: string): ClientCertificate | undefined {
   if (!socket.authorized) return undefined;
   const certificate = socket.getPeerX509Certificate();
-  return certificate === undefined ? undefined : describeCertificate(certificate);
+  return certificate === undefined ? undefined : describeCertificate(certificate, authority);
 }
 
 /** Says what policies may know of a certificate. */
-export function describeCertificate(certificate: X509Certificate): ClientCertificate {
+export function describeCertificate(certificate: X509Certificate, authority?: string): ClientCertificate {
   const names = readAlternativeNames(certificate.subjectAltName);
   const commonName = certificate.toLegacyObject().subject?.CN as string | string[] | undefined;
   return {
+    authority,
     // One that stands twice could be read as either.
     commonName: typeof commonName === 'string' ? commonName : undefined,
     dnsNames: names.get('DNS') ?? [],

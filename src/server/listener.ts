@@ -148,10 +148,15 @@ export class Listener {
     return this.open;
   }
 
-  /** Replaces the certificates for new connections. Sessions of the former ones can still be resumed. */
+  /**
+   * Replaces the certificates for new connections. Sessions of the former ones can still be resumed. Where other clients
+   * are taken now, open connections end with what is in flight: who they are was said by the former authorities.
+   */
   setCertificates(certificates: CertificateStore): void {
     if (!this.tls) throw new TypeError(`listener ${this.host}:${this.port} has no TLS`);
+    const isForOthers = this.tls.certificates.clientKey !== certificates.clientKey;
     this.tls.certificates = certificates;
+    if (isForOthers) for (const connection of this.open) connection.drain();
     this.handshaker?.setSecureContext(certificates.defaultOptions);
   }
 
@@ -231,7 +236,8 @@ export class Listener {
 
   private giveSecure(socket: TLSSocket): void {
     const { clientCertificates } = (this.tls as TlsState).certificates;
-    const certificate = clientCertificates === undefined ? undefined : readClientCertificate(socket);
+    const certificate =
+      clientCertificates === undefined ? undefined : readClientCertificate(socket, clientCertificates.name);
     if (clientCertificates?.required === true && certificate === undefined) {
       this.metrics.handshakesFailed.add();
       socket.destroy();

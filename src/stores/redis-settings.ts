@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { RedisConfig } from '../config/schema/redis-schema.ts';
+import { SECURE_OPTIONS } from '../core/tls-options.ts';
 
 /** A place where a Redis or a Sentinel listens. */
 export type RedisPlace = { readonly host: string; readonly port: number } | { readonly path: string };
@@ -53,6 +54,7 @@ export async function readTls(tls: RedisConfig['tls'], host?: string): Promise<C
   const [ca, cert, key] = await Promise.all([read(tls?.caFile), read(tls?.certFile), read(tls?.keyFile)]);
   const servername = tls?.serverName ?? (host !== undefined && isIP(host) === 0 ? host : undefined);
   return {
+    secureOptions: SECURE_OPTIONS,
     ...(ca && { ca }),
     ...(cert && { cert }),
     ...(key && { key }),

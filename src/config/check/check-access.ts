@@ -32,7 +32,6 @@ export interface WrittenRoute {
 export function checkAccess(
   topLevel: readonly WrittenUse[],
   routes: readonly WrittenRoute[],
-  listeners: unknown,
   findings: Findings,
 ): void {
   // 1.
@@ -48,7 +47,6 @@ export function checkAccess(
     checkOrder(uses, inherited, false, findings);
     checkParams(fields.public === true ? uses : [...topLevel, ...uses], fields, findings);
   }
-  checkCertificates([...topLevel, ...routes.flatMap(({ uses }) => uses)], listeners, findings);
   // 3.
   for (const { options, name, path } of [...topLevel, ...routes.flatMap(({ uses }) => uses)]) {
     if (options.dangerouslyObserve === true)
@@ -134,20 +132,6 @@ function keyOf(policy: WrittenUse['policy'], options: Fields): readonly unknown[
   const { id: _id, observe: _observe, ...own } = options;
   const key = options.key ?? asFields(policy?.options.safeParse(own).data).key;
   return typeof key === 'string' ? [key] : asList(key);
-}
-
-/** No client is asked for a certificate unless a listener says so. */
-function checkCertificates(uses: readonly WrittenUse[], listeners: unknown, findings: Findings): void {
-  const asks = (listener: unknown): boolean =>
-    asFields(asFields(listener).tls).clientCertificates !== undefined;
-  if (asList(listeners).some(asks)) return;
-  for (const { name, path, ways } of uses) {
-    if (name !== 'client-certificate' && !ways.includes('client-certificate')) continue;
-    findings.refuse(
-      path,
-      'wants certificates, but no listener asks clients for them — add clientCertificates to the tls of a listener',
-    );
-  }
 }
 
 /** Whether the parameters that policies name are those of the route: in the claims of `authorize`, and in keys. */

@@ -18,7 +18,7 @@ export function checkPolicies(gateway: Fields, policies: readonly Policy[], find
     };
   });
   for (const uses of [topLevel, ...routes.map((route) => route.uses)]) checkDoubles(uses, findings);
-  checkAccess(topLevel, routes, gateway.listeners, findings);
+  checkAccess(topLevel, routes, findings);
   checkSpellings(topLevel, routes, gateway, findings);
   checkLimits(topLevel, routes, findings);
 }

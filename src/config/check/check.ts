@@ -5,6 +5,7 @@ import { type ConfigPath, splitRemedy } from '../problem.ts';
 import { checkAdmin } from './check-admin.ts';
 import { checkApiKeys } from './check-api-keys.ts';
 import { checkAuthServices } from './check-auth-services.ts';
+import { checkClientCertificates } from './check-client-certificates.ts';
 import { checkInternalTokens } from './check-internal-tokens.ts';
 import { checkListeners } from './check-listeners.ts';
 import { checkPlaceholders } from './check-placeholders.ts';
@@ -33,6 +34,7 @@ export function checkGateway(
   checkUpstreams(gateway, findings);
   checkRoutes(gateway, findings);
   checkPolicies(gateway, policies, findings);
+  checkClientCertificates(gateway, findings);
   checkApiKeys(gateway, findings);
   checkAuthServices(gateway, findings);
   checkTokenPolicies(gateway, policies, findings);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, listenHost, listenPort, size, wholeNumber } from './scalars.ts';
+import { duration, listenHost, listenPort, size, text, wholeNumber } from './scalars.ts';
 
 /** Makes the schema of one entry of `listeners`. `file` is the schema of a file's path. */
 export function listenerSchema(file: () => z.ZodType<string, string>) {
@@ -48,6 +48,11 @@ function tlsSchema(file: () => z.ZodType<string, string>) {
     clientCertificates: z
       .strictObject({
         caFile: file().describe('PEM file with the authorities whose certificates are taken. No others are.'),
+        name: text()
+          .optional()
+          .describe(
+            'How policies name these authorities, by `authority` of `client-certificate`; needed where another listener has other ones.',
+          ),
         required: z
           .boolean()
           .prefault(false)
