@@ -21,13 +21,16 @@ export class Exchange {
   path = '';
   /** The query string as received, without `?`. */
   query = '';
-  /** The host name of `authority` in lower case, without port. */
+  /** The host name of `publicAuthority` in lower case, without port: routes are matched by it. */
   host = '';
   /** The client's address, with what trusted proxies say about it taken into account. */
   clientAddress = '';
   /** What the client used towards us or the first trusted proxy. */
   scheme: 'http' | 'https' = 'http';
-  /** Host and port under which the client knows us, as the trusted proxies say it or as `Host` does. */
+  /**
+   * The one host and port of the request, which is matched, judged and forwarded: `Host`, or that of an absolute-form
+   * target, or what a trusted proxy says that is configured to write `X-Forwarded-Host`.
+   */
   publicAuthority = '';
   route: RouteInfo = NO_ROUTE;
   params: Readonly<Record<string, string>> = NO_PARAMS;

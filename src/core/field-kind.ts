@@ -30,16 +30,24 @@ export const FieldKind = {
   origin: 22,
   http2Settings: 23,
   maxForwards: 24,
-  xRealIp: 25,
+  /**
+   * What else a proxy in front says of where and how a request came: `x-real-ip` and its like, and every
+   * `x-forwarded-*` without a kind of its own.
+   */
+  proxyClaim: 25,
   /** Any `access-control-*`: on an answer, the gateway's `cors` owns them. */
   accessControl: 26,
-  /** What proxies say about the certificate of a client, which only trusted ones may. */
+  /** What proxies that end TLS say about the certificate of a client. */
   clientCertificate: 27,
-  /** What has some services take another method or path than those of the request, by which routes are chosen. */
+  /**
+   * What has some services take another method, path or host than those of the request, by which routes are chosen and
+   * policies decide, or skip checks of their own.
+   */
   override: 28,
 } as const;
 
-const KNOWN: Readonly<Record<string, number>> = {
+/** The names that have a kind of their own; others may have one by how they begin. */
+export const KNOWN_FIELDS: Readonly<Record<string, number>> = {
   host: FieldKind.host,
   connection: FieldKind.connection,
   'keep-alive': FieldKind.keepAlive,
@@ -63,17 +71,53 @@ const KNOWN: Readonly<Record<string, number>> = {
   origin: FieldKind.origin,
   'http2-settings': FieldKind.http2Settings,
   'max-forwards': FieldKind.maxForwards,
-  'x-real-ip': FieldKind.xRealIp,
-  'client-cert': FieldKind.clientCertificate,
-  'client-cert-chain': FieldKind.clientCertificate,
-  'x-forwarded-client-cert': FieldKind.clientCertificate,
-  'x-http-method': FieldKind.override,
-  'x-http-method-override': FieldKind.override,
-  'x-method-override': FieldKind.override,
-  'x-original-url': FieldKind.override,
-  'x-override-url': FieldKind.override,
-  'x-rewrite-url': FieldKind.override,
+  ...allOf(
+    FieldKind.proxyClaim,
+    'cf-connecting-ip cf-connecting-ipv6 cf-pseudo-ipv4 client-ip do-connecting-ip fastly-client-ip fastly-ssl ' +
+      'fly-client-ip forwarded-for forwarded-host forwarded-port forwarded-proto front-end-https http-client-ip ' +
+      'remote-addr true-client-ip wl-proxy-client-ip proxy-client-ip x-appengine-user-ip x-azure-clientip ' +
+      'x-azure-socketip x-client-ip x-cluster-client-ip x-envoy-external-address x-forwarded x-nf-client-connection-ip ' +
+      'x-original-forwarded-for x-original-host x-original-proto x-originating-ip x-proto x-proxyuser-ip x-real-ip ' +
+      'x-real-port x-remote-addr x-remote-ip x-scheme x-url-scheme x-vercel-forwarded-for',
+  ),
+  ...allOf(
+    FieldKind.clientCertificate,
+    'client-cert client-cert-chain x-amzn-mtls-clientcert x-arr-clientcert',
+  ),
+  ...allOf(
+    FieldKind.override,
+    // `proxy` becomes HTTP_PROXY where fields are variables (CVE-2016-5385); `x-middleware-…` skips checks (CVE-2025-29927).
+    'proxy x-envoy-original-host x-envoy-original-path x-host x-http-destinationurl x-http-host-override x-http-method ' +
+      'x-http-method-override x-http-path-override x-invoke-path x-matched-path x-method-override x-middleware-rewrite ' +
+      'x-middleware-subrequest x-original-method x-original-uri x-original-url x-override-url x-rewrite-uri ' +
+      'x-rewrite-url x-url-override x-waws-unencoded-url',
+  ),
 };
+
+function allOf(kind: number, names: string): Record<string, number> {
+  return Object.fromEntries(names.split(' ').map((name) => [name, kind]));
+}
+
+/** What every name with such a beginning is. */
+const PREFIXES: readonly (readonly [prefix: string, kind: number])[] = [
+  ['x-auth-', FieldKind.xAuth],
+  ['access-control-', FieldKind.accessControl],
+  ['x-forwarded-client-cert', FieldKind.clientCertificate],
+  ['x-forwarded-tls-client-', FieldKind.clientCertificate],
+  ['x-forwarded-', FieldKind.proxyClaim],
+  ['cf-client-cert-', FieldKind.clientCertificate],
+  ['client-cert-', FieldKind.clientCertificate],
+  ['ssl-', FieldKind.clientCertificate],
+  ['tls-client-', FieldKind.clientCertificate],
+  ['x-amzn-mtls-', FieldKind.clientCertificate],
+  ['x-client-cert', FieldKind.clientCertificate],
+  ['x-client-ssl-', FieldKind.clientCertificate],
+  ['x-client-tls-', FieldKind.clientCertificate],
+  ['x-client-verif', FieldKind.clientCertificate],
+  ['x-mtls-', FieldKind.clientCertificate],
+  ['x-ssl-', FieldKind.clientCertificate],
+  ['x-tls-', FieldKind.clientCertificate],
+];
 
 const SLOTS = 1024;
 
@@ -90,7 +134,8 @@ const TABLE: readonly (readonly [name: string, kind: number][])[] = buildTable()
 
 function buildTable(): [string, number][][] {
   const table: [string, number][][] = Array.from({ length: SLOTS }, () => []);
-  for (const [name, kind] of Object.entries(KNOWN)) table[slotOf(name, 0, name.length)]?.push([name, kind]);
+  for (const [name, kind] of Object.entries(KNOWN_FIELDS))
+    table[slotOf(name, 0, name.length)]?.push([name, kind]);
   return table;
 }
 
@@ -116,10 +161,34 @@ export function fieldKindAt(text: string, start: number, end: number): number {
     const entry = bucket[i] as readonly [string, number];
     if (entry[0].length === end - start && equalsFolded(text, start, entry[0])) return entry[1];
   }
-  if (end - start > 7 && equalsFolded(text, start, 'x-auth-')) return FieldKind.xAuth;
-  return end - start > 15 && equalsFolded(text, start, 'access-control-')
-    ? FieldKind.accessControl
-    : FieldKind.other;
+  return prefixKindAt(text, start, end);
+}
+
+/** The prefixes by the folded first and third letters of a name, which few names share with one. */
+const PREFIXES_BY_LETTERS: readonly (typeof PREFIXES | undefined)[] = groupPrefixes();
+
+function groupPrefixes(): (typeof PREFIXES | undefined)[] {
+  const groups = new Array<typeof PREFIXES | undefined>(SLOTS).fill(undefined);
+  for (const entry of PREFIXES) {
+    const at = lettersAt(entry[0], 0);
+    groups[at] = [...(groups[at] ?? []), entry];
+  }
+  return groups;
+}
+
+function lettersAt(text: string, start: number): number {
+  return ((foldCode(text.charCodeAt(start)) & 31) << 5) | (foldCode(text.charCodeAt(start + 2)) & 31);
+}
+
+function prefixKindAt(text: string, start: number, end: number): number {
+  const length = end - start;
+  const group = length < 4 ? undefined : PREFIXES_BY_LETTERS[lettersAt(text, start)];
+  if (group === undefined) return FieldKind.other;
+  for (let i = 0; i < group.length; i++) {
+    const [prefix, kind] = group[i] as readonly [string, number];
+    if (length >= prefix.length && equalsFolded(text, start, prefix)) return kind;
+  }
+  return FieldKind.other;
 }
 
 /** Tells whether `text` at `start` spells `lowerName`, whatever its case, `_` and other signs read as `-`. */

@@ -124,6 +124,11 @@ export class HeaderList {
     return found;
   }
 
+  /** Tells whether there may be a field whose kind has its bit set in `kinds`. */
+  mayHaveKinds(kinds: number): boolean {
+    return (this.kinds & kinds) !== 0;
+  }
+
   /** Removes every field of one `FieldKind`. */
   deleteKind(kind: number): void {
     this.deleteKinds(1 << kind);

@@ -269,7 +269,7 @@ class RequestRun implements ForwardOwner {
     writeIdentityHeaders(exchange);
     const { request } = exchange;
     exchange.upstreamPath = withQuery(path, exchange.query, request.target);
-    exchange.upstreamHost = hostFor(action, request.authority, '');
+    exchange.upstreamHost = hostFor(action, exchange.publicAuthority, '');
     const target: TargetRequest = {
       method: request.method,
       path: exchange.upstreamPath,

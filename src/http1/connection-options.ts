@@ -1,15 +1,13 @@
+import { isClaimedField } from '../core/fields/claimed-fields.ts';
 import { trimOws } from '../core/fields/field-text.ts';
 import type { HeaderList } from '../core/header-list.ts';
 
 /**
- * Fields whose removal would change who is asked, what is framed, or what trusted proxies in front say: a client that
- * names them in `Connection` gets nothing by it (CVE-2022-31813).
+ * Fields whose removal would change who is asked, what is framed, or what is judged: a client that names them in
+ * `Connection` gets nothing by it, nor by naming what proxies in front say (CVE-2022-31813).
  */
 const NEVER_NAMED: ReadonlySet<string> = new Set(
-  (
-    'host content-length date expect via forwarded max-forwards x-forwarded-for x-forwarded-host x-forwarded-port ' +
-    'x-forwarded-proto x-real-ip x-request-id'
-  ).split(' '),
+  'host content-length date expect origin sec-fetch-site via max-forwards x-request-id'.split(' '),
 );
 
 /** Each option is looked for among all fields, so that thousands would cost milliseconds. */
@@ -24,7 +22,7 @@ export function stripHopByHop(headers: HeaderList, connection: string, kinds: nu
   if (options.length > MAX_CONNECTION_OPTIONS) return false;
   for (const option of options) {
     const name = trimOws(option);
-    if (name !== '' && name !== 'te' && !NEVER_NAMED.has(name)) headers.delete(name);
+    if (name !== '' && name !== 'te' && !NEVER_NAMED.has(name) && !isClaimedField(name)) headers.delete(name);
   }
   return true;
 }

@@ -1,16 +1,16 @@
+import { isClaimedField } from '../core/fields/claimed-fields.ts';
 import { HeaderList } from '../core/header-list.ts';
 
 /** Fields that mean something only before the body, or that only we may say (RFC 9110 §6.5.1). */
 const NOT_IN_TRAILERS: ReadonlySet<string> = new Set(
   (
-    'age authorization cache-control client-cert client-cert-chain connection content-encoding content-length content-range content-type cookie date ' +
-    'expect expires forwarded host http2-settings keep-alive location max-forwards origin pragma range retry-after ' +
+    'age authorization cache-control connection content-encoding content-length content-range content-type cookie date ' +
+    'expect expires host http2-settings keep-alive location max-forwards origin pragma range retry-after ' +
     'set-cookie te trailer transfer-encoding upgrade vary via www-authenticate x-api-key ' +
-    'x-http-method x-original-url x-override-url x-real-ip x-request-id x-rewrite-url'
+    'x-request-id'
   ).split(' '),
 );
-const PREFIXES_NOT_IN_TRAILERS =
-  /^(?:access-control|if|proxy|sec|x-auth|x-forwarded|x-http-method|x-method)-/;
+const PREFIXES_NOT_IN_TRAILERS = /^(?:access-control|if|proxy|sec|x-auth)-/;
 
 /** Makes the trailer section of names and values by turns, without the fields that may not stand there. */
 export function readTrailers(parts: readonly string[]): HeaderList | undefined {
@@ -27,7 +27,7 @@ export function readTrailers(parts: readonly string[]): HeaderList | undefined {
 
 function mayStandInTrailers(name: string): boolean {
   const key = name.toLowerCase().replace(/[^a-z0-9]/g, '-');
-  return !NOT_IN_TRAILERS.has(key) && !PREFIXES_NOT_IN_TRAILERS.test(key);
+  return !NOT_IN_TRAILERS.has(key) && !PREFIXES_NOT_IN_TRAILERS.test(key) && !isClaimedField(name);
 }
 
 /** Takes spaces and tabs off both ends, and nothing else that Unicode calls white space. */

@@ -80,10 +80,7 @@ class CertificateIdentifier implements Identifier {
   private readonly known = new WeakMap<ClientCertificate, Identity | GatewayError>();
   private readonly failures: Readonly<Record<'unnamed' | 'unknown' | 'expired', GatewayError>>;
 
-  constructor(
-    { subject, authority, clients, origins, realm, optional }: CertificateOptions,
-    clock: Clock,
-  ) {
+  constructor({ subject, authority, clients, origins, realm, optional }: CertificateOptions, clock: Clock) {
     this.admitsOrigin = compileOrigins(origins);
     this.challenge = `ClientCertificate realm="${realm}"`;
     this.isOptional = optional;

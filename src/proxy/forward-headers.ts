@@ -11,7 +11,7 @@ const REPLACED =
   (1 << FieldKind.xForwardedProto) |
   (1 << FieldKind.xForwardedHost);
 
-/** What only a proxy in front may say, dropped unless it is trusted. */
+/** What no client may say, and no policy in its place. */
 const CLAIMED = (1 << FieldKind.xForwardedPort) | (1 << FieldKind.forwarded);
 
 /** Our name in `Via` (RFC 9110 §7.6.3). */
@@ -23,16 +23,18 @@ export interface ForwardHeaderOptions {
 }
 
 /**
- * Makes the request's header fit for a target: tells who asks and how (`X-Forwarded-*`, `Via`), and drops what the
- * client says about that, unless its peer is a trusted proxy.
+ * Makes the request's header fit for a target: tells who asks and how (`X-Forwarded-*`, `Via`). What clients said about
+ * that was dropped before routing.
  */
 export function writeForwardHeaders(exchange: Exchange, options: ForwardHeaderOptions): void {
   const { headers, request } = exchange;
   const earlier = exchange.isTrustedPeer ? headers.getKind(FieldKind.xForwardedFor) : undefined;
   headers.deleteKinds(exchange.isTrustedPeer ? REPLACED : REPLACED | CLAIMED);
-  if (earlier === undefined) headers.appendBlock(ownBlock(exchange));
-  else
-    headers.appendBlock(new HeaderBlock(ownFields(exchange, `${earlier}, ${request.client.remoteAddress}`)));
+  const { remoteAddress } = request.client;
+  // A proxy may have named the client in another field than this.
+  const before = earlier ?? (exchange.clientAddress === remoteAddress ? undefined : exchange.clientAddress);
+  if (before === undefined) headers.appendBlock(ownBlock(exchange));
+  else headers.appendBlock(new HeaderBlock(ownFields(exchange, `${before}, ${remoteAddress}`)));
   if (options.forwarded) headers.appendTrusted('forwarded', forwardedElement(exchange));
 }
 

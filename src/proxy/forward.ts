@@ -58,7 +58,7 @@ export class Forward implements AttemptsOwner, BodyHolder {
   }
 
   get authority(): string {
-    return this.exchange.request.authority;
+    return this.exchange.publicAuthority;
   }
 
   get breakerKey(): object {

@@ -9,10 +9,21 @@ export interface ClientOrigin {
   /** Whether the peer is a trusted proxy, so that its other statements, such as `X-Request-Id`, count too. */
   readonly isTrusted: boolean;
   readonly scheme: 'http' | 'https' | undefined;
-  /** Host name that the client used, in lower case, without port. */
+  /** Host name that the client used, in lower case, without port; of proxies that write it. */
   readonly host: string | undefined;
-  /** Port that the client used. */
+  /** Port that the client used; of proxies that write it. */
   readonly port: number | undefined;
+}
+
+/** Which peers are proxies in front, and what they write. */
+export interface TrustedProxies {
+  /** Addresses and CIDR blocks. */
+  readonly addresses: readonly string[];
+  /**
+   * The fields that they set themselves on every request, in lower case. What they only pass on is their client's, so
+   * no other is believed.
+   */
+  readonly writes: readonly string[];
 }
 
 /** Tells the origin of a request from the address of its peer and its header. */
@@ -28,17 +39,24 @@ const SCHEMES: Readonly<Record<string, 'http' | 'https'>> = {
   wss: 'https',
 };
 
-/**
- * Compiles the proxies whose `X-Forwarded-*` is believed, as addresses and CIDR blocks. `Forwarded` is never read:
- * a proxy that writes only `X-Forwarded-*` passes on whatever `Forwarded` its client sent.
- * Throws `TypeError` for what is no block.
- */
-export function compileTrustedProxies(cidrs: readonly string[]): ClientAddressResolver {
-  const trusted = new AddressBlocks(cidrs);
+/** Fields with nothing but the address of the client, which are read where `X-Forwarded-For` is not written. */
+const ADDRESS_FIELDS: ReadonlySet<string> = new Set(
+  (
+    'cf-connecting-ip cf-connecting-ipv6 client-ip do-connecting-ip fastly-client-ip fly-client-ip http-client-ip ' +
+    'proxy-client-ip remote-addr true-client-ip wl-proxy-client-ip x-appengine-user-ip x-azure-clientip ' +
+    'x-azure-socketip x-client-ip x-cluster-client-ip x-envoy-external-address x-nf-client-connection-ip ' +
+    'x-originating-ip x-real-ip x-remote-addr x-remote-ip'
+  ).split(' '),
+);
+
+/** Compiles whose word counts about what. `Forwarded` is never read. Throws `TypeError` for what is no block. */
+export function compileTrustedProxies({ addresses, writes }: TrustedProxies): ClientAddressResolver {
+  const trusted = new AddressBlocks(addresses);
   const peers = new Map<string, ClientOrigin>();
+  const believe = compileBelief(writes, trusted);
   return (remoteAddress, headers) => {
     const peer = peers.get(remoteAddress) ?? rememberPeer(peers, remoteAddress, trusted);
-    return peer.isTrusted ? believeProxy(peer, headers, trusted) : peer;
+    return peer.isTrusted ? believe(peer, headers) : peer;
   };
 }
 
@@ -54,6 +72,11 @@ export function publicAuthorityOf(origin: ClientOrigin, scheme: 'http' | 'https'
   const port = origin.port ?? (origin.host === undefined ? own?.[2] : undefined);
   const isDefault = port === undefined || Number(port) === (scheme === 'https' ? 443 : 80);
   return isDefault ? host : `${host}:${port}`;
+}
+
+/** Gives the port of an authority, in digits: its own, else that of the scheme. */
+export function portOf(authority: string, scheme: 'http' | 'https'): string {
+  return /:(\d+)$/.exec(authority)?.[1] ?? (scheme === 'https' ? '443' : '80');
 }
 
 /** Peers are few and come again with each request, so what is known of one is kept, up to a bound. */
@@ -76,20 +99,46 @@ function rememberPeer(
 }
 
 /**
- * Reads what the nearest proxy says. Of several values the last is taken: a proxy appends to what its client sent.
- * Names are compared exactly, since `X_Forwarded_For` is the client's own.
+ * Compiles what is read of the nearest proxy's word. Of several values the last is taken: a proxy appends to what its
+ * client sent. Names are compared exactly, since `X_Forwarded_For` is the client's own.
  */
-function believeProxy(peer: ClientOrigin, headers: HeaderList, trusted: AddressBlocks): ClientOrigin {
-  const forwardedFor = headers.get('x-forwarded-for');
-  const host = HOST.exec(lastValue(headers.get('x-forwarded-host')).toLowerCase());
-  const port = lastValue(headers.get('x-forwarded-port'));
-  return {
-    address: forwardedFor === undefined ? peer.address : walkHops(peer.address, forwardedFor, trusted),
-    isTrusted: true,
-    scheme: schemeOf(lastValue(headers.get('x-forwarded-proto'))),
-    host: host?.[1],
-    port: parsePort(port) ?? parsePort(host?.[2]),
+function compileBelief(
+  writes: readonly string[],
+  trusted: AddressBlocks,
+): (peer: ClientOrigin, headers: HeaderList) => ClientOrigin {
+  const read = (name: string) =>
+    writes.includes(name) ? (headers: HeaderList) => lastValue(headers.get(name)) : () => '';
+  const [proto, forwardedHost, forwardedPort] = ['proto', 'host', 'port'].map((n) =>
+    read(`x-forwarded-${n}`),
+  );
+  const findAddress = compileAddress(writes, trusted);
+  return (peer, headers) => {
+    const host = HOST.exec((forwardedHost as Reader)(headers).toLowerCase());
+    return {
+      address: findAddress(peer.address, headers),
+      isTrusted: true,
+      scheme: schemeOf((proto as Reader)(headers)),
+      host: host?.[1],
+      port: parsePort((forwardedPort as Reader)(headers)) ?? parsePort(host?.[2]),
+    };
   };
+}
+
+type Reader = (headers: HeaderList) => string;
+
+function compileAddress(
+  writes: readonly string[],
+  trusted: AddressBlocks,
+): (peer: string, headers: HeaderList) => string {
+  if (writes.includes('x-forwarded-for')) {
+    return (peer, headers) => {
+      const forwardedFor = headers.get('x-forwarded-for');
+      return forwardedFor === undefined ? peer : walkHops(peer, forwardedFor, trusted);
+    };
+  }
+  const name = writes.find((field) => ADDRESS_FIELDS.has(field));
+  if (name === undefined) return (peer) => peer;
+  return (peer, headers) => parseHop(headers.get(name) ?? '') ?? peer;
 }
 
 /** Goes from the nearest hop outwards to the first that is not trusted. What is no address ends the walk before it. */

@@ -1,5 +1,6 @@
 import type { InternalTokens } from '../auth/internal-tokens.ts';
 import type { GatewayConfig, PolicyEntry, RouteConfig } from '../config/schema/schema.ts';
+import { type ClaimFilter, compileClaimFilter } from '../core/fields/claimed-fields.ts';
 import type { AuthService } from '../core/identity/auth-service.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { Reply } from '../core/message.ts';
@@ -42,6 +43,8 @@ export interface Snapshot {
   /** Makes the tokens that upstreams get from us, where those are configured. */
   readonly internalTokens: InternalTokens | undefined;
   readonly findOrigin: ClientAddressResolver;
+  /** Drops what a request says of itself that nobody may, or not who sent it. */
+  readonly dropClaims: ClaimFilter;
   /** Whether targets are told in `Forwarded` too. */
   readonly forwarded: boolean;
   /** Says when there is too much to do, `undefined` where all is tried. */
@@ -315,6 +318,7 @@ class RunningSnapshot implements Snapshot {
   readonly quotas: QuotaReader;
   readonly internalTokens: InternalTokens | undefined;
   readonly findOrigin: ClientAddressResolver;
+  readonly dropClaims: ClaimFilter;
   readonly forwarded: boolean;
   readonly shedder: LoadShedder | undefined;
   private readonly closers: readonly (() => void | Promise<void>)[];
@@ -338,6 +342,7 @@ class RunningSnapshot implements Snapshot {
     this.internalTokens = parts.internalTokens;
     this.shedder = parts.shedder;
     this.findOrigin = compileTrustedProxies(config.trustedProxies);
+    this.dropClaims = compileClaimFilter(config.trustedProxies.writes, config.allowOverrides);
     this.forwarded = config.forwarded;
     this.closers = closers;
   }

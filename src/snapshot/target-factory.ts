@@ -102,7 +102,7 @@ export class TargetFactory {
 
   private async createApp(file: string): Promise<UpstreamTarget> {
     const { upstream, context } = this;
-    const { trustedProxies } = this.config;
+    const trustedProxies = this.config.trustedProxies.addresses;
     const hold = context.kept.hold(
       `app ${JSON.stringify([upstream, file, trustedProxies])}`,
       () =>

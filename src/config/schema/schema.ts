@@ -9,7 +9,8 @@ import { listenerSchema } from './listener-schema.ts';
 import { type PolicyInput, policyEntrySchema } from './policy-entry.ts';
 import { redisSchema } from './redis-schema.ts';
 import { pathsSchema, routeSchema } from './route-schema.ts';
-import { addressRange, duration, listenHost, listenPort, text } from './scalars.ts';
+import { duration, listenHost, listenPort, text } from './scalars.ts';
+import { allowOverridesSchema, trustedProxiesSchema } from './trust-schema.ts';
 import { upstreamSchema } from './upstream-schema.ts';
 
 export type { PolicyEntry } from './policy-entry.ts';
@@ -70,10 +71,8 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
       .optional()
       .describe('The store that several gateways share; left out: memory and `dataDir`.'),
     apiKeys: apiKeysSchema().prefault({}).describe('How API keys are made and where they are kept.'),
-    trustedProxies: z
-      .array(addressRange())
-      .prefault([])
-      .describe("Proxies in front whose `X-Forwarded-*` is believed; nobody's by default."),
+    trustedProxies: trustedProxiesSchema(),
+    allowOverrides: allowOverridesSchema(),
     forwarded: z.boolean().prefault(false).describe('Also tells upstreams in `Forwarded` (RFC 7239).'),
     authServices: z
       .record(authServiceName(), authServiceSchema(file))
