@@ -1,9 +1,8 @@
 import type { Clock } from '../core/clock.ts';
-import { errorText } from '../core/error-text.ts';
+import { problemOf } from '../core/error-text.ts';
 import type { AuthService, AuthToken, TokenRefusal } from '../core/identity/auth-service.ts';
 import { isRefusal } from '../core/identity/auth-service.ts';
 import type { Log } from '../core/services.ts';
-import { MAX_TOKEN_CHARS } from './compact-jws.ts';
 import { UNAVAILABLE } from './key-service.ts';
 import { TokenCache } from './token-cache.ts';
 
@@ -11,6 +10,7 @@ export interface AskingServiceOptions {
   readonly name: string;
   readonly verifies: 'by-asking' | 'by-code';
   readonly issuer: string | undefined;
+  readonly maxTokenChars: number;
   /** Asks about a token. `until` is the second at which the answer ends unless the token does before. */
   readonly ask: (token: string, until: number, signal: AbortSignal) => Promise<AuthToken | TokenRefusal>;
   readonly cacheForMs: number;
@@ -30,6 +30,7 @@ export class AskingService implements AuthService {
   readonly name: string;
   readonly verifies: 'by-asking' | 'by-code';
   readonly issuer: string | undefined;
+  readonly maxTokenChars: number;
   private readonly options: AskingServiceOptions;
   private readonly questions = new Set<AbortController>();
   private readonly verified = new TokenCache<AuthToken>();
@@ -42,6 +43,7 @@ export class AskingService implements AuthService {
     this.name = options.name;
     this.verifies = options.verifies;
     this.issuer = options.issuer;
+    this.maxTokenChars = options.maxTokenChars;
   }
 
   findVerified(token: string): AuthToken | undefined {
@@ -50,7 +52,7 @@ export class AskingService implements AuthService {
 
   verifyToken(token: string): AuthToken | TokenRefusal | Promise<AuthToken | TokenRefusal> {
     const { clock, maxConcurrent } = this.options;
-    if (token.length > MAX_TOKEN_CHARS) return { refused: 'too-long' };
+    if (token.length > this.maxTokenChars) return { refused: 'too-long' };
     const known =
       this.findVerified(token) ?? this.refused.get(token, clock.now()) ?? this.underWay.get(token);
     if (known !== undefined) return known;
@@ -63,6 +65,11 @@ export class AskingService implements AuthService {
   async getUserRoles(token: string): Promise<readonly string[]> {
     const outcome = await this.verifyToken(token);
     return isRefusal(outcome) ? [] : outcome.roles;
+  }
+
+  troubles(): readonly string[] {
+    const { name, lastProblem } = this;
+    return lastProblem === '' ? [] : [`auth service '${name}' could not be asked: ${lastProblem}`];
   }
 
   close(): void {
@@ -105,7 +112,7 @@ export class AskingService implements AuthService {
 
   private report(error: unknown): void {
     const { log } = this.options;
-    const problem = errorText(error);
+    const problem = problemOf(error);
     const level = problem === this.lastProblem ? 'debug' : 'warn';
     this.lastProblem = problem;
     log[level]({ authService: this.name, err: error }, 'the auth service cannot be asked');

@@ -1,6 +1,6 @@
 import type { SignatureAlgorithm } from '../config/key-material/signature-algorithms.ts';
 import type { Clock } from '../core/clock.ts';
-import { errorText } from '../core/error-text.ts';
+import { problemOf } from '../core/error-text.ts';
 import type { Log } from '../core/services.ts';
 import { type FoundKeys, type KeySet, matchKeys, type VerificationKey } from './key-set.ts';
 
@@ -63,12 +63,23 @@ export class ChangingKeySet implements KeySet {
 
   find(algorithm: SignatureAlgorithm, keyId: string | undefined): FoundKeys | Promise<FoundKeys> {
     const found = matchKeys(this.keys, algorithm, keyId);
-    if (found.length > 0) return found;
+    if (found.length > 0) {
+      // Where no key has the name that is asked for, there may be a newer set, for which nobody has to wait.
+      const isNamed = keyId === undefined || found.some(({ id }) => id === keyId);
+      if (!isNamed && this.loading === undefined && this.mayLoad()) void this.load();
+      return found;
+    }
     if (this.loading === undefined && !this.mayLoad()) return this.withoutKey();
     return this.load().then(() => {
       const keys = matchKeys(this.keys, algorithm, keyId);
       return keys.length > 0 ? keys : this.withoutKey();
     });
+  }
+
+  trouble(): string | undefined {
+    if (!this.hasFailed) return undefined;
+    const rest = this.keys.length === 0 ? 'no token can be verified' : 'the keys of before go on';
+    return `its keys cannot be loaded: ${this.lastProblem}; ${rest}`;
   }
 
   close(): void {
@@ -124,11 +135,12 @@ export class ChangingKeySet implements KeySet {
   private endure(error: unknown): void {
     const { name, log, clock, times } = this.options;
     this.hasFailed = true;
-    const problem = errorText(error);
+    const problem = problemOf(error);
     const level = problem === this.lastProblem ? 'debug' : 'warn';
     this.lastProblem = problem;
-    log[level]({ authService: name, err: error }, 'the keys of the auth service cannot be loaded');
     if (clock.monotonic() - this.loadedAt >= times.stale) this.replace([]);
+    const goesOn = this.keys.length > 0;
+    log[level]({ authService: name, err: error, goesOn }, 'the keys of the auth service cannot be loaded');
   }
 
   private replace(keys: readonly VerificationKey[]): void {

@@ -4,6 +4,7 @@ import type { SignatureAlgorithm } from '../config/key-material/signature-algori
 import type { AuthServiceConfig } from '../config/schema/auth-schema.ts';
 import { readTextFile } from '../core/disk/read-text-file.ts';
 import type { AuthService, AuthServiceCode } from '../core/identity/auth-service.ts';
+import { secretBytesOf } from '../core/identity/secret-bytes.ts';
 import type { Services } from '../core/services.ts';
 import { createCodeQuestion, importAuthService } from './ask-code.ts';
 import { AskingService } from './asking-service.ts';
@@ -61,16 +62,19 @@ export function createAuthService(
 ): OpenAuthService {
   const { introspection, issuer } = config;
   if (parts.code !== undefined) return createCodeService(name, config, parts.code, context);
-  const rules = new TokenRules(config);
+  const rules = new TokenRules({ ...config, mayLackAudience: introspection?.missingAudience === 'allow' });
   if (introspection === undefined) {
     const createKeys = createKeySource(name, config, parts, context);
     const algorithms = algorithmsFor(config);
-    return new KeyService({ name, issuer, algorithms, rules, clock: context.clock, createKeys });
+    const { clock, log } = context;
+    const maxTokenChars = config.maxTokenSize;
+    return new KeyService({ name, issuer, maxTokenChars, algorithms, rules, clock, log, createKeys });
   }
   return new AskingService({
     name,
     verifies: 'by-asking',
     issuer,
+    maxTokenChars: config.maxTokenSize,
     ask: createIntrospection(introspection, rules, context.clock),
     cacheForMs: introspection.cacheFor,
     timeoutMs: introspection.timeout,
@@ -81,7 +85,7 @@ export function createAuthService(
 
 function createCodeService(
   name: string,
-  { issuer }: AuthServiceConfig,
+  { issuer, maxTokenSize }: AuthServiceConfig,
   code: AuthServiceCode,
   context: AuthContext,
 ): OpenAuthService {
@@ -92,6 +96,7 @@ function createCodeService(
     name,
     verifies: 'by-code',
     issuer,
+    maxTokenChars: maxTokenSize,
     ask,
     cacheForMs,
     timeoutMs,
@@ -100,8 +105,8 @@ function createCodeService(
   });
 }
 
-function algorithmsFor({ secret, algorithms }: AuthServiceConfig): readonly SignatureAlgorithm[] | undefined {
-  return algorithms ?? (secret === undefined ? undefined : ['HS256']);
+function algorithmsFor(config: AuthServiceConfig): readonly SignatureAlgorithm[] | undefined {
+  return config.algorithms ?? (secretBytesOf(config) === undefined ? undefined : ['HS256']);
 }
 
 function createKeySource(
@@ -110,20 +115,21 @@ function createKeySource(
   { keyText }: AuthServiceParts,
   context: AuthContext,
 ): (onKeyGone: () => void) => KeySet {
-  const { secret, publicKey, jwks, jwksFile, discovery, issuer, dangerouslyAllowHttp } = config;
+  const { publicKey, jwks, jwksFile, discovery, issuer, dangerouslyAllowHttp, timeout } = config;
+  const secret = secretBytesOf(config);
   if (secret !== undefined) return fixed(secretKey(secret, algorithmsFor(config) ?? []));
   const source = publicKey ?? keyText;
   if (source !== undefined) return fixed(publicKeyFrom(name, source));
   const changing =
     (load: (signal: AbortSignal) => Promise<LoadedKeys>, times: KeySetTimes) => (onKeyGone: () => void) =>
       new ChangingKeySet({ name, load, times, onKeyGone, clock: context.clock, log: context.log });
-  if (jwks !== undefined) return changing((signal) => fetchKeys(jwks, signal), REMOTE_TIMES);
+  if (jwks !== undefined) return changing((signal) => fetchKeys(jwks, signal, timeout), REMOTE_TIMES);
   if (jwksFile !== undefined) return changing(() => readKeys(jwksFile), FILE_TIMES);
   if (discovery === undefined)
     throw new TypeError(`auth service '${name}' does not say how tokens are verified`);
   const url = discovery === true ? undefined : discovery;
   return changing(
-    (signal) => discoverKeys({ issuer, url, allowHttp: dangerouslyAllowHttp }, signal),
+    (signal) => discoverKeys({ issuer, url, allowHttp: dangerouslyAllowHttp, timeoutMs: timeout }, signal),
     REMOTE_TIMES,
   );
 }
@@ -132,8 +138,8 @@ function fixed(key: VerificationKey): () => KeySet {
   return () => createFixedKeySet(key);
 }
 
-function secretKey(secret: string, algorithms: readonly SignatureAlgorithm[]): VerificationKey {
-  return { key: createSecretKey(Buffer.from(secret)), algorithms, id: undefined };
+function secretKey(secret: Buffer, algorithms: readonly SignatureAlgorithm[]): VerificationKey {
+  return { key: createSecretKey(secret), algorithms, id: undefined };
 }
 
 function publicKeyFrom(name: string, source: unknown): VerificationKey {

@@ -3,7 +3,8 @@ import type { Clock } from '../core/clock.ts';
 import type { AuthService, AuthToken, TokenRefusal } from '../core/identity/auth-service.ts';
 import { isRefusal } from '../core/identity/auth-service.ts';
 import { isPromise } from '../core/is-promise.ts';
-import { type CompactJws, parseCompactJws } from './compact-jws.ts';
+import type { Log } from '../core/services.ts';
+import { type CompactJws, MAX_TOKEN_CHARS, parseCompactJws } from './compact-jws.ts';
 import type { FoundKeys, KeySet, VerificationKey } from './key-set.ts';
 import { TokenCache } from './token-cache.ts';
 import type { TokenRules } from './token-rules.ts';
@@ -11,10 +12,13 @@ import type { TokenRules } from './token-rules.ts';
 export interface KeyServiceOptions {
   readonly name: string;
   readonly issuer: string | undefined;
+  /** Default: 16 KiB. */
+  readonly maxTokenChars?: number;
   /** The algorithms taken; `undefined` for all that the keys are made for. */
   readonly algorithms: readonly string[] | undefined;
   readonly rules: TokenRules;
   readonly clock: Clock;
+  readonly log?: Log;
   /** Makes the keys, given who hears that one no longer counts. */
   readonly createKeys: (onKeyGone: () => void) => KeySet;
 }
@@ -30,6 +34,7 @@ export class KeyService implements AuthService {
   readonly verifies = 'by-key';
   readonly name: string;
   readonly issuer: string | undefined;
+  readonly maxTokenChars: number;
   private readonly algorithms: ReadonlySet<string> | undefined;
   private readonly rules: TokenRules;
   private readonly clock: Clock;
@@ -38,8 +43,14 @@ export class KeyService implements AuthService {
   private readonly underWay = new Map<string, Promise<AuthToken | TokenRefusal>>();
   /** Rises with each key that is gone: what was begun before is not remembered. */
   private generation = 0;
+  private readonly log: Log | undefined;
+  /** The issuer that tokens name, where a slash at the end is all that tells it from the one that is due. */
+  private slashedIssuer = '';
 
-  constructor({ name, issuer, algorithms, rules, clock, createKeys }: KeyServiceOptions) {
+  constructor(options: KeyServiceOptions) {
+    const { name, issuer, algorithms, rules, clock, createKeys } = options;
+    this.log = options.log;
+    this.maxTokenChars = options.maxTokenChars ?? MAX_TOKEN_CHARS;
     this.name = name;
     this.issuer = issuer;
     this.algorithms = algorithms && new Set(algorithms);
@@ -58,9 +69,10 @@ export class KeyService implements AuthService {
   verifyToken(token: string): AuthToken | TokenRefusal | Promise<AuthToken | TokenRefusal> {
     const known = this.findVerified(token) ?? this.underWay.get(token);
     if (known !== undefined) return known;
-    const jws = parseCompactJws(token);
+    const jws = parseCompactJws(token, this.maxTokenChars);
     if (typeof jws === 'string') return { refused: jws };
     const fault = this.findFault(jws);
+    if (fault === 'issuer') this.compareSlashes(jws.claims.iss);
     if (fault !== undefined) return { refused: fault };
     const keys = this.keys.find(jws.algorithm, jws.keyId);
     if (!isPromise(keys) && keys.length === 0) return { refused: 'key' };
@@ -74,9 +86,32 @@ export class KeyService implements AuthService {
     return isRefusal(outcome) ? [] : outcome.roles;
   }
 
+  troubles(): readonly string[] {
+    const { name, keys, slashedIssuer } = this;
+    const trouble = keys.trouble?.();
+    return [
+      ...(trouble === undefined ? [] : [`auth service '${name}': ${trouble}`]),
+      ...(slashedIssuer === '' ? [] : [`auth service '${name}': ${this.describeSlash()}`]),
+    ];
+  }
+
   close(): void {
     this.keys.close();
     this.verified.clear();
+  }
+
+  /** The most common mistake about an issuer. What is told is what the configuration says, but for the slash. */
+  private compareSlashes(named: unknown): void {
+    const { issuer, slashedIssuer } = this;
+    if (issuer === undefined || slashedIssuer !== '') return;
+    const other = issuer.endsWith('/') ? issuer.slice(0, -1) : `${issuer}/`;
+    if (named !== other) return;
+    this.slashedIssuer = other;
+    this.log?.warn({ authService: this.name }, this.describeSlash());
+  }
+
+  private describeSlash(): string {
+    return `tokens name the issuer ${this.slashedIssuer}, and issuer is ${this.issuer}: a slash at the end makes two of them`;
   }
 
   private findFault({ algorithm, typ, claims }: CompactJws): string | undefined {

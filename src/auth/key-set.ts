@@ -15,6 +15,8 @@ export interface KeySet {
   readonly issuer: string | undefined;
   /** Finds the keys that a token of this algorithm and key id may be signed with. Never rejects. */
   find(algorithm: SignatureAlgorithm, keyId: string | undefined): FoundKeys | Promise<FoundKeys>;
+  /** Says what is wrong with the set, and what was found instead, if anything. */
+  trouble?(): string | undefined;
   close(): void;
 }
 
@@ -33,14 +35,18 @@ export function createFixedKeySet(key: VerificationKey): KeySet {
   };
 }
 
-/** Picks the keys that fit: the one of that id, or, for a token that names none, those for its algorithm. */
+/**
+ * Picks the keys that fit: the one of that id, or, for a token that names none, those for its algorithm. A key without an
+ * id may be the one that is named (RFC 7517 §4.5).
+ */
 export function matchKeys(
   keys: readonly VerificationKey[],
   algorithm: SignatureAlgorithm,
   keyId: string | undefined,
 ): VerificationKey[] {
-  const fitting = keys.filter(
-    ({ id, algorithms }) => algorithms.includes(algorithm) && (keyId === undefined || id === keyId),
-  );
-  return fitting.slice(0, MAX_TRIED);
+  const fitting = keys.filter(({ algorithms }) => algorithms.includes(algorithm));
+  if (keyId === undefined) return fitting.slice(0, MAX_TRIED);
+  const named = fitting.filter(({ id }) => id === keyId);
+  const unnamed = fitting.filter(({ id }) => id === undefined);
+  return (named.length > 0 ? named : unnamed).slice(0, MAX_TRIED);
 }

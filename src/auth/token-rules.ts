@@ -1,5 +1,6 @@
 import type { AuthServiceConfig } from '../config/schema/auth-schema.ts';
 import { type AuthToken, extendToken } from '../core/identity/auth-service.ts';
+import { freezeData } from '../core/identity/frozen-data.ts';
 import { findClaim } from '../core/identity/identity.ts';
 import { LAST_SECOND } from '../core/identity/seal-identity.ts';
 
@@ -17,7 +18,11 @@ export type TokenRuleSettings = Pick<
   | 'rolesClaim'
   | 'permissionsClaim'
   | 'planClaim'
->;
+  | 'spaceDelimited'
+> & {
+  /** Whether a token about which an issuer was asked may lack an audience though one is due. */
+  readonly mayLackAudience?: boolean;
+};
 
 /** What a header may say that names no `typ` of its own: an access token, or nothing in particular. */
 const USUAL_TYPES: ReadonlySet<string> = new Set(['jwt', 'at+jwt']);
@@ -47,6 +52,7 @@ export class TokenRules {
   /** Judges the claims of a token that must end (RFC 8725, RFC 9068 §4). `now` is in seconds. */
   findFault(claims: Claims, now: number): string | undefined {
     if (claims.exp === undefined) return 'no-expiry';
+    if (isForRefreshing(claims)) return 'type';
     const fault = this.findTimeFault(claims, now);
     if (fault !== undefined) return fault;
     if (this.settings.issuer !== undefined && claims.iss === undefined) return 'issuer';
@@ -57,22 +63,27 @@ export class TokenRules {
 
   /** Judges claims as far as they are there: an issuer that was asked has judged the token already. */
   findFaultOfAnswer(claims: Claims, now: number): string | undefined {
-    return this.findTimeFault(claims, now) ?? this.findScopeFault(claims);
+    const fault = this.findTimeFault(claims, now) ?? this.findScopeFault(claims) ?? findUseFault(claims);
+    if (fault !== undefined || !this.restrictsAudience || this.settings.mayLackAudience === true)
+      return fault;
+    return findClaim(claims, this.settings.audienceClaim) === undefined ? 'audience' : undefined;
   }
 
   /** Reads what a token says, or nothing where it names no subject; `client` is one where there is no other. */
   readToken(claims: Claims, exp: number, client?: unknown): AuthToken | undefined {
     const { subjectClaim, rolesClaim, permissionsClaim, planClaim } = this.settings;
-    const sub = findClaim(claims, subjectClaim) ?? client;
+    const sub = findFirst(claims, subjectClaim) ?? client;
     if (typeof sub !== 'string' || sub === '') return undefined;
     const names = permissionsClaim === undefined ? USUAL_PERMISSIONS : [permissionsClaim];
+    const read = (name: string): readonly string[] =>
+      readNames(findClaim(claims, name), this.settings.spaceDelimited || SPACE_DELIMITED.test(name));
     const plan = planClaim === undefined ? undefined : findClaim(claims, planClaim);
     return Object.freeze({
       sub,
       exp,
-      roles: readWords(findClaim(claims, rolesClaim)),
-      permissions: [...new Set(names.flatMap((name) => readWords(findClaim(claims, name))))],
-      claims,
+      roles: Object.freeze(read(rolesClaim)),
+      permissions: Object.freeze([...new Set(names.flatMap(read))]),
+      claims: freezeData(claims),
       plan: typeof plan === 'string' && plan !== '' ? plan : undefined,
     });
   }
@@ -122,11 +133,49 @@ export class TokenRules {
   }
 }
 
-/** Reads a list of texts, or one text with spaces between its words. */
-function readWords(value: unknown): readonly string[] {
-  if (typeof value === 'string') return value.split(' ').filter((word) => word !== '');
-  if (!Array.isArray(value)) return [];
-  return value.filter((item) => typeof item === 'string' && item !== '');
+/** Claims whose text is a list (RFC 6749 §3.3). In another one `Support Admin` is one role, and not two. */
+const SPACE_DELIMITED = /(?:^|\.)(?:scope|scp)$/;
+
+/** Reads a list of texts, one text, or a map whose names count where what they stand for is there: `{ admin: true }`. */
+function readNames(value: unknown, isSpaceDelimited: boolean): readonly string[] {
+  if (typeof value === 'string')
+    return (isSpaceDelimited ? value.split(' ') : [value]).filter((name) => name !== '');
+  if (typeof value !== 'object' || value === null) return [];
+  if (Array.isArray(value)) return value.filter((item) => typeof item === 'string' && item !== '');
+  return Object.keys(value).filter((name) => name !== '' && isGiven((value as Claims)[name]));
+}
+
+function isGiven(value: unknown): boolean {
+  if (value === true) return true;
+  return typeof value === 'object' && value !== null && Object.keys(value).length > 0;
+}
+
+/** Gives the first of several claims that is there, whatever it is: a bad `sub` must not make room for another name. */
+function findFirst(claims: Claims, names: readonly string[]): unknown {
+  for (const name of names) {
+    const value = findClaim(claims, name);
+    if (value !== undefined && value !== null) return value;
+  }
+  return undefined;
+}
+
+/** What issuers call an access token: `token_use` of Cognito and Ory, `typ` of Keycloak. */
+const ACCESS_USES: ReadonlySet<string> = new Set(['access', 'access_token', 'bearer', 'jwt', 'at+jwt']);
+/** Kinds of tokens that are none for an API, or none without a proof that nobody asks for here (RFC 9449 §7.1). */
+const OTHER_TOKEN_TYPE = /refresh|offline|logout|^id(?:[_-]?token)?$|^(?:dpop|pop|mac)$/i;
+
+/** Judges what an issuer says that a token is for. RFC 7662 lets it answer about refresh tokens too. */
+function findUseFault({ token_use: use, typ, token_type: type }: Claims): string | undefined {
+  for (const named of [use, typ]) {
+    if (named !== undefined && !(typeof named === 'string' && ACCESS_USES.has(plainType(named))))
+      return 'type';
+  }
+  return typeof type === 'string' && OTHER_TOKEN_TYPE.test(type) ? 'type' : undefined;
+}
+
+/** Whether a signed token says that it is for getting others. One of `typ` JWT is else taken for what its audience is. */
+function isForRefreshing({ token_use: use, typ }: Claims): boolean {
+  return [use, typ].some((named) => typeof named === 'string' && /refresh|offline|logout/i.test(named));
 }
 
 /** `application/at+jwt` and `at+JWT` are one type (RFC 7515 §4.1.9). */

@@ -6,3 +6,10 @@ export function errorText(thrown: unknown): string {
     return 'an error that cannot be read';
   }
 }
+
+/** Writes what was thrown with the code of its cause, where the error itself says no more than `fetch failed`. */
+export function problemOf(thrown: unknown): string {
+  const text = errorText(thrown);
+  const { code } = Object(thrown instanceof Error ? thrown.cause : undefined) as { code?: unknown };
+  return typeof code === 'string' ? `${text} (${code})` : text;
+}

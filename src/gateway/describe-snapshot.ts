@@ -21,8 +21,10 @@ export function troublesOf(
   { apiKeys, gatewayLimits, descriptors }: GatewayServices,
 ): string[] {
   const upstreams = [...(snapshot?.upstreams.values() ?? [])];
+  const authServices = [...(snapshot?.authServices.values() ?? [])];
   return [
     ...upstreams.flatMap((upstream) => upstream.troubles()),
+    ...authServices.flatMap((service) => service.troubles?.() ?? []),
     ...apiKeys.troubles(),
     ...gatewayLimits.troubles(),
     ...(descriptors.trouble === undefined ? [] : [descriptors.trouble]),

@@ -39,6 +39,7 @@ export interface Snapshot {
   readonly unmatched: Route;
   readonly routes: readonly Route[];
   readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly authServices: ReadonlyMap<string, AuthService>;
   readonly quotas: QuotaReader;
   /** Makes the tokens that upstreams get from us, where those are configured. */
   readonly internalTokens: InternalTokens | undefined;
@@ -77,7 +78,8 @@ export async function buildSnapshot(
     const named = { ...config.upstreams, ...originUpstreams(config, context.policies) };
     const upstreams = await buildUpstreams({ ...config, upstreams: named }, context, closers);
     builder.offerUpstreams(upstreams);
-    builder.offerAuthServices(await buildAuthServices(config, context, closers));
+    const authServices = await buildAuthServices(config, context, closers);
+    builder.offerAuthServices(authServices);
     const internalTokens = await buildInternalTokens(config, context, closers);
     const shared = await builder.createEntries(config.policies, undefined);
     const unmatched = builder.finishRoute(UNMATCHED, '', shared, { kind: 'respond', reply: NOTHING });
@@ -90,7 +92,7 @@ export async function buildSnapshot(
     return new RunningSnapshot(
       config,
       version,
-      { router, unmatched, routes, upstreams, quotas, internalTokens, shedder },
+      { router, unmatched, routes, upstreams, authServices, quotas, internalTokens, shedder },
       closers,
     );
   } catch (error) {
@@ -305,7 +307,7 @@ function createShedder(
 
 type SnapshotParts = Pick<
   Snapshot,
-  'router' | 'unmatched' | 'routes' | 'upstreams' | 'quotas' | 'internalTokens' | 'shedder'
+  'router' | 'unmatched' | 'routes' | 'upstreams' | 'authServices' | 'quotas' | 'internalTokens' | 'shedder'
 >;
 
 class RunningSnapshot implements Snapshot {
@@ -315,6 +317,7 @@ class RunningSnapshot implements Snapshot {
   readonly unmatched: Route;
   readonly routes: readonly Route[];
   readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly authServices: ReadonlyMap<string, AuthService>;
   readonly quotas: QuotaReader;
   readonly internalTokens: InternalTokens | undefined;
   readonly findOrigin: ClientAddressResolver;
@@ -338,6 +341,7 @@ class RunningSnapshot implements Snapshot {
     this.unmatched = parts.unmatched;
     this.routes = parts.routes;
     this.upstreams = parts.upstreams;
+    this.authServices = parts.authServices;
     this.quotas = parts.quotas;
     this.internalTokens = parts.internalTokens;
     this.shedder = parts.shedder;

@@ -31,6 +31,58 @@ async function introspecting(handler: RequestListener | object, config: object =
   return { ...serviceOf({ introspection, ...config }), target };
 }
 
+describe('what an answer of introspection says that the token is for', () => {
+  const token = { active: true, sub: 'ada', aud: 'orders' };
+
+  it.each([
+    { token_use: 'refresh_token' },
+    { token_use: 'refresh' },
+    { token_use: 'id' },
+    { token_use: ['access'] },
+    { token_use: '' },
+    { typ: 'Refresh' },
+    { typ: 'Offline' },
+    { typ: 'ID' },
+    { typ: 7 },
+    { token_use: 'access_token', typ: 'Refresh' },
+    { token_type: 'refresh_token' },
+    { token_type: 'id_token' },
+    { token_type: 'DPoP' },
+  ])('%j: is no access token', async (more) => {
+    const { service } = await introspecting({ ...token, ...more }, { audience: 'orders' });
+    expect(await service.verifyToken('token')).toEqual({ refused: 'type' });
+  });
+
+  it.each([
+    { token_use: 'access_token' },
+    { token_use: 'access' },
+    { typ: 'Bearer' },
+    { typ: 'at+jwt', token_type: 'Bearer' },
+    { token_type: 'access_token' },
+    { token_type: 'urn:example:bearer' },
+  ])('%j: is one', async (more) => {
+    const { service } = await introspecting({ ...token, ...more }, { audience: 'orders' });
+    expect(await service.verifyToken('token')).toMatchObject({ sub: 'ada' });
+  });
+
+  it.each([{}, { aud: undefined }, { aud: [] }, { aud: null }, { aud: '' }, { aud: { orders: true } }])(
+    'not for this API: %j',
+    async (more) => {
+      const answer = { active: true, sub: 'ada', ...more };
+      const { service } = await introspecting(answer, { audience: 'orders' });
+      expect(await service.verifyToken('token')).toEqual({ refused: 'audience' });
+    },
+  );
+
+  it('may be said by the configuration, where the issuer names no audience', async () => {
+    const settings = { missingAudience: 'allow' };
+    const unnamed = await introspecting({ active: true, sub: 'ada' }, { audience: 'orders' }, settings);
+    expect(await unnamed.service.verifyToken('token')).toMatchObject({ sub: 'ada' });
+    const other = await introspecting({ ...token, aud: 'billing' }, { audience: 'orders' }, settings);
+    expect(await other.service.verifyToken('token')).toEqual({ refused: 'audience' });
+  });
+});
+
 describe('an answer of introspection', () => {
   it.each([
     [{ active: true, sub: 'ada' }, { sub: 'ada' }],
@@ -50,7 +102,8 @@ describe('an answer of introspection', () => {
     [{ active: true, sub: 'ada', aud: 'billing' }, { refused: 'audience' }],
     [{ active: true, sub: 'ada', iss: 'https://a', aud: ['orders'] }, { sub: 'ada' }],
   ])('%j: %j', async (answer, outcome) => {
-    const { service } = await introspecting(answer, { issuer: 'https://a', audience: 'orders' });
+    const audience = 'aud' in answer ? { audience: 'orders' } : {};
+    const { service } = await introspecting(answer, { issuer: 'https://a', ...audience });
     expect(await service.verifyToken('token')).toMatchObject(outcome);
   });
 
@@ -148,7 +201,7 @@ describe('what is known of a token', () => {
 
   it('is not asked for where the token is longer than any', async () => {
     const { service, target } = await introspecting({ active: true, sub: 'ada' });
-    expect(service.verifyToken('x'.repeat(8193))).toEqual({ refused: 'too-long' });
+    expect(service.verifyToken('x'.repeat(16 * 1024 + 1))).toEqual({ refused: 'too-long' });
     expect(target.requests).toHaveLength(0);
   });
 });

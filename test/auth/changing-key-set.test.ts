@@ -169,6 +169,34 @@ describe('a key set that changes', () => {
     expect(await find('a')).toEqual([a]);
   });
 
+  it('says what is wrong with it while it is, and that the keys of before go on', async () => {
+    const { set, find, failWith, give, advance } = startKeySet();
+    await find('a');
+    expect(set.trouble()).toBeUndefined();
+    failWith('the key set is empty');
+    await advance(TIMES.refresh);
+    expect(set.trouble()).toContain('the key set is empty; the keys of before go on');
+    expect(await find('a')).toEqual([a]);
+    give(a);
+    await advance(TIMES.retry);
+    expect(set.trouble()).toBeUndefined();
+  });
+
+  it('has a key without an id for any token, and looks for a newer set meanwhile', async () => {
+    const { set, find, give, advance, loads } = startKeySet();
+    await find('a');
+    const unnamed = { ...b, id: undefined };
+    give(a, unnamed);
+    await advance(TIMES.refresh);
+    expect(await find('a')).toEqual([a]);
+    expect(set.find('ES256', 'c')).toEqual([unnamed]);
+    expect(set.find('ES256', undefined)).toEqual([a, unnamed]);
+    const before = loads();
+    await advance(TIMES.unknownKey);
+    expect(set.find('ES256', 'c')).toEqual([unnamed]);
+    expect(loads()).toBe(before + 1);
+  });
+
   it('logs an outage once, and its end', async () => {
     const { find, failWith, give, advance, lines } = startKeySet();
     await find('a');

@@ -44,7 +44,32 @@ async function tokenOf(config: object, claims: object): Promise<AuthToken> {
 describe('a token that is taken', () => {
   it.each([
     [{}, { roles: ['a', 'b'] }, ['a', 'b']],
-    [{}, { roles: 'a b  c' }, ['a', 'b', 'c']],
+    [{}, { roles: 'Support Admin' }, ['Support Admin']],
+    [{ rolesClaim: 'role' }, { role: 'Admin' }, ['Admin']],
+    [{}, { roles: '' }, []],
+    [{ rolesClaim: 'scope' }, { scope: 'a b' }, ['a', 'b']],
+    [{ rolesClaim: 'ext.scp' }, { ext: { scp: 'a b' } }, ['a', 'b']],
+    [{ rolesClaim: 'microscope' }, { microscope: 'a b' }, ['a b']],
+    [{ spaceDelimited: true }, { roles: 'a b  c' }, ['a', 'b', 'c']],
+    [
+      {},
+      { roles: { admin: true, user: { '1': 'a' }, off: false, none: null, empty: {}, zero: 0, text: 'x' } },
+      ['admin', 'user'],
+    ],
+    [{}, { roles: { __proto__: { admin: true } } }, []],
+    [
+      { rolesClaim: 'resource_access.orders.api.roles' },
+      { resource_access: { 'orders.api': { roles: ['a'] }, orders: { api: { roles: ['b'] } } } },
+      ['a'],
+    ],
+    [
+      { rolesClaim: 'resource_access.orders.api.v2.roles' },
+      { resource_access: { 'orders.api.v2': { roles: ['a'] }, 'orders.api': { roles: ['b'] } } },
+      ['a'],
+    ],
+    [{ rolesClaim: 'a.b.c' }, { 'a.b': { c: ['x'] }, a: { b: { c: ['y'] } } }, ['x']],
+    [{ rolesClaim: 'a.b.c' }, { a: { 'b.c': ['x'], b: { c: ['y'] } } }, ['x']],
+    [{ rolesClaim: 'a.b.c' }, { 'a.b': 1, a: { b: { c: ['y'] } } }, ['y']],
     [{}, { roles: 7 }, []],
     [{}, { roles: ['a', 7, '', null] }, ['a']],
     [{}, {}, []],
@@ -61,7 +86,9 @@ describe('a token that is taken', () => {
   it.each([
     [{}, { scope: 'orders:read orders:write' }, ['orders:read', 'orders:write']],
     [{}, { scp: ['a'], permissions: ['b', 'a'] }, ['a', 'b']],
-    [{ permissionsClaim: 'can' }, { can: 'x y', scope: 'z' }, ['x', 'y']],
+    [{ permissionsClaim: 'can' }, { can: 'x y', scope: 'z' }, ['x y']],
+    [{ permissionsClaim: 'can', spaceDelimited: true }, { can: 'x y' }, ['x', 'y']],
+    [{}, { permissions: 'delete everything' }, ['delete everything']],
   ])('has permissions as %j says: %j', async (config, claims, permissions) => {
     expect((await tokenOf(config, claims)).permissions).toEqual(permissions);
   });
@@ -72,10 +99,92 @@ describe('a token that is taken', () => {
     expect(token).toMatchObject({ sub: 'grace', plan: 'gold', exp: NOW + 600, claims: { sub: 'ada' } });
   });
 
+  it.each([
+    [['sub', 'client_id'], { sub: 'grace', client_id: 'app' }, 'grace'],
+    [['sub', 'client_id'], { sub: undefined, client_id: 'app' }, 'app'],
+    [['sub', 'client_id', 'azp'], { sub: null, azp: 'app' }, 'app'],
+  ])('has the first subject of %j that %j names', async (subjectClaim, claims, sub) => {
+    expect((await tokenOf({ subjectClaim }, claims)).sub).toBe(sub);
+  });
+
+  it.each([
+    { sub: '', client_id: 'app' },
+    { sub: 7, client_id: 'app' },
+    { sub: ['ada'], client_id: 'app' },
+  ])('is nobody where its subject is bad, whatever else it names: %j', async (claims) => {
+    expect(await refusalOf({ subjectClaim: ['sub', 'client_id'] }, claimsAt(claims))).toBe('subject');
+  });
+
+  it('is frozen, down to its claims: it serves many requests', async () => {
+    const token = await tokenOf({}, { roles: ['a'], org: { teams: ['b'] } });
+    const { org } = token.claims as { org: { teams: string[] } };
+    for (const part of [token, token.roles, token.permissions, token.claims, org, org.teams])
+      expect(Object.isFrozen(part)).toBe(true);
+  });
+
+  it('may have 200 groups, or as many as the configuration says', async () => {
+    const roles = Array.from({ length: 200 }, () => crypto.randomUUID());
+    const long = signToken(signer, claimsAt({ roles }));
+    expect(long.length).toBeGreaterThan(10_000);
+    expect(await bySecret().service.verifyToken(long)).toMatchObject({ roles });
+    const { service } = bySecret({ maxTokenSize: '8KiB' });
+    expect(service.verifyToken(long)).toEqual({ refused: 'too-long' });
+    const longer = signToken(signer, claimsAt({ padding: 'x'.repeat(13_000) }));
+    expect(bySecret().service.verifyToken(longer)).toEqual({ refused: 'too-long' });
+    expect(await bySecret({ maxTokenSize: '32KiB' }).service.verifyToken(longer)).toMatchObject({
+      sub: 'ada',
+    });
+  });
+
+  it.each([{ token_use: 'refresh' }, { typ: 'Refresh' }, { typ: 'Offline' }, { token_use: 'refresh_token' }])(
+    'is none where it is for getting others: %j',
+    async (claims) => {
+      expect(await refusalOf({}, claimsAt(claims))).toBe('type');
+    },
+  );
+
+  it.each(['base64', 'base64url'] as const)(
+    'is verified by bytes that are no text, in %s',
+    async (encoding) => {
+      const bytes = Buffer.from(Array.from({ length: 40 }, (_, i) => 255 - i));
+      const { service } = serviceOf({ base64Secret: bytes.toString(encoding) });
+      expect(await service.verifyToken(signToken(createSecretSigner(bytes), claimsAt()))).toMatchObject({
+        sub: 'ada',
+      });
+      const lossy = createSecretSigner(bytes.toString());
+      expect(await service.verifyToken(signToken(lossy, claimsAt()))).toEqual({ refused: 'signature' });
+    },
+  );
+
   it('gives its roles alone, too', async () => {
     const { service } = bySecret();
     expect(await service.getUserRoles(signToken(signer, claimsAt({ roles: ['a'] })))).toEqual(['a']);
     expect(await service.getUserRoles('nonsense')).toEqual([]);
+  });
+});
+
+describe('an issuer that differs by a slash at its end', () => {
+  it.each([
+    ['https://id.example.com', 'https://id.example.com/'],
+    ['https://id.example.com/', 'https://id.example.com'],
+    ['https://id.example.com/tenant', 'https://id.example.com/tenant/'],
+  ])('is refused, and told once: %s, %s', async (issuer, iss) => {
+    const { service, lines } = bySecret({ issuer });
+    expect(service.troubles?.()).toEqual([]);
+    for (let i = 0; i < 3; i++)
+      expect(await service.verifyToken(signToken(signer, claimsAt({ iss, jti: i })))).toEqual({
+        refused: 'issuer',
+      });
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatchObject({ level: 'warn', message: expect.stringContaining(`issuer ${iss}, and`) });
+    expect(service.troubles?.()).toEqual([expect.stringContaining(`issuer is ${issuer}:`)]);
+  });
+
+  it('is all that is told: an issuer of an attacker says nothing', async () => {
+    const { service, lines } = bySecret({ issuer: 'https://id.example.com' });
+    await service.verifyToken(signToken(signer, claimsAt({ iss: 'https://evil.example/' })));
+    expect(lines).toEqual([]);
+    expect(service.troubles?.()).toEqual([]);
   });
 });
 

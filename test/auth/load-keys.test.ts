@@ -44,6 +44,22 @@ describe('a key set from a URL', () => {
     ['no JSON', answering('<html>secret'), /^SyntaxError: the answer is no JSON$/],
     ['no key set', answering({ key: [] }), /no key set/],
     ['null', answering('null'), /no key set/],
+    ['no key', answering({ keys: [] }), /the key set is empty/],
+    [
+      'keys that verify nothing',
+      answering({
+        keys: [
+          { kty: 'oct', k: 'c2VjcmV0', kid: 'a' },
+          { kty: 'EC', use: 'enc' },
+        ],
+      }),
+      /no key that signatures can be verified with: 'a' is a secret; key 2 is a key for encryption/,
+    ],
+    [
+      'the metadata of an issuer',
+      answering({ issuer: 'https://a', jwks_uri: 'https://a/keys' }),
+      /the metadata of an issuer — write its URL as discovery/,
+    ],
     ['more than 150 kB', answering({ keys: [], padding: 'x'.repeat(150_000) }), /larger than 150000 bytes/],
   ])('fails on %s', async (_, handler, problem) => {
     const { url } = await startTarget(handler);
@@ -53,6 +69,13 @@ describe('a key set from a URL', () => {
   it('waits for an answer only so long', async () => {
     const target = await startRawTarget(() => {});
     await expect(fetchJson(target.url, { timeoutMs: 50, signal })).rejects.toThrow();
+  });
+
+  it('waits as long as it is told, for metadata too', async () => {
+    const { url } = await startRawTarget(() => {});
+    await expect(fetchKeys(url, signal, 20)).rejects.toThrow();
+    const discovery = { issuer: url, url: undefined, allowHttp: false, timeoutMs: 20 };
+    await expect(discoverKeys(discovery, signal)).rejects.toThrow();
   });
 
   it('reads no answer without end', async () => {
@@ -121,6 +144,16 @@ describe('a key set by discovery', () => {
     }));
     const discovery = discoverKeys({ issuer: url, url: undefined, allowHttp: false }, signal);
     await expect(discovery).rejects.toThrow('another issuer');
+  });
+
+  it('names the issuer that it found, and that a slash is what is wrong', async () => {
+    const { url } = await startIssuer((self) => ({
+      [OIDC]: { issuer: `${self}/`, jwks_uri: `${self}/keys` },
+    }));
+    const discovery = discoverKeys({ issuer: url, url: undefined, allowHttp: false }, signal);
+    await expect(discovery).rejects.toThrow(
+      `another issuer: ${url}/ — write issuer just so, the slash at the end included`,
+    );
   });
 
   it('refuses metadata of another issuer behind a URL that is given', async () => {

@@ -75,6 +75,10 @@ describe('an auth service that is taken', () => {
     { introspection },
     { introspection: { ...introspection, clientAuth: 'post', timeout: '1s', cacheFor: '0s' }, issuer },
     { code: './rsa.pem' },
+    { base64Secret: Buffer.alloc(32, 255).toString('base64') },
+    { secret, maxTokenSize: '64KiB', subjectClaim: ['sub', 'client_id'], spaceDelimited: true },
+    { jwks, issuer, audience, timeout: '10s' },
+    { introspection: { ...introspection, missingAudience: 'allow' }, audience },
   ])('%j', async (service) => {
     expect(await problemsOf(service)).toEqual([]);
   });
@@ -86,6 +90,18 @@ describe('an auth service that is refused', () => {
     [{ secret, jwks, issuer, audience }, 'jwks: stands beside secret — keep one of the two'],
     [{ secret: 'short' }, 'secret: is short enough to be guessed — use at least 32 random bytes'],
     [{ secret: '' }, 'secret: is empty'],
+    [{ secret: Buffer.alloc(11, 255).toString() }, 'secret: holds bytes that are no text'],
+    [{ secret: Buffer.alloc(64, 255).toString() }, 'write them in base64, as base64Secret'],
+    [
+      { base64Secret: Buffer.alloc(31, 255).toString('base64') },
+      'base64Secret: is short enough to be guessed',
+    ],
+    [{ base64Secret: 'not base64!' }, 'base64Secret: is not base64'],
+    [{ base64Secret: Buffer.from(rsa.pem).toString('base64'), audience }, 'base64Secret: is a public key'],
+    [{ secret, base64Secret: 'eA'.repeat(22) }, 'base64Secret: stands beside secret'],
+    [{ base64Secret: Buffer.alloc(32).toString('base64'), algorithms: ['RS256'] }, 'needs a public key'],
+    [{ secret, subjectClaim: [] }, 'subjectClaim: is empty'],
+    [{ jwks, issuer, audience, timeout: '1ms' }, 'timeout: is too short'],
     [{ secret, algorithms: ['HS512'] }, 'use at least 64 random bytes'],
     [{ secret, algorithms: ['RS256'] }, 'algorithms[0]: needs a public key, not a secret — use HS256'],
     [{ secret, algorithms: ['none'] }, 'algorithms[0]: is not known here — write one of HS256'],

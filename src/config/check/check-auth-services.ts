@@ -1,3 +1,9 @@
+import {
+  isBase64,
+  isLossyText,
+  secretBytesOf,
+  type WrittenSecret,
+} from '../../core/identity/secret-bytes.ts';
 import { asFields, asList, type Fields, type Findings } from '../findings.ts';
 import { readPublicKey } from '../key-material/public-key.ts';
 import {
@@ -19,6 +25,7 @@ export const AUTH_KINDS = [
   'discovery',
   'introspection',
   'code',
+  'base64Secret',
 ] as const;
 
 export type AuthKind = (typeof AUTH_KINDS)[number];
@@ -74,7 +81,7 @@ function checkClaims(service: Fields, kind: AuthKind, path: ConfigPath, findings
     const remedy = 'write what the aud of tokens for this API is, or any';
     findings.refuse([...path, 'audience'], `is missing — ${remedy}`);
   }
-  if (audience === 'any' || (audience === undefined && kind === 'secret')) {
+  if (audience === 'any' || (audience === undefined && isSecretKind(kind))) {
     const text = 'takes tokens that were made for other services — name the audience of this API';
     findings.warn(audience === undefined ? path : [...path, 'audience'], text);
   }
@@ -93,9 +100,11 @@ function checkAlgorithms(service: Fields, kind: AuthKind, path: ConfigPath, find
     return;
   }
   for (const [i, algorithm] of asList(service.algorithms).entries()) {
-    if (!isKnown(algorithm) || isSymmetric(algorithm) === (kind === 'secret')) continue;
-    const remedy = kind === 'secret' ? 'use HS256, HS384 or HS512' : 'use one for public keys, such as RS256';
-    const what = kind === 'secret' ? 'needs a public key, not a secret' : 'needs a secret, not a public key';
+    if (!isKnown(algorithm) || isSymmetric(algorithm) === isSecretKind(kind)) continue;
+    const remedy = isSecretKind(kind)
+      ? 'use HS256, HS384 or HS512'
+      : 'use one for public keys, such as RS256';
+    const what = isSecretKind(kind) ? 'needs a public key, not a secret' : 'needs a secret, not a public key';
     findings.refuse([...path, 'algorithms', i], `${what} — ${remedy}`);
   }
 }
@@ -105,26 +114,35 @@ function isKnown(algorithm: unknown): algorithm is SignatureAlgorithm {
 }
 
 function checkKeys(service: Fields, path: ConfigPath, findings: Findings): void {
-  const { secret, publicKey } = service;
+  const { publicKey } = service;
   const algorithms = asList(service.algorithms).filter((name) => typeof name === 'string');
-  if (typeof secret === 'string' && secret !== '') {
-    const least = minSecretBytes(algorithms);
-    if (Buffer.byteLength(secret) < least)
-      findings.refuse(
-        [...path, 'secret'],
-        `is short enough to be guessed — use at least ${least} random bytes`,
-      );
-    else if (isKnownToAll(secret))
-      findings.refuse(
-        [...path, 'secret'],
-        'is a public key, which everybody may know — write it as publicKey',
-      );
+  for (const key of ['secret', 'base64Secret'] as const) {
+    const written = service[key];
+    // What is no base64 the schema has refused.
+    if (typeof written !== 'string' || written === '' || (key !== 'secret' && !isBase64(written))) continue;
+    const fault = findSecretFault({ [key]: written }, algorithms);
+    if (fault !== undefined) findings.refuse([...path, key], fault);
   }
   // What is of another kind the schema has refused.
   const isMap = typeof publicKey === 'object' && publicKey !== null && !Array.isArray(publicKey);
   if (!isMap && (typeof publicKey !== 'string' || publicKey === '')) return;
   const fault = findPublicKeyFault(publicKey, algorithms);
   if (fault !== undefined) findings.refuse([...path, 'publicKey'], fault);
+}
+
+function findSecretFault(written: WrittenSecret, algorithms: readonly string[]): string | undefined {
+  const bytes = secretBytesOf(written) as Buffer;
+  const text = bytes.toString();
+  const least = minSecretBytes(algorithms);
+  if (written.secret !== undefined && isLossyText(text))
+    return 'holds bytes that are no text, all of which became the same — write them in base64, as base64Secret';
+  if (bytes.length < least) return `is short enough to be guessed — use at least ${least} random bytes`;
+  return isKnownToAll(text) ? 'is a public key, which everybody may know — write it as publicKey' : undefined;
+}
+
+/** Whether both sides know what signs. */
+export function isSecretKind(kind: AuthKind): boolean {
+  return kind === 'secret' || kind === 'base64Secret';
 }
 
 /** As a secret, a public key would let whoever has it make tokens (RFC 8725 §2.1). */

@@ -2,7 +2,7 @@ import type { Policy } from '../../core/policy.ts';
 import { asFields, asList, type Fields, type Findings } from '../findings.ts';
 import { type ConfigPath, formatPath } from '../problem.ts';
 import { suggest } from '../suggest.ts';
-import { type AuthKind, findAuthKind } from './check-auth-services.ts';
+import { type AuthKind, findAuthKind, isSecretKind } from './check-auth-services.ts';
 
 /** The auth service of a policy that names none. */
 const USUAL_SERVICE = 'main';
@@ -127,5 +127,5 @@ function checkIssuers(named: readonly NamedService[], services: Fields, findings
 }
 
 function wordFor(kind: AuthKind): string {
-  return kind === 'secret' ? 'secret' : 'key';
+  return isSecretKind(kind) ? 'secret' : 'key';
 }

@@ -52,6 +52,21 @@ export function readKeySet(source: unknown): PublicKey[] {
   return keys.map(readJwk).filter((key) => typeof key !== 'string');
 }
 
+const MAX_EXPLAINED = 5;
+
+/** Says of a set without a usable key what is in it. */
+export function explainUnusable(source: unknown): string {
+  const keys = asFields(source).keys as readonly unknown[];
+  if (keys.length === 0) return 'the key set is empty';
+  const faults = keys.slice(0, MAX_EXPLAINED).map((key, i) => {
+    const { kid } = asFields(key);
+    const fault = String(readJwk(key)).split(' — ', 1)[0];
+    return `${typeof kid === 'string' ? `'${kid.slice(0, 60)}'` : `key ${i + 1}`} ${fault}`;
+  });
+  const more = keys.length > MAX_EXPLAINED ? `; ${keys.length - MAX_EXPLAINED} more` : '';
+  return `the key set has no key that signatures can be verified with: ${faults.join('; ')}${more}`;
+}
+
 /** Says what is wrong with the text of a key set, with the remedy behind ' — ', or nothing. */
 export function findKeySetFault(text: string): string | undefined {
   let set: unknown;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { isBase64 } from '../../core/identity/secret-bytes.ts';
 import { SIGNATURE_ALGORITHMS } from '../key-material/signature-algorithms.ts';
-import { duration, text, wholeNumber } from './scalars.ts';
+import { duration, size, text, wholeNumber } from './scalars.ts';
 
 export type AuthServiceConfig = z.output<ReturnType<typeof authServiceSchema>>;
 export type IntrospectionConfig = NonNullable<AuthServiceConfig['introspection']>;
@@ -11,6 +12,11 @@ const MAX_LEEWAY_MS = 300_000;
 export function authServiceSchema(file: () => z.ZodType<string, string>) {
   return z.strictObject({
     secret: text().optional().describe('Secret of HMAC signatures, which the issuer has too.'),
+    base64Secret: z
+      .string()
+      .refine(isBase64, { error: 'is not base64 — write letters, digits, + and /' })
+      .optional()
+      .describe('Secret of HMAC signatures in base64, for bytes that are no text, in place of `secret`.'),
     publicKey: publicKey().optional().describe('Public key, as PEM, certificate or JWK.'),
     publicKeyFile: file().optional().describe('File with the public key, as PEM, certificate or JWK.'),
     jwks: remoteUrl('is not the URL of a key set — write one; a file goes into jwksFile')
@@ -31,13 +37,17 @@ export function authServiceSchema(file: () => z.ZodType<string, string>) {
     audience: audience()
       .optional()
       .describe('What `aud` must name: one, or one of a list. `any` takes tokens meant for anybody.'),
-    algorithms: z
-      .array(z.enum(SIGNATURE_ALGORITHMS))
-      .min(1, { error: 'is empty — name an algorithm, or leave the key out' })
-      .optional()
+    algorithms: algorithms(),
+    timeout: duration()
+      .prefault('5s')
+      .refine((ms) => ms >= 10, { error: 'is too short — write at least 10ms' })
       .describe(
-        'Signature algorithms taken; left out: those that the key is made for, `HS256` for a secret.',
+        'How long `jwks` and `discovery` may take to answer. Until then, and when they fail, the keys of before go on.',
       ),
+    maxTokenSize: size()
+      .prefault('16KiB')
+      .refine((bytes) => bytes >= 256, { error: 'is too small — write at least 256B' })
+      .describe('Longest token that is looked at. The limits of the listener hold as well.'),
     leeway: duration()
       .prefault('30s')
       .refine((ms) => ms <= MAX_LEEWAY_MS, { error: 'is too long — write at most 5m' })
@@ -51,22 +61,49 @@ export function authServiceSchema(file: () => z.ZodType<string, string>) {
       .describe(
         'What the header `typ` must be, such as `at+jwt` (RFC 9068); left out: `JWT`, `at+jwt` or nothing.',
       ),
-    audienceClaim: text().prefault('aud').describe('Claim that says whom a token is for.'),
-    subjectClaim: text().prefault('sub').describe('Claim that names the subject.'),
-    rolesClaim: text()
-      .prefault('roles')
-      .describe('Claim with the roles, such as `realm_access.roles`: a list, or text with spaces between.'),
-    permissionsClaim: text()
-      .optional()
-      .describe(
-        'Claim with the permissions: a list, or text with spaces between; left out: all of `scope`, `scp` and `permissions`.',
-      ),
-    planClaim: text().optional().describe('Claim with what the caller has bought, which chooses its limits.'),
+    ...claimSettings(),
     dangerouslyAllowHttp: z
       .boolean()
       .prefault(false)
       .describe('Takes keys and answers over plain HTTP. Anyone on the way can then make tokens.'),
   });
+}
+
+function algorithms() {
+  return z
+    .array(z.enum(SIGNATURE_ALGORITHMS))
+    .min(1, { error: 'is empty — name an algorithm, or leave the key out' })
+    .optional()
+    .describe('Signature algorithms taken; left out: those that the key is made for, `HS256` for a secret.');
+}
+
+/** What a service reads in which claim. */
+function claimSettings() {
+  return {
+    audienceClaim: text().prefault('aud').describe('Claim that says whom a token is for.'),
+    subjectClaim: oneOrMore('is empty — name a claim')
+      .prefault('sub')
+      .describe(
+        'Claim that names the subject, or a list of which the first that a token has does: `[sub, client_id]` for tokens of machines.',
+      ),
+    rolesClaim: text()
+      .prefault('roles')
+      .describe(
+        'Claim with the roles, such as `realm_access.roles`: a list, a text for one role, or a map from roles to what is not empty or false. Names with dots in them are found: `resource_access.orders.api.roles`.',
+      ),
+    permissionsClaim: text()
+      .optional()
+      .describe(
+        'Claim with the permissions, as `rolesClaim`; left out: all of `scope`, `scp` and `permissions`. A text in `scope` or `scp` has spaces between its permissions.',
+      ),
+    spaceDelimited: z
+      .boolean()
+      .prefault(false)
+      .describe(
+        'Reads a text in any claim with roles or permissions as a list with spaces between, as in `scope`.',
+      ),
+    planClaim: text().optional().describe('Claim with what the caller has bought, which chooses its limits.'),
+  };
 }
 
 /** Makes the schema of the name of an entry of `authServices`. */
@@ -95,6 +132,12 @@ function introspectionSchema() {
       .enum(['basic', 'post'])
       .prefault('basic')
       .describe('How it proves that: `basic` by header, `post` in the form.'),
+    missingAudience: z
+      .enum(['refuse', 'allow'])
+      .prefault('refuse')
+      .describe(
+        'What becomes of a token about which the answer names no audience, though `audience` is set.',
+      ),
     timeout: duration()
       .prefault('1500ms')
       .refine((ms) => ms >= 10, { error: 'is too short — write at least 10ms' })
@@ -114,6 +157,10 @@ function publicKey() {
   return z.union([text(), z.record(z.string(), z.unknown())], {
     error: 'is no key — write PEM as text, or a JWK as a map',
   });
+}
+
+function oneOrMore(error: string) {
+  return z.union([text().transform((one) => [one]), z.array(text()).min(1, { error })]);
 }
 
 function audience() {

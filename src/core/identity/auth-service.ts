@@ -26,6 +26,10 @@ export interface AuthService {
   readonly verifies: 'by-key' | 'by-asking' | 'by-code';
   /** The `iss` of the tokens that this service answers for, where it is known. */
   readonly issuer?: string | undefined;
+  /** Longest token that is looked at. */
+  readonly maxTokenChars?: number;
+  /** Names what works less well than it should, a sentence each. */
+  troubles?(): readonly string[];
   /** Finds what is known of a token already and still holds, without any work. */
   findVerified(token: string): AuthToken | undefined;
   /** Verifies a token; at once where it is known already. Never rejects because of what the token is. */

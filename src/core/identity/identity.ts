@@ -16,15 +16,20 @@ export interface Identity {
   readonly expiresAt?: number | undefined;
 }
 
-/** Finds a claim by its name, or, where there is none of that name, by a path through nested ones: `realm_access.roles`. */
+/**
+ * Finds a claim by its name, or, where there is none of that name, by a path through nested ones: `realm_access.roles`.
+ * At each step a name with dots in it goes before a path: `resource_access.orders.api.roles` finds the client `orders.api`.
+ */
 export function findClaim(claims: Readonly<Record<string, unknown>>, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name];
-  let value: unknown = claims;
-  for (const part of name.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
-    value = (value as Record<string, unknown>)[part];
+  for (let dot = name.lastIndexOf('.'); dot > 0; dot = name.lastIndexOf('.', dot - 1)) {
+    const key = name.slice(0, dot);
+    const value = Object.hasOwn(claims, key) ? claims[key] : undefined;
+    if (typeof value !== 'object' || value === null) continue;
+    const found = findClaim(value as Record<string, unknown>, name.slice(dot + 1));
+    if (found !== undefined) return found;
   }
-  return value;
+  return undefined;
 }
 
 /**

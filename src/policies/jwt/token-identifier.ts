@@ -20,6 +20,8 @@ import { pageOrigins } from '../page-origins.ts';
 import { TokenPlace } from './token-place.ts';
 import { readUnverifiedIssuer } from './unverified-issuer.ts';
 
+const USUAL_TOKEN_CHARS = 16 * 1024;
+
 /** The service of a use that names none. */
 export const USUAL_SERVICE = 'main';
 
@@ -99,6 +101,7 @@ export class TokenIdentifier implements Identifier {
   readonly isOptional: boolean;
   readonly admitsOrigin: (origin: string) => boolean;
   private readonly services: readonly AuthService[];
+  private readonly maxTokenChars: number;
   private readonly byIssuer: ReadonlyMap<string | undefined, AuthService>;
   private readonly method: string;
   private readonly place: TokenPlace;
@@ -108,6 +111,10 @@ export class TokenIdentifier implements Identifier {
 
   constructor(services: readonly AuthService[], options: TokenIdentifierOptions) {
     this.services = services;
+    this.maxTokenChars = Math.max(
+      0,
+      ...services.map((service) => service.maxTokenChars ?? USUAL_TOKEN_CHARS),
+    );
     this.byIssuer = new Map(services.map((service) => [service.issuer, service]));
     this.method = options.method;
     this.place = new TokenPlace(options.from);
@@ -146,7 +153,7 @@ export class TokenIdentifier implements Identifier {
 
   private chooseService(token: string): AuthService | undefined {
     if (this.services.length === 1) return this.services[0];
-    const issuer = readUnverifiedIssuer(token);
+    const issuer = readUnverifiedIssuer(token, this.maxTokenChars);
     return issuer === undefined ? undefined : this.byIssuer.get(issuer);
   }
 

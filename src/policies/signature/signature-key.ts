@@ -8,6 +8,8 @@ import {
   verify,
 } from 'node:crypto';
 
+import { isLossyText, secretBytesOf } from '../../core/identity/secret-bytes.ts';
+
 /** The algorithms of RFC 9421 §3.3. */
 export const SIGNATURE_ALGORITHMS = [
   ...(['hmac-sha256', 'ed25519', 'ecdsa-p256-sha256', 'ecdsa-p384-sha384'] as const),
@@ -39,7 +41,9 @@ export function readSignatureKey(written: WrittenKey): SignatureKey | string {
   if ([secret, base64Secret, publicKey].filter((each) => each !== undefined).length !== 1)
     return 'has not exactly one key — write secret, base64Secret or publicKey';
   if (publicKey !== undefined) return readPublicKey(publicKey, algorithm);
-  const bytes = base64Secret === undefined ? Buffer.from(secret ?? '') : Buffer.from(base64Secret, 'base64');
+  if (secret !== undefined && isLossyText(secret))
+    return 'has a secret of bytes that are no text — write them in base64, as base64Secret';
+  const bytes = secretBytesOf(written) as Buffer;
   if (bytes.length < MIN_SECRET_BYTES)
     return `has a secret of fewer than ${MIN_SECRET_BYTES} bytes — make one with openssl rand -base64 32`;
   if (algorithm !== undefined && algorithm !== 'hmac-sha256')
