@@ -8,6 +8,7 @@ import type { LimitStore } from '../src/core/limit-store.ts';
 import type { ClientRequest, ClientSink, Target } from '../src/core/message.ts';
 import type { Log, Services } from '../src/core/services.ts';
 import { handleRequest } from '../src/gateway/handle-request.ts';
+import { OpenReplies } from '../src/gateway/run-rest.ts';
 import { Deadlines } from '../src/http1/deadlines.ts';
 import { createMetrics, type TargetRecorder } from '../src/observability/metrics.ts';
 import { builtInPolicies } from '../src/policies/index.ts';
@@ -27,7 +28,7 @@ export const metrics = createMetrics({ version: '0.0.0' });
 const deadlines = new Deadlines(systemClock);
 const kept = new KeptResources();
 const rules = { spelling: DEFAULT_SPELLING, redirectToHttps: undefined };
-const context = { clock: systemClock, log: quietLog, accessLog: undefined };
+const context = { clock: systemClock, log: quietLog, accessLog: undefined, detached: new OpenReplies() };
 
 /** Answers 200 at once. */
 export function nullTarget(name = '10.0.0.1:80'): Target {

@@ -10,7 +10,7 @@ export {
 } from './core/body.ts';
 export type { Clock } from './core/clock.ts';
 export { FAILURES, type FailureCode, GatewayError } from './core/errors.ts';
-export type { Exchange } from './core/exchange.ts';
+export type { Exchange, ProceedOptions } from './core/exchange.ts';
 export { HeaderList } from './core/header-list.ts';
 export {
   type AuthService,

@@ -21,6 +21,8 @@ export interface BodySource {
   readonly length: number | undefined;
   /** Whether `pipe` may be called again, also after `cancel`, for another attempt. */
   readonly isReplayable?: boolean;
+  /** Makes a source of the same bytes that has nothing to do with this one, where they are at hand. */
+  readonly fork?: (() => BodySource) | undefined;
   /** Starts the flow into `sink`. Call once. `write` may be called before this returns. */
   pipe(sink: BodySink): void;
   /** Goes on after a `write` that returned `false`. */
@@ -33,6 +35,7 @@ export interface BodySource {
 export const EMPTY_BODY: BodySource = {
   length: 0,
   isReplayable: true,
+  fork: () => EMPTY_BODY,
   pipe: (sink) => sink.end(),
   resume() {},
   cancel() {},
@@ -46,6 +49,7 @@ export function bodyFrom(content: Uint8Array | string): BodySource {
   return {
     length: bytes.length,
     isReplayable: true,
+    fork: () => bodyFrom(bytes),
     pipe(sink) {
       if (sink.write(bytes)) sink.end();
       else rest = sink;

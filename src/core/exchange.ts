@@ -4,11 +4,24 @@ import type { HeaderList } from './header-list.ts';
 import type { Identity } from './identity/identity.ts';
 import { sealIdentity } from './identity/seal-identity.ts';
 import type { ChargedLimits } from './limit-store.ts';
-import type { ClientRequest } from './message.ts';
+import type { ClientRequest, Reply } from './message.ts';
 
 /** What policies may know of the route that an exchange matched. */
 export interface RouteInfo {
   readonly id: string;
+}
+
+/** How the rest of an exchange is run apart from its client. */
+export interface ProceedOptions {
+  /** Whether it goes on when the client leaves. Default: false. */
+  readonly detached?: boolean;
+  /** Aborting it ends what was begun. */
+  readonly signal?: AbortSignal;
+}
+
+/** What runs the rest of an exchange. Given by the gateway. */
+export interface Proceeder {
+  runRest(options: ProceedOptions): Promise<Reply>;
 }
 
 /** One request and what becomes of it: made when its head is read, finished exactly once. */
@@ -72,6 +85,10 @@ export class Exchange {
   /** How many policies of the compiled list have begun `onRequest`, -1 once finished; the pipeline's own mark. */
   policiesRun = 0;
   private who: Identity | undefined = undefined;
+  /** Whether no client waits for this: the rest of an exchange that a policy runs by itself. */
+  isDetached = false;
+  /** Set by the gateway where there is a rest to be run. */
+  proceeder: Proceeder | undefined = undefined;
   private abortController: AbortController | undefined = undefined;
   private isOver = false;
 
@@ -103,12 +120,85 @@ export class Exchange {
     return this.abortController.signal;
   }
 
+  /**
+   * Runs the policies behind the one that calls, and what the route does, and gives their answer instead of sending it:
+   * for a policy that shares, repeats or postpones answers. To be called in `onRequest`, before that has settled. What it
+   * runs is an exchange of its own, a copy of this one as it is now; its failures are answers as usual.
+   *
+   * May be called again where the request has no body, or one that was read whole. Rejects with a `TypeError` where it
+   * cannot be, with `GW_CLIENT_CLOSED` when the client leaves first, and with the reason of `signal`. Whoever gets the
+   * reply reads its body or cancels it.
+   */
+  proceed(options: ProceedOptions = {}): Promise<Reply> {
+    const reply =
+      this.proceeder?.runRest(options) ?? Promise.reject(new TypeError('there is nothing to proceed to'));
+    // What is begun for later may be awaited by nobody, and must not end the process then.
+    reply.catch(() => {});
+    return reply;
+  }
+
+  /** Makes a copy of what is known so far, with header fields of its own and `body`. It asks for no other protocol. */
+  branch(body: BodySource, startedAt: number): Exchange {
+    const { method, target, httpVersion, authority, headers, acceptsTrailers, client } = this.request;
+    const branch = new Exchange(
+      {
+        method,
+        target,
+        httpVersion,
+        authority,
+        headers: headers.clone(),
+        body,
+        upgrade: undefined,
+        acceptsTrailers,
+        client,
+      },
+      startedAt,
+    );
+    for (const name of COPIED) (branch[name] as unknown) = this[name];
+    return branch;
+  }
+
+  /** Takes over what a branch has found out, for the log and for policies that look back. */
+  takeOutcome(branch: Exchange): void {
+    for (const name of FOUND_OUT) (this[name] as unknown) = branch[name];
+    this.failure ??= branch.failure;
+  }
+
   /** Marks the exchange as over. Called by the gateway. */
   close(): void {
     this.isOver = true;
     this.abortController?.abort();
   }
 }
+
+const COPIED = [
+  'requestId',
+  'path',
+  'query',
+  'host',
+  'clientAddress',
+  'scheme',
+  'publicAuthority',
+  'route',
+  'params',
+  'identity',
+  'challenge',
+  'wantsInternalToken',
+  'credentialField',
+  'limits',
+  'isTrustedPeer',
+  'bodyBytes',
+] as const satisfies readonly (keyof Exchange)[];
+
+const FOUND_OUT = [
+  'identity',
+  'upstream',
+  'target',
+  'upstreamPath',
+  'upstreamHost',
+  'sentAt',
+  'respondedAt',
+] as const satisfies readonly (keyof Exchange)[];
 
 const NO_ROUTE: RouteInfo = { id: '' };
 const NO_PARAMS: Readonly<Record<string, string>> = {};

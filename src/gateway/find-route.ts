@@ -1,4 +1,7 @@
+import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
+import { FieldKind } from '../core/field-kind.ts';
+import type { Reply } from '../core/message.ts';
 import type { RouteResult } from '../router/router.ts';
 import type { Route } from '../snapshot/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
@@ -11,4 +14,30 @@ export function findRoute(snapshot: Snapshot, exchange: Exchange): RouteResult<R
     if (announced.kind === 'match' && announced.value.answersPreflights) return announced;
   }
   return snapshot.router.find(host, request.method, path, headers, query);
+}
+
+/** Makes the answer to a request that no route takes. */
+export function answerWithoutRoute(
+  found: Exclude<RouteResult<Route>, { readonly kind: 'match' }>,
+): Reply | GatewayError {
+  switch (found.kind) {
+    case 'not-found':
+      return new GatewayError('GW_NO_ROUTE');
+    case 'method-not-allowed':
+      return new GatewayError('GW_METHOD_NOT_ALLOWED', { headers: { allow: found.allow.join(', ') } });
+    case 'options':
+      return { status: 204, headers: { allow: found.allow.join(', ') } };
+    case 'server-options':
+      return { status: 204 };
+  }
+}
+
+/** `Max-Forwards` counts the proxies that an OPTIONS request may still pass (RFC 9110 §7.6.2). */
+export function limitForwards({ headers, request }: Exchange): Reply | undefined {
+  if (request.method !== 'OPTIONS') return undefined;
+  const stated = headers.getKind(FieldKind.maxForwards);
+  if (stated === undefined || !/^\d{1,9}$/.test(stated)) return undefined;
+  if (Number(stated) === 0) return { status: 204 };
+  headers.set('max-forwards', String(Number(stated) - 1));
+  return undefined;
 }

@@ -21,7 +21,7 @@ import { problemReply } from '../core/problem.ts';
 import { newRequestId } from '../core/request-id.ts';
 import type { Log } from '../core/services.ts';
 import { Deadlines } from '../http1/deadlines.ts';
-import { type AccessLog, createAccessLog } from '../observability/access-log.ts';
+import { createAccessLog } from '../observability/access-log.ts';
 import { createLog, type LogLevel } from '../observability/log.ts';
 import { type LogDestination, openLogDestination } from '../observability/log-destination.ts';
 import { createMetrics, type GatewayMetrics } from '../observability/metrics.ts';
@@ -33,7 +33,7 @@ import { watchConfigFile } from './config-watch.ts';
 import { describeSnapshot, troublesOf } from './describe-snapshot.ts';
 import { useLimits } from './gateway-limits.ts';
 import { createServices, type GatewayServices } from './gateway-services.ts';
-import { handleRequest, type ListenerRules } from './handle-request.ts';
+import { handleRequest, type ListenerRules, type RequestContext } from './handle-request.ts';
 import { type InjectRequest, type InjectResponse, inject, receive } from './inject.ts';
 import { Listeners, servingRules } from './listeners.ts';
 import {
@@ -45,6 +45,7 @@ import {
 import { openOperatorPorts } from './operator-ports.ts';
 import { findLateSettings, loadBeside } from './reload-config.ts';
 import { RequestStages, type RoutedRequest } from './request-stages.ts';
+import { OpenReplies } from './run-rest.ts';
 import { stayAlive } from './stay-alive.ts';
 import type { DrainTimes, PreparedConfig, WorkerRole } from './worker-role.ts';
 
@@ -74,7 +75,7 @@ export class Gateway implements GatewayControl {
   private readonly clock: Clock;
   private readonly destination: LogDestination;
   private readonly log: Log;
-  private readonly accessLog: AccessLog;
+  private readonly requestContext: RequestContext;
   private readonly metrics_: GatewayMetrics = createMetrics({ version: VERSION });
   private readonly deadlines: Deadlines;
   private readonly kept = new KeptResources();
@@ -105,7 +106,8 @@ export class Gateway implements GatewayControl {
     this.destination = destination;
     const level = options.logLevel ?? 'info';
     this.log = createLog({ level, destination });
-    this.accessLog = createAccessLog({ destination, level, clock: this.clock });
+    const accessLog = createAccessLog({ destination, level, clock: this.clock });
+    this.requestContext = { clock: this.clock, log: this.log, accessLog, detached: new OpenReplies() };
     const { clock, log, kept, config, metrics_: metrics } = this;
     this.services = createServices({
       configFile: options.configFile,
@@ -127,6 +129,7 @@ export class Gateway implements GatewayControl {
     });
     this.metrics_.watchConnections('client', () => this.listeners.connectionCount);
     this.metrics_.watchConnections('target', () => this.services.targetConnections.open);
+    this.requestContext.detached.watch(this.metrics_);
     this.metrics_.watchDroppedLogLines(() => destination.droppedLines);
   }
 
@@ -249,12 +252,7 @@ export class Gateway implements GatewayControl {
 
   /** Handles a request as a listener with these rules would. */
   handleRequest(request: ClientRequest, client: ClientSink, rules: ListenerRules): void {
-    const { clock, log, accessLog } = this;
-    handleRequest(request, client, rules, this.running, {
-      clock,
-      log,
-      accessLog: this.config.accessLog ? accessLog : undefined,
-    });
+    handleRequest(request, client, rules, this.running, this.requestContext);
   }
 
   /**
@@ -316,9 +314,9 @@ export class Gateway implements GatewayControl {
 
   private refuse(error: GatewayError, client: ClientInfo): Reply {
     this.metrics_.requestRefused(error.code);
-    if (this.config.accessLog) {
-      this.accessLog.malformed({ code: error.code, client: client.remoteAddress, reason: error.message });
-    }
+    const { code, message: reason } = error;
+    if (this.config.accessLog)
+      this.requestContext.accessLog?.malformed({ code, client: client.remoteAddress, reason });
     return problemReply(error, newRequestId(this.clock.now()));
   }
 
@@ -391,6 +389,7 @@ export class Gateway implements GatewayControl {
   private async abandon(): Promise<void> {
     this.currentState = 'closed';
     await this.listeners.drain(0);
+    this.requestContext.detached.leave('GW_SHUTTING_DOWN');
     await Promise.all(this.operatorServers.splice(0).map((server) => server.close()));
     await this.snapshot?.retire();
     await Promise.all([this.services.apiKeys.close(), this.services.gatewayLimits.close()]);

@@ -1,7 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { type FailureCode, GatewayError } from '../core/errors.ts';
-import { Exchange } from '../core/exchange.ts';
-import { FieldKind } from '../core/field-kind.ts';
+import { Exchange, type Proceeder, type ProceedOptions } from '../core/exchange.ts';
 import { hasEnded } from '../core/identity/seal-identity.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { ClientRequest, ClientSink, Reply, TargetRequest } from '../core/message.ts';
@@ -24,7 +23,9 @@ import type { ForwardAction, Route } from '../snapshot/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { describeClient } from './describe-client.ts';
-import { findRoute } from './find-route.ts';
+import { answerWithoutRoute, findRoute, limitForwards } from './find-route.ts';
+import type { ReplySink } from './reply-sink.ts';
+import { OpenReplies, type RestOwner, runRest } from './run-rest.ts';
 
 /** What the listener that a request came on decides about it. */
 export interface ListenerRules {
@@ -37,6 +38,8 @@ export interface RequestContext {
   readonly clock: Clock;
   readonly log: Log;
   readonly accessLog: AccessLog | undefined;
+  /** What policies let run on without a client. */
+  readonly detached: OpenReplies;
 }
 
 /**
@@ -50,40 +53,47 @@ export function handleRequest(
   snapshot: Snapshot,
   context: RequestContext,
 ): void {
-  new RequestRun(request, client, snapshot, context).start(rules);
+  const exchange = new Exchange(request, context.clock.monotonic());
+  new RequestRun(exchange, client, snapshot, context).start(rules);
 }
 
-class RequestRun implements ForwardOwner {
+/** The life of an exchange: of a client's request, or of the rest of one that a policy runs apart. */
+class RequestRun implements ForwardOwner, Proceeder, RestOwner {
   readonly exchange: Exchange;
   readonly client: ClientSink;
   readonly clock: Clock;
   private readonly log: Log;
   private readonly snapshot: Snapshot;
-  private readonly accessLog: AccessLog | undefined;
+  private readonly context: RequestContext;
   private route: Route;
+  /** What is left of the route's pipeline, where this is the rest of a request. */
+  private rest: Pipeline | undefined = undefined;
+  private openReplies: OpenReplies | undefined = undefined;
   private forward: Forward | undefined = undefined;
   private pump: BodyPump | undefined = undefined;
   private rawParams: readonly string[] = [];
   private isFinished = false;
   private holdsSnapshot = true;
   private hasCrashed = false;
+  private hasActed = false;
 
-  constructor(request: ClientRequest, client: ClientSink, snapshot: Snapshot, context: RequestContext) {
+  constructor(exchange: Exchange, client: ClientSink, snapshot: Snapshot, context: RequestContext) {
     this.clock = context.clock;
     this.log = context.log;
-    this.accessLog = context.accessLog;
-    this.exchange = new Exchange(request, this.clock.monotonic());
+    this.context = context;
+    this.exchange = exchange;
     this.client = client;
     this.snapshot = snapshot;
     this.route = snapshot.unmatched;
-    this.exchange.route = this.route;
+    exchange.route = this.route;
+    exchange.proceeder = this;
     snapshot.acquire();
     client.onFinish = (bytesSent) => this.finish(bytesSent);
     client.onClose = (bytesSent, failure) => this.leave(bytesSent, failure);
   }
 
   get pipeline(): Pipeline {
-    return this.route.pipeline;
+    return this.rest ?? this.route.pipeline;
   }
 
   /**
@@ -95,6 +105,16 @@ class RequestRun implements ForwardOwner {
   start(rules: ListenerRules): void {
     try {
       this.run(rules);
+    } catch (cause) {
+      this.crash(cause);
+    }
+  }
+
+  private startRest(rest: Pipeline): void {
+    try {
+      const result = rest.runRequest(this.exchange);
+      if (isPromise(result)) this.after(result, (settled) => this.proceed(settled));
+      else this.proceed(result);
     } catch (cause) {
       this.crash(cause);
     }
@@ -116,7 +136,7 @@ class RequestRun implements ForwardOwner {
       if (redirect !== undefined) return this.answer(redirect);
     }
     // 3.
-    const reply = this.takeRoute(findRoute(snapshot, exchange)) ?? this.limitForwards();
+    const reply = this.takeRoute(findRoute(snapshot, exchange)) ?? limitForwards(exchange);
     if (snapshot.shedder?.refuses() === true) return this.answer(new GatewayError('GW_OVERLOADED'));
     // 4.
     const result = this.pipeline.runRequest(exchange);
@@ -165,6 +185,38 @@ class RequestRun implements ForwardOwner {
     pending.then(goOn).catch((cause: unknown) => this.crash(cause));
   }
 
+  // The rest, apart from the client
+
+  runRest(options: ProceedOptions): Promise<Reply> {
+    return runRest(this, options);
+  }
+
+  get isOver(): boolean {
+    return this.isFinished;
+  }
+
+  get isBeforeAction(): boolean {
+    return !this.hasActed;
+  }
+
+  get attached(): OpenReplies {
+    this.openReplies ??= new OpenReplies();
+    return this.openReplies;
+  }
+
+  get detached(): OpenReplies {
+    return this.context.detached;
+  }
+
+  begin(branch: Exchange, rest: Pipeline, sink: ReplySink): void {
+    const run = new RequestRun(branch, sink, this.snapshot, this.context);
+    run.route = this.route;
+    run.rawParams = this.rawParams;
+    run.rest = rest;
+    branch.route = this.route;
+    run.startRest(rest);
+  }
+
   /** A tunnel may live for days: the Snapshot that began it may retire before. */
   onTunnel(): void {
     this.pipeline.runFinish(this.exchange);
@@ -173,37 +225,17 @@ class RequestRun implements ForwardOwner {
 
   /** Takes what the router found. Returns the answer to a request that no route takes. */
   private takeRoute(found: RouteResult<Route>): Reply | GatewayError | undefined {
-    switch (found.kind) {
-      case 'match':
-        this.route = found.value;
-        this.exchange.route = found.value;
-        this.rawParams = found.rawParams;
-        if (found.rawParams.length > 0) this.exchange.params = found.params;
-        return undefined;
-      case 'not-found':
-        return new GatewayError('GW_NO_ROUTE');
-      case 'method-not-allowed':
-        return new GatewayError('GW_METHOD_NOT_ALLOWED', { headers: { allow: found.allow.join(', ') } });
-      case 'options':
-        return { status: 204, headers: { allow: found.allow.join(', ') } };
-      case 'server-options':
-        return { status: 204 };
-    }
-  }
-
-  /** `Max-Forwards` counts the proxies that an OPTIONS request may still pass (RFC 9110 §7.6.2). */
-  private limitForwards(): Reply | undefined {
-    const { headers, request } = this.exchange;
-    if (request.method !== 'OPTIONS') return undefined;
-    const stated = headers.getKind(FieldKind.maxForwards);
-    if (stated === undefined || !/^\d{1,9}$/.test(stated)) return undefined;
-    if (Number(stated) === 0) return { status: 204 };
-    headers.set('max-forwards', String(Number(stated) - 1));
+    if (found.kind !== 'match') return answerWithoutRoute(found);
+    this.route = found.value;
+    this.exchange.route = found.value;
+    this.rawParams = found.rawParams;
+    if (found.rawParams.length > 0) this.exchange.params = found.params;
     return undefined;
   }
 
   private proceed(result: RequestResult): void {
     if (this.isFinished) return;
+    this.hasActed = true;
     if (result !== undefined) return this.answer(result);
     const { identity } = this.exchange;
     if (identity !== undefined && hasEnded(identity, this.clock.now())) return this.answer(this.expired());
@@ -323,16 +355,16 @@ class RequestRun implements ForwardOwner {
     this.releaseSnapshot();
   }
 
+  /** Tells log and metrics, of what a client asked and of what runs on without one. What runs for a client is told as its. */
   private tell(bytesSent: number): void {
     const { exchange } = this;
     const finishedAt = this.clock.monotonic();
     exchange.bytesSent = bytesSent;
-    this.route.recorder?.record(
-      exchange.request.method,
-      exchange.status,
-      (finishedAt - exchange.startedAt) / 1000,
-    );
-    this.accessLog?.write(exchange, finishedAt);
+    if (this.rest !== undefined && !exchange.isDetached) return;
+    if (this.snapshot.config.accessLog) this.context.accessLog?.write(exchange, finishedAt);
+    if (exchange.isDetached) return;
+    const seconds = (finishedAt - exchange.startedAt) / 1000;
+    this.route.recorder?.record(exchange.request.method, exchange.status, seconds);
   }
 
   private free(): void {
@@ -340,6 +372,7 @@ class RequestRun implements ForwardOwner {
     this.exchange.close();
     this.forward?.leave();
     this.pump?.cancel();
+    this.openReplies?.leave('GW_CLIENT_CLOSED');
   }
 
   private releaseSnapshot(): void {

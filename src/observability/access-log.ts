@@ -82,6 +82,7 @@ function lineOf(exchange: Exchange, weight: number, time: number, finishedAt: nu
   line += `,"status":${exchange.status},"durationMs":${millisecondsText(finishedAt - exchange.startedAt)}`;
   if (exchange.upstream !== '') line += upstreamFields(exchange);
   line += `,"bytes":${exchange.bytesSent},"client":${quote(exchange.clientAddress)}`;
+  if (exchange.isDetached) line += ',"detached":true';
   if (exchange.failure !== undefined) line += failureFields(exchange.failure);
   return `${line},"msg":"request"}\n`;
 }

@@ -534,6 +534,36 @@ describe('a policy that needs the request body', () => {
   });
 });
 
+describe('the rest behind a policy', () => {
+  const noting = (name: string, seen: string[]) => entry({ onRequest: () => void seen.push(name) });
+
+  test('are the policies that follow it, and is made once', async () => {
+    const seen: string[] = [];
+    const { pipeline } = stubPipeline(['a', 'b', 'c'].map((name) => noting(name, seen)));
+    await pipeline.after(1).runRequest(stubExchange());
+    expect(seen).toEqual(['b', 'c']);
+    expect(pipeline.after(1)).toBe(pipeline.after(1));
+    expect(await pipeline.after(3).runRequest(stubExchange())).toBeUndefined();
+  });
+
+  test('is refused to a first policy, whose fellows have begun with it', () => {
+    const first = entry({ onRequest: never }, { position: 'first' });
+    const { pipeline } = stubPipeline([first, noting('b', [])]);
+    expect(() => pipeline.after(1)).toThrow(TypeError);
+  });
+
+  test('takes its own share of the budget for a body, and gives it back', async () => {
+    const budget = new BufferBudget(8);
+    const { pipeline } = stubPipeline([entry({}), entry({ onFinish() {} })], budget);
+    const branches = [stubExchange(), stubExchange()];
+    for (const branch of branches) branch.bodyBytes = Buffer.alloc(5);
+    const rest = pipeline.after(1);
+    expect(branches.map((branch) => rest.holdBody(branch)?.code)).toEqual([undefined, 'GW_BUFFERS_FULL']);
+    for (const branch of branches) rest.runFinish(branch);
+    expect(budget.used).toBe(0);
+  });
+});
+
 test('closing closes every instance once, whatever the others do', async () => {
   const close = vi.fn();
   const shared = { close };

@@ -113,6 +113,7 @@ const NOBODY: BodySink = { write: () => false, end() {}, abort() {} };
 export class LentBody implements BodySource {
   readonly length: number | undefined;
   readonly isReplayable: boolean;
+  readonly fork: BodySource['fork'];
   /** Hears that user code failed to take the body. */
   onBroken: ((error: unknown) => void) | undefined = undefined;
   private readonly source: BodySource;
@@ -121,6 +122,7 @@ export class LentBody implements BodySource {
     this.source = source;
     this.length = source.length;
     this.isReplayable = source.isReplayable === true;
+    this.fork = source.fork;
   }
 
   pipe(sink: BodySink): void {

@@ -55,17 +55,45 @@ export class Pipeline {
   private readonly firsts: number;
   private readonly allRun: number;
   private readonly budget: BufferBudget;
+  /** By rank; made when a policy first asks for one. */
+  private rests: Map<number, Pipeline> | undefined = undefined;
 
   constructor(steps: readonly PolicyStep[], firsts: number, budget: BufferBudget) {
     this.requestSteps = stepsWith(steps, ({ instance, readsBody }) => readsBody || instance.onRequest);
     this.responseSteps = stepsWith(steps, ({ instance }) => instance.onResponse);
     this.finishSteps = stepsWith(steps, ({ instance }) => instance.onFinish);
     this.firsts = firsts;
-    this.allRun = steps.length;
+    this.allRun = steps.at(-1)?.rank ?? 0;
     this.budget = budget;
     // The smallest one: a body above it would be refused when its policy is reached.
     const limits = steps.flatMap(({ instance }) => instance.requestBody?.maxBytes ?? []);
     this.maxBodyBytes = limits.length === 0 ? undefined : Math.min(...limits);
+  }
+
+  /**
+   * The policies behind the one of this rank, as a pipeline for an exchange that goes on apart. Throws `TypeError` for a
+   * `first` policy: those behind it have begun together with it, and see the answer anyhow.
+   */
+  after(rank: number): Pipeline {
+    if (rank <= this.firsts) throw new TypeError("a policy of position 'first' has no rest to proceed to");
+    let rest = this.rests?.get(rank);
+    if (rest === undefined) {
+      const steps = new Set([...this.requestSteps, ...this.responseSteps, ...this.finishSteps]);
+      const behind = [...steps].filter((step) => step.rank > rank).sort((a, b) => a.rank - b.rank);
+      rest = new Pipeline(behind, 0, this.budget);
+      this.rests ??= new Map();
+      this.rests.set(rank, rest);
+    }
+    return rest;
+  }
+
+  /** Counts the body that `exchange` has got from another one, which may end before it. Says why it cannot be held. */
+  holdBody(exchange: Exchange): GatewayError | undefined {
+    const bytes = exchange.bodyBytes?.length ?? 0;
+    if (bytes === 0) return undefined;
+    if (!this.budget.take(bytes)) return new GatewayError('GW_BUFFERS_FULL');
+    exchange.bufferedBytes = bytes;
+    return undefined;
   }
 
   /** Runs `onRequest` of each policy until one answers. The promise, where there is one, never rejects. */
