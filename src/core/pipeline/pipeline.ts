@@ -8,6 +8,7 @@ import type { Reply, ResponseHead } from '../message.ts';
 import type { PolicyInstance } from '../policy.ts';
 import { problemReply } from '../problem.ts';
 import { type Answer, answerFrom } from '../reply.ts';
+import { attemptRequest } from './attempt-request.ts';
 import { bufferRequestBody, releaseRequestBody } from './buffer-request-body.ts';
 import { LentBody, takeBody } from './foreign-body.ts';
 import { joinNeighbours } from './join-neighbours.ts';
@@ -242,69 +243,6 @@ export async function closePolicies(instances: Iterable<PolicyInstance>): Promis
     result.status === 'rejected' ? [result.reason] : [],
   );
   if (errors.length > 0) throw new AggregateError(errors, 'policies failed to close');
-}
-
-/**
- * Runs `onRequest`. Of a policy that only observes, what it put around the body is taken off again; of one whose code is
- * not ours, that is taken with care.
- */
-function attemptRequest(step: PolicyStep, exchange: Exchange): Outcome | Promise<Outcome> {
-  if (!step.isForeign && !step.isObserved) {
-    const outcome = decide(step, exchange);
-    return isPromise(outcome) ? step.settle(outcome) : outcome;
-  }
-  const { body, path, query } = exchange;
-  const lent = step.isForeign && body.length !== 0 ? new LentBody(body) : undefined;
-  exchange.body = lent ?? body;
-  const before: Lent = { body, lent, path, query };
-  const outcome = decide(step, exchange);
-  if (!isPromise(outcome)) return takeBack(step, exchange, before, outcome);
-  return step.settle(outcome).then((settled) => takeBack(step, exchange, before, settled));
-}
-
-function decide({ instance }: PolicyStep, exchange: Exchange): Outcome | Promise<unknown> {
-  try {
-    return readOutcome(instance.onRequest?.(exchange));
-  } catch (error) {
-    return failureOf(error);
-  }
-}
-
-/** What a policy may change of a request beside its header, as it was before. */
-interface Lent {
-  readonly body: BodySource;
-  /** The body as the policy sees it. */
-  readonly lent: LentBody | undefined;
-  readonly path: string;
-  readonly query: string;
-}
-
-/** Takes the request back from a policy to which it was lent, as that left it, unless that cannot be sent. */
-function takeBack(
-  { isForeign, isObserved }: PolicyStep,
-  exchange: Exchange,
-  { body, lent, path, query }: Lent,
-  outcome: Outcome,
-): Outcome {
-  const left: unknown = exchange.body;
-  exchange.body = body;
-  try {
-    if (isForeign && (exchange.path !== path || exchange.query !== query)) requireTarget(exchange);
-    if (!isObserved && left !== lent && left !== body) exchange.body = takeBody(left, lent);
-    return outcome;
-  } catch (error) {
-    exchange.path = path;
-    exchange.query = query;
-    return failureOf(error);
-  }
-}
-
-/** Anything else would end the line that it stands in, and begin another request. */
-function requireTarget({ path, query }: Exchange): void {
-  if (typeof path !== 'string' || !/^(?:\/[!-~]*|\*)$/.test(path))
-    throw new TypeError('a policy set a path that is none — percent-encode it');
-  if (typeof query !== 'string' || !/^[!-~]*$/.test(query))
-    throw new TypeError('a policy set a query that is none — percent-encode it');
 }
 
 /** A body map says nothing about a request. */
