@@ -51,7 +51,8 @@ export class AppRequestBody extends Readable {
       this.state = 'ended';
       this.source.cancel(error ?? undefined);
     }
-    done(error);
+    // Frameworks write on errors that they get (Fastify: `statusCode`), and ours are frozen.
+    done(error === null || Object.isExtensible(error) ? error : new Error(error.message, { cause: error }));
   }
 
   private takeChunk(chunk: Uint8Array): boolean {
