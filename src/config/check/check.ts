@@ -12,6 +12,7 @@ import { checkPlaceholders } from './check-placeholders.ts';
 import { checkPolicies } from './check-policies.ts';
 import { checkRoutes } from './check-routes.ts';
 import { checkTokenPolicies } from './check-token-policies.ts';
+import { checkTrust } from './check-trust.ts';
 import { checkUpstreams } from './check-upstreams.ts';
 
 /** Checks what a schema cannot: whether the parts of a configuration fit together. */
@@ -31,6 +32,7 @@ export function checkGateway(
   checkPlaceholders(data, isFromReference, findings);
   checkListeners(gateway, findings);
   checkAdmin(gateway, findings);
+  checkTrust(gateway, findings);
   checkUpstreams(gateway, findings);
   checkRoutes(gateway, findings);
   checkPolicies(gateway, policies, findings);
