@@ -26,7 +26,7 @@ export type { Identity } from './core/identity/identity.ts';
 export type { LimitRule, LimitStanding, LimitStore } from './core/limit-store.ts';
 export type { Reply, ResponseHead } from './core/message.ts';
 export { definePolicy, type Policy, type PolicyInstance } from './core/policy.ts';
-export type { Services } from './core/services.ts';
+export type { AskOptions, Services, UpstreamRequest, UpstreamSender } from './core/services.ts';
 export { type APIRequest, toApiRequest } from './gateway/api-request.ts';
 export { defineGateway, type GatewayInput } from './gateway/define-gateway.ts';
 export {

@@ -137,16 +137,16 @@ export class Exchange {
     return reply;
   }
 
-  /** Makes a copy of what is known so far, with header fields of its own and `body`. It asks for no other protocol. */
-  branch(body: BodySource, startedAt: number): Exchange {
-    const { method, target, httpVersion, authority, headers, acceptsTrailers, client } = this.request;
+  /** Makes a copy of what is known so far, with `body` and header fields of its own. It asks for no other protocol. */
+  branch(body: BodySource, startedAt: number, headers = this.headers.clone()): Exchange {
+    const { method, target, httpVersion, authority, acceptsTrailers, client } = this.request;
     const branch = new Exchange(
       {
         method,
         target,
         httpVersion,
         authority,
-        headers: headers.clone(),
+        headers,
         body,
         upgrade: undefined,
         acceptsTrailers,

@@ -1,11 +1,13 @@
+import type { BodySource } from './body.ts';
 import type { Clock } from './clock.ts';
 import type { GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
+import type { HeaderList } from './header-list.ts';
 import type { ApiKeys } from './identity/api-keys.ts';
 import type { AuthService } from './identity/auth-service.ts';
 import type { Hold } from './kept-resources.ts';
 import type { LimitStore } from './limit-store.ts';
-import type { OngoingExchange, ResponseSink, TargetRequest } from './message.ts';
+import type { OngoingExchange, Reply, ResponseSink, TargetRequest } from './message.ts';
 
 /** A structured log, in the manner of pino. */
 export interface Log {
@@ -33,8 +35,38 @@ export interface SendOptions {
   readonly once?: boolean;
 }
 
+/** A request to an upstream that a policy makes. */
+export interface UpstreamRequest {
+  /** Default: GET. */
+  readonly method?: string;
+  /** A path, with its query if there is one, percent-encoded. */
+  readonly path: string;
+  /** All that the target is to know beside who asks: nothing is taken over from the client's request. */
+  readonly headers?: HeaderList | Readonly<Record<string, string>>;
+  readonly body?: BodySource | Uint8Array | string;
+  /** The `Host` that the target sees. Default: the target's own name. */
+  readonly host?: string;
+  /** Milliseconds until the head of the answer is due, over all attempts. Default: the upstream's `timeouts.response`. */
+  readonly timeoutMs?: number;
+  /** Whether the target is told who is calling (`x-auth-subject` and its like). Default: false. */
+  readonly identity?: boolean;
+}
+
+export interface AskOptions extends SendOptions {
+  /** Whether it goes on when the exchange ends. Default: false. */
+  readonly detached?: boolean;
+  readonly signal?: AbortSignal;
+}
+
 /** Sends requests of a policy's own to an upstream. */
 export interface UpstreamSender {
+  /**
+   * Asks on behalf of `exchange`, as `send` does, and gives the answer, whose body streams at the speed of who reads it.
+   * The target is told by `X-Forwarded-*` and `Via` whom it is for. Whoever gets the reply reads its body or cancels it.
+   * Rejects with the `GatewayError` that says why there is no answer, with the reason of `signal`, and with a
+   * `TypeError` for what cannot be sent.
+   */
+  ask(exchange: Exchange, request: UpstreamRequest, options?: AskOptions): Promise<Reply>;
   /**
    * Sends `request` on behalf of `exchange` as a route would, with the upstream's balancing, health, retries, budgets and
    * circuit breaker; `responseTimeoutMs` bounds the time until a head, over all attempts. `undefined` where no target is

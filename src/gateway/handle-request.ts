@@ -15,6 +15,7 @@ import { Forward, type ForwardOwner } from '../proxy/forward.ts';
 import { writeForwardHeaders } from '../proxy/forward-headers.ts';
 import { hostFor } from '../proxy/forward-plan.ts';
 import { writeIdentityHeaders } from '../proxy/identity-headers.ts';
+import type { ReplySink } from '../proxy/reply-sink.ts';
 import { normaliseTarget } from '../router/normalise.ts';
 import type { SpellingRules } from '../router/path-spelling.ts';
 import type { RouteResult } from '../router/router.ts';
@@ -24,7 +25,6 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { describeClient } from './describe-client.ts';
 import { answerWithoutRoute, findRoute, limitForwards } from './find-route.ts';
-import type { ReplySink } from './reply-sink.ts';
 import { OpenReplies, type RestOwner, runRest } from './run-rest.ts';
 
 /** What the listener that a request came on decides about it. */

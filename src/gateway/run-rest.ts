@@ -5,7 +5,7 @@ import type { Exchange, ProceedOptions } from '../core/exchange.ts';
 import type { Reply } from '../core/message.ts';
 import type { Pipeline } from '../core/pipeline/pipeline.ts';
 import type { Metrics } from '../core/services.ts';
-import { ReplySink } from './reply-sink.ts';
+import { ReplySink } from '../proxy/reply-sink.ts';
 
 /** The answers that are under way apart from a client. */
 export class OpenReplies {

@@ -6,16 +6,23 @@ import type { OngoingExchange, ResponseHead, ResponseSink, TargetRequest, Tunnel
 import type { UpstreamSender } from '../core/services.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { AnswerSink } from './answer-sink.ts';
+import { askUpstream } from './ask-upstream.ts';
 import { Attempts, type AttemptsOwner } from './attempts.ts';
+import type { ForwardHeaderOptions } from './forward-headers.ts';
 import { type ForwardPlan, hostFor } from './forward-plan.ts';
 
 /** Makes what policies send requests of their own with, which counts for the health of targets as what routes send. */
-export function createSender(upstream: Upstream, clock: Clock): UpstreamSender {
+export function createSender(
+  upstream: Upstream,
+  clock: Clock,
+  headerOptions: ForwardHeaderOptions,
+): UpstreamSender {
+  const send: UpstreamSender['send'] = (exchange, request, sink, { once = false } = {}) =>
+    new SentRequest(upstream, exchange, request, sink, clock, !once).start();
   return {
-    send(exchange, request, sink, { once = false } = {}) {
-      const sent = new SentRequest(upstream, exchange, request, sink, clock, !once);
-      return sent.start();
-    },
+    send,
+    ask: (exchange, request, options) =>
+      askUpstream({ upstream, clock, headerOptions, send }, exchange, request, options),
   };
 }
 

@@ -138,7 +138,7 @@ class SnapshotBuilder {
     const upstream = (name: string): UpstreamSender => {
       const found = upstreams.get(name);
       if (found === undefined) throw new TypeError(`there is no upstream '${name}'`);
-      return createSender(found, clock);
+      return createSender(found, clock, this.config);
     };
     this.services = { ...this.services, upstream };
   }

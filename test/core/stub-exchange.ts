@@ -108,7 +108,10 @@ export function stubServices(clock: Clock = systemClock) {
     random: () => 0.5,
     configFolder: '/',
     keep: (key, create, close) => kept.hold(key, create, close),
-    upstream: () => ({ send: () => undefined }),
+    upstream: () => ({
+      send: () => undefined,
+      ask: () => Promise.reject(new TypeError('there is no upstream')),
+    }),
   };
   return { services, lines, counts };
 }

@@ -83,7 +83,10 @@ function brokenServices(breakage: () => unknown) {
     clock,
     keep: () => ({ value: { run: broken, note: broken } as never, release() {} }),
     bufferBody: broken,
-    upstream: () => ({ send: () => neverAnswered(breakage()) }),
+    upstream: () => ({
+      send: () => neverAnswered(breakage()),
+      ask: () => Promise.reject(new TypeError('asked')),
+    }),
     apiKeys: { open: async () => ({ verify: broken }) },
   };
   const authService = (verifies: 'by-key' | 'by-asking') => () => ({

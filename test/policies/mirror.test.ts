@@ -125,7 +125,8 @@ describe('mirror', () => {
   it('copies the share that it is told, at random', async () => {
     const random = seededRandom();
     let sent = 0;
-    const upstream = () => ({ send: () => void sent++ });
+    const ask = () => Promise.reject(new TypeError('asked'));
+    const upstream = () => ({ send: () => void sent++, ask });
     const services = { ...stubServices().services, random, upstream };
     const options = mirror.options.parse({ upstream: 'copy', share: '10%', maxActive: 2000 });
     const instance = (await mirror.create(options, services)) as PolicyInstance;
