@@ -219,6 +219,7 @@ class AppExchange implements OngoingExchange, AppRequestBodyOwner {
     if (this.isOver) return;
     this.isOver = true;
     this.cancelTimeout?.();
-    this.requestBody.destroy(error);
+    // Frameworks write a status into the errors they meet, and this one may be another request's answer too.
+    this.requestBody.destroy(error && new Error(error.message, { cause: error }));
   }
 }
