@@ -219,7 +219,6 @@ class AppExchange implements OngoingExchange, AppRequestBodyOwner {
     if (this.isOver) return;
     this.isOver = true;
     this.cancelTimeout?.();
-    // Frameworks write a status into the errors they meet, and this one may be another request's answer too.
-    this.requestBody.destroy(error && new Error(error.message, { cause: error }));
+    this.requestBody.destroy(error);
   }
 }
