@@ -43,8 +43,8 @@ export interface ClientRequest {
   readonly target: string;
   readonly httpVersion: HttpVersion;
   /**
-   * `Host`, or the authority of an absolute-form target (RFC 9112 §3.2.2), valid; empty on HTTP/1.0 without it. What is
-   * matched and forwarded is the `publicAuthority` of the exchange.
+   * `Host`, or the authority of an absolute-form target (RFC 9112 §3.2.2), valid; empty on HTTP/1.0 without it. Within an
+   * exchange the same as its `publicAuthority`.
    */
   readonly authority: string;
   readonly headers: HeaderList;

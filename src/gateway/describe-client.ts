@@ -24,10 +24,16 @@ export function describeClient(exchange: Exchange, snapshot: Snapshot): void {
   if (headers.mayHaveKinds(STATED)) settleStated(exchange);
   // Of an absolute-form target the `Host` beside it does not count (RFC 9112 §3.2.2).
   const isOther = exchange.publicAuthority !== request.authority || request.target.charCodeAt(0) !== SLASH;
-  if (isOther && exchange.publicAuthority !== '') headers.set('host', exchange.publicAuthority);
+  if (isOther) settleAuthority(exchange);
 }
 
 const SLASH = 0x2f;
+
+/** Has everything that names the host of the request name the same one. */
+function settleAuthority({ request, headers, publicAuthority }: Exchange): void {
+  (request as { authority: string }).authority = publicAuthority;
+  if (publicAuthority !== '') headers.set('host', publicAuthority);
+}
 
 /** Has these fields say what holds, which is what will be sent. */
 function settleStated({ headers, scheme, publicAuthority }: Exchange): void {

@@ -31,7 +31,8 @@ async function setUp(trustedProxies: NonNullable<TestConfig['trustedProxies']>, 
   const ask = async (headers: Headers, url = '/') => {
     const { status, headers: answered } = await gateway.gateway.inject({ url, headers });
     const route = gateway.accessLog().at(-1)?.route;
-    return { status, route, location: answered.get('location'), told: toldBy(target.requests.at(-1)) };
+    const seen = answered.get('x-seen-hosts');
+    return { status, route, seen, location: answered.get('location'), told: toldBy(target.requests.at(-1)) };
   };
   return { gateway, service, target, ask };
 }
@@ -108,6 +109,7 @@ describe('what a proxy is said to write', () => {
       status: 200,
       route: 'shop',
       location: undefined,
+      seen: undefined,
       told: { host: 'shop.example.com', forwarded: 'shop.example.com' },
     });
     expect(service.requests[0]?.headers['x-forwarded-host']).toBe('shop.example.com');
@@ -131,13 +133,16 @@ describe('what a proxy is said to write', () => {
     expect(hosts).toEqual(['shop.example.com', 'shop.example.com']);
   });
 
-  it('is what policies see in `Host`', async () => {
+  it('is what routes and policies see wherever a host is named', async () => {
     const { ask } = await setUp(WRITES_HOST, {
       policies: ['test/seen'],
       customPolicies: { 'test/seen': join(import.meta.dirname, 'fixtures/seen-fields-policy.ts') },
       routes: [{ id: 'one', path: '/*', headers: { host: 'shop.example.com' }, respond: { status: 204 } }],
     });
-    expect((await ask(claim)).route).toBe('one');
+    expect(await ask(claim)).toMatchObject({
+      route: 'one',
+      seen: 'shop.example.com shop.example.com shop.example.com',
+    });
   });
 
   it('is no one’s word where the peer is not that proxy', async () => {
