@@ -71,8 +71,12 @@ async function start({ config, workers: written }: StartOptions): Promise<void> 
   const configFile = await findConfig(config);
   if (configFile === undefined) return;
   try {
-    const { allocateYoung } = await import('./gateway/allocate-young.ts');
+    const [{ allocateYoung }, { takeOverLookups }] = await Promise.all([
+      import('./gateway/allocate-young.ts'),
+      import('./core/network/name-lookup.ts'),
+    ]);
     allocateYoung();
+    takeOverLookups();
     const logDestination = await openLog();
     const { createRunner } = await import('./supervisor/create-runner.ts');
     const runner = await createRunner({ configFile, env: process.env, workers, logDestination });

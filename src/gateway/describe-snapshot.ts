@@ -1,4 +1,5 @@
 import type { GatewayDescription } from '../core/control.ts';
+import { systemLookup } from '../core/network/name-lookup.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { GatewayServices } from './gateway-services.ts';
 
@@ -27,6 +28,15 @@ export function troublesOf(
     ...authServices.flatMap((service) => service.troubles?.() ?? []),
     ...apiKeys.troubles(),
     ...gatewayLimits.troubles(),
+    ...namesTrouble(),
     ...(descriptors.trouble === undefined ? [] : [descriptors.trouble]),
   ];
+}
+
+/** Without the names, since everybody may read it. */
+function namesTrouble(): string[] {
+  const { length } = systemLookup().unanswered;
+  return length === 0
+    ? []
+    : [`no name server answers for ${length} names; their last good addresses are used`];
 }

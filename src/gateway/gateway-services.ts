@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { KeptResources } from '../core/kept-resources.ts';
 import { Descriptors } from '../core/network/descriptors.ts';
+import { systemLookup } from '../core/network/name-lookup.ts';
 import type { Services } from '../core/services.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
 import { ConnectionCount } from '../proxy/http-target.ts';
@@ -17,6 +18,9 @@ export interface GatewayServicesOptions extends Pick<Services, 'log' | 'clock' |
   readonly limits?: GatewayLimits | undefined;
 }
 
+const UNANSWERED_HELP =
+  'Host names for which no name server answers, so that their last good addresses are used.';
+
 /** What policies may use of a gateway, and what the gateway itself does with it. */
 export interface GatewayServices extends Services {
   readonly apiKeys: GatewayKeys;
@@ -31,6 +35,7 @@ export function createServices(options: GatewayServicesOptions): GatewayServices
   const { configFile, config, kept, log, clock, metrics } = options;
   const base = { log, clock, metrics, random: Math.random };
   const keep: Services['keep'] = (key, create, close) => kept.hold(key, create, close);
+  metrics.gauge('gateway_names_unanswered', UNANSWERED_HELP, {}, () => systemLookup().unanswered.length);
   const descriptors = new Descriptors(base);
   const gatewayLimits = options.limits ?? createLimits(config, { ...base, keep });
   return {

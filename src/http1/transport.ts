@@ -1,6 +1,7 @@
 import { Socket, type TcpNetConnectOpts } from 'node:net';
 import tls, { type ConnectionOptions, TLSSocket } from 'node:tls';
 import { getSystemErrorName } from 'node:util';
+import { lookUpName } from '../core/network/name-lookup.ts';
 import { SECURE_OPTIONS } from '../core/tls-options.ts';
 import { canWriteDirectly, type DirectWriter, ON_ITS_WAY, TAKEN, writeDirectly } from './direct-write.ts';
 import { giveBuffer, giveScratch, isBorrowed, takeBuffer, takeScratch } from './io-buffers.ts';
@@ -91,7 +92,8 @@ export class Transport implements DirectWriter, LateWriter {
       callback: (length: number, bytes: Uint8Array) =>
         (reader.transport as Transport).receive(length, bytes as Buffer),
     };
-    const { tls: tlsOptions, ...tcp } = options;
+    const { tls: tlsOptions, ...place } = options;
+    const tcp = { lookup: lookUpName, ...place };
     const socket =
       tlsOptions === undefined
         ? new Socket({ allowHalfOpen: true, onread } as ConstructorParameters<typeof Socket>[0])

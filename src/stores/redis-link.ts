@@ -1,5 +1,6 @@
 import type { RedisConfig } from '../config/schema/redis-schema.ts';
 import type { Clock } from '../core/clock.ts';
+import { lookUpName } from '../core/network/name-lookup.ts';
 import { ConnectionTimeoutError } from './redis-failure.ts';
 import { type RedisLogin, type RedisPlace, type RedisServer, readTls } from './redis-settings.ts';
 
@@ -70,7 +71,11 @@ async function socketOptions(place: RedisPlace, speaksTls: boolean, config: Redi
 
 /** How a connection comes about, but for where to; `host` is the name to ask for in TLS. */
 export async function connectionOptions(config: RedisConfig, speaksTls: boolean, host?: string) {
-  const connection = { connectTimeout: config.connectTimeout, reconnectStrategy: false } as const;
+  const connection = {
+    connectTimeout: config.connectTimeout,
+    reconnectStrategy: false,
+    lookup: lookUpName,
+  } as const;
   if (!speaksTls) return { ...connection, tls: false } as const;
   return { ...connection, ...(await readTls(config.tls, host)), tls: true } as const;
 }

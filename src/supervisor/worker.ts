@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { importCustomPolicies } from '../config/document/custom-policies.ts';
 import type { GatewayConfig, RouteConfig } from '../config/schema/schema.ts';
 import type { GatewayDescription } from '../core/control.ts';
+import { takeOverLookups } from '../core/network/name-lookup.ts';
 import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
 import type { ConfigToPrepare } from '../gateway/load-configuration.ts';
 import type { PreparedConfig } from '../gateway/worker-role.ts';
@@ -23,6 +24,7 @@ import {
 /** Serves in this process as its supervisor says, until that one has it stop or is gone. */
 export function runWorker(): void {
   process.title = `sallyport: worker ${process.env.SALLYPORT_WORKER ?? ''}`;
+  takeOverLookups();
   // Whoever signals the whole group means the supervisor, which tells us.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
   const worker = new Worker();

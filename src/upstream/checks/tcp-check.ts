@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { lookUpName } from '../../core/network/name-lookup.ts';
 import { isOwnFault } from '../../core/network/own-fault.ts';
 import { type HealthCheck, NO_VERDICT } from './health-check.ts';
 
@@ -6,7 +7,7 @@ import { type HealthCheck, NO_VERDICT } from './health-check.ts';
 export function tcpCheck(host: string, port: number): HealthCheck {
   return {
     run(onResult) {
-      const socket = connect({ host, port });
+      const socket = connect({ host, port, lookup: lookUpName });
       socket.once('connect', () => {
         socket.destroy();
         onResult(undefined);

@@ -1,6 +1,7 @@
 import { request as requestPlain } from 'node:http';
 import { type RequestOptions, request as requestSecure } from 'node:https';
 import type { Clock } from '../../core/clock.ts';
+import { lookUpName } from '../../core/network/name-lookup.ts';
 import { SECURE_OPTIONS } from '../../core/tls-options.ts';
 
 export interface GetCall {
@@ -36,7 +37,14 @@ export function get(call: GetCall, clock: Clock, signal: AbortSignal, handlers: 
   const { url, headers, tls, headMs, wholeMs } = call;
   return new Promise((resolve, reject) => {
     const send = url.protocol === 'https:' ? requestSecure : requestPlain;
-    const request = send(url, { secureOptions: SECURE_OPTIONS, ...tls, headers, agent: false, signal });
+    const request = send(url, {
+      secureOptions: SECURE_OPTIONS,
+      ...tls,
+      headers,
+      agent: false,
+      lookup: lookUpName,
+      signal,
+    });
     const late = (ms: number) => () => request.destroy(new Error(`no answer within ${ms / 1000} s`));
     const cancels = [clock.after(headMs, late(headMs)), clock.after(wholeMs, late(wholeMs))];
     const end = (error?: unknown): void => {
