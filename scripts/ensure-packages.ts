@@ -10,6 +10,7 @@ import path from 'node:path';
 const PACKAGE_OF: Readonly<Record<string, string>> = {
   // The package of that name would start a name server for the whole machine.
   dnsmasq: 'dnsmasq-base',
+  go: 'golang-go',
   h2load: 'nghttp2-client',
   taskset: 'util-linux',
 };

@@ -47,7 +47,7 @@ export function checkSpellings(
       const bypass = findBypass(route, takers, spelling);
       if (bypass !== undefined) bypasses.push(bypass);
     }
-    if (bypasses.length > 0) warn(route, bypasses, findings);
+    for (const alike of Map.groupBy(bypasses, ({ by }) => by).values()) warn(route, alike, findings);
   }
 }
 
@@ -136,9 +136,8 @@ function takesAll({ methods, hosts, headers, query }: Fields): boolean {
 
 function warn(route: SpelledRoute, bypasses: readonly Bypass[], findings: Findings): void {
   const { by, lack } = bypasses[0] as Bypass;
-  const alike = bypasses.filter((bypass) => bypass.by === by && bypass.lack === lack);
-  const remedies = new Set(alike.flatMap(({ spelling }) => spelling.remedy ?? []));
-  const shown = alike
+  const remedies = new Set(bypasses.flatMap(({ spelling }) => spelling.remedy ?? []));
+  const shown = bypasses
     .map(({ spelling }) => spelling)
     .filter(({ remedy }, i, all) => all.findIndex((other) => other.remedy === remedy) === i)
     .map((spelling) => spelling.shown);
