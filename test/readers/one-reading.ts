@@ -3,6 +3,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import { builtInPolicies } from '../../src/policies/index.ts';
 import { createSecretSigner, signToken } from '../auth/test-tokens.ts';
 import { rawRequest, startGateway } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
 import type { RandomRequest } from './random-request.ts';
 import type { Reader } from './readers.ts';
 
@@ -35,14 +36,27 @@ const MATCHING: Readonly<Record<string, object>> = {
   python: { trailingSlash: 'same' },
 };
 
-/** Starts a gateway before `readers`, whose routes mark what they let through. Its second listener lets through whatever it can. */
+/** Starts gateways before `readers`, one of which takes its clients for trusted proxies. */
 export async function startBefore(readers: readonly Reader[]) {
+  const [wary, trusting] = [await startOne(readers, []), await startOne(readers, ['127.0.0.1/32', `${LOOPBACK}/32`])];
+  return {
+    judge: (request: RandomRequest) => (request.isTrusted ? trusting : wary).judge(request),
+    async close() {
+      await wary.close();
+      await trusting.close();
+    },
+  };
+}
+
+/** Starts a gateway whose routes mark what they let through. Its second listener lets through whatever it can. */
+async function startOne(readers: readonly Reader[], trustedProxies: readonly string[]) {
   const everything = { slash: true, backslash: true, semicolon: true, nul: true, invalidUtf8: true };
   const gateway = await startGateway({
     listeners: [
       { port: 0, allowEncoded: { doubleEncoded: false } },
       { port: 0, allowEncoded: everything, mergeSlashes: false },
     ],
+    trustedProxies: [...trustedProxies],
     customPolicies: { 'test/guard': fixture('guard-policy.ts'), 'test/route': fixture('route-policy.ts') },
     authServices: { main: { secret: SECRET, audience: 'orders' } },
     upstreams: Object.fromEntries(readers.map(({ name, url }) => [name, { targets: [url] }])),

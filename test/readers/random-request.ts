@@ -6,6 +6,8 @@ export interface RandomRequest {
   /** Of the reader that it is for. */
   readonly reader: string;
   readonly isPermissive: boolean;
+  /** Whether the gateway takes its peer for a proxy that it trusts. */
+  readonly isTrusted: boolean;
 }
 
 const PATHS = [
@@ -160,8 +162,9 @@ export function randomRequest(
         fields: fc.subarray([...FIELDS(reader)], { maxLength: 3 }),
         credentials: fc.oneof(fc.constant([]), fc.array(credential, { minLength: 1, maxLength: 2 })),
         isPermissive: fc.boolean(),
+        isTrusted: fc.boolean(),
       })
-      .map(({ method, path, host, form, hosts, fields, credentials, isPermissive }): RandomRequest => {
+      .map(({ method, path, host, form, hosts, fields, credentials, ...rest }): RandomRequest => {
         const isAbsolute = form === 'absolute';
         const target = isAbsolute ? `http://${host}${path}` : path;
         const named = isAbsolute
@@ -176,7 +179,7 @@ export function randomRequest(
           'Content-Length: 0',
         ];
         const head = `${method} ${target} HTTP/1.1\r\n${lines.join('\r\n')}`;
-        return { bytes: `${head}\r\nConnection: close\r\n\r\n`, reader, isPermissive };
+        return { bytes: `${head}\r\nConnection: close\r\n\r\n`, reader, ...rest };
       });
   return fc.oneof(...readers.map(one));
 }
