@@ -38,7 +38,10 @@ const MATCHING: Readonly<Record<string, object>> = {
 
 /** Starts gateways before `readers`, one of which takes its clients for trusted proxies. */
 export async function startBefore(readers: readonly Reader[]) {
-  const [wary, trusting] = [await startOne(readers, []), await startOne(readers, ['127.0.0.1/32', `${LOOPBACK}/32`])];
+  const [wary, trusting] = [
+    await startOne(readers, []),
+    await startOne(readers, ['127.0.0.1/32', `${LOOPBACK}/32`]),
+  ];
   return {
     judge: (request: RandomRequest) => (request.isTrusted ? trusting : wary).judge(request),
     async close() {
