@@ -19,7 +19,7 @@ admin:
 upstreams:
   app:
     targets: ["http://127.0.0.1:3000"]
-    # timeouts: { connect: 3s, response: 15s, idle: 60s }
+    # timeouts: { connect: 3s, response: 30s, idle: 60s }
 
 # What every route runs first, in this order. A route may have policies of its own.
 policies:

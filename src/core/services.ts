@@ -46,7 +46,7 @@ export interface UpstreamRequest {
   readonly body?: BodySource | Uint8Array | string;
   /** The `Host` that the target sees. Default: the target's own name. */
   readonly host?: string;
-  /** Milliseconds until the head of the answer is due, over all attempts. Default: the upstream's `timeouts.response`. */
+  /** Milliseconds until the head of the answer is due, over all attempts. Default: the upstream's `timeouts.response`, else 30 s. */
   readonly timeoutMs?: number;
   /** Whether the target is told who is calling (`x-auth-subject` and its like). Default: false. */
   readonly identity?: boolean;

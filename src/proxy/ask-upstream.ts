@@ -9,6 +9,9 @@ import { type ForwardHeaderOptions, writeForwardHeaders } from './forward-header
 import { writeIdentityHeaders } from './identity-headers.ts';
 import { ReplySink } from './reply-sink.ts';
 
+/** As a route's `timeout` where it is left out. */
+const RESPONSE_TIMEOUT_MS = 30_000;
+
 /** Whom to ask, and how. */
 export interface AskContext {
   readonly upstream: Upstream;
@@ -75,6 +78,6 @@ function toTargetRequest(
     body,
     upgrade: undefined,
     acceptsTrailers: false,
-    responseTimeoutMs: timeoutMs ?? responseTimeoutMs,
+    responseTimeoutMs: timeoutMs ?? Math.min(responseTimeoutMs, RESPONSE_TIMEOUT_MS),
   };
 }

@@ -77,7 +77,7 @@ function createUpstream(
     maxEjected: settings.health.passive.maxEjected,
     retries: settings.app === undefined ? compileRetries(settings.retries) : undefined,
     hedgeAfterMs: settings.hedge?.after,
-    responseTimeoutMs: settings.timeouts.response,
+    responseTimeoutMs: settings.timeouts.response ?? Number.POSITIVE_INFINITY,
     state: hold.value,
     clock: context.clock,
     random,

@@ -25,7 +25,7 @@ export interface UpstreamSettings {
   readonly retries: RetrySettings | undefined;
   /** After how many milliseconds without a head a GET is sent to a second target too; `undefined` for never. */
   readonly hedgeAfterMs: number | undefined;
-  /** Milliseconds from the end of a request until the response head is due, for one attempt. */
+  /** Milliseconds from the end of a request until the response head is due, for one attempt; infinite where the route says it. */
   readonly responseTimeoutMs: number;
   readonly state: UpstreamState;
   readonly clock: Clock;
@@ -234,7 +234,7 @@ export class Upstream {
   private pickOut(tried: readonly UpstreamTarget[]): UpstreamTarget | undefined {
     let best: UpstreamTarget | undefined;
     for (const target of this.all) {
-      if (this.available.includes(target) || tried.includes(target)) continue;
+      if (target.fullWeight === 0 || this.available.includes(target) || tried.includes(target)) continue;
       if (best === undefined || target.state.outRank < best.state.outRank) best = target;
     }
     return best;

@@ -122,9 +122,9 @@ function retriesSchema() {
     max: wholeNumber(0).prefault(1).describe('Attempts after the first one; 0 for none.'),
     on: z
       .array(retriedOutcome())
-      .prefault(['connect-error', 502, 503, 504])
+      .prefault(['connect-error', 502, 503])
       .describe(
-        'What is tried again: `connect-error`, and statuses from 500. 502 is also a broken answer, 504 also none in time.',
+        'What is tried again: `connect-error`, and statuses from 500. 502 is also a broken answer, 504 also none in time, and never goes to the same target again.',
       ),
     budget: share()
       .prefault('20%')
@@ -197,8 +197,10 @@ function timeoutsSchema() {
   return z.strictObject({
     connect: duration().prefault('3s').describe('Until a connection stands, TLS included.'),
     response: duration()
-      .prefault('15s')
-      .describe('From the end of the request to the head of the response; later is answered 504.'),
+      .optional()
+      .describe(
+        "From the end of the request to the head of the response, for one attempt; later is answered 504. Left out: the route's `timeout`.",
+      ),
     idle: duration().prefault('60s').describe('Longest pause while a body flows, either way.'),
   });
 }
