@@ -24,7 +24,10 @@ function exactly(
 
 function isRead(source: string, value: number): boolean {
   if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) return false;
-  return decimalOf(source) === decimalOf(String(value));
+  // As many digits as every double keeps.
+  if (source.length <= 15 && Math.abs(value) > 1e-300) return true;
+  const written = String(value);
+  return source === written || decimalOf(source) === decimalOf(written);
 }
 
 /** Writes a decimal number in one way: sign, digits without zeros at the ends, and the power of ten of the last one. */

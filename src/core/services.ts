@@ -8,6 +8,7 @@ import type { AuthService } from './identity/auth-service.ts';
 import type { Hold } from './kept-resources.ts';
 import type { LimitStore } from './limit-store.ts';
 import type { OngoingExchange, Reply, ResponseSink, TargetRequest } from './message.ts';
+import type { OnceStore } from './once-store.ts';
 
 /** A structured log, in the manner of pino. */
 export interface Log {
@@ -110,4 +111,6 @@ export interface Services {
   readonly apiKeys?: ApiKeys;
   /** The counters of limits. */
   readonly limits?: LimitStore;
+  /** What is good once, such as a signature. */
+  readonly once?: OnceStore;
 }

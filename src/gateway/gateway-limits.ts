@@ -1,12 +1,15 @@
 import type { GatewayConfig, PolicyEntry } from '../config/schema/schema.ts';
 import type { LimitStore } from '../core/limit-store.ts';
+import type { OnceStore } from '../core/once-store.ts';
 import type { Services } from '../core/services.ts';
 import { MemoryLimitStore } from '../stores/memory-limit-store.ts';
+import { MemoryOnceStore } from '../stores/memory-once-store.ts';
 import { openQuotaJournal } from '../stores/quota-journal.ts';
 
-/** The counters of the limits of a gateway, which outlive its Snapshots. */
+/** The counters of the limits of a gateway and what is good once there, which outlive its Snapshots. */
 export interface GatewayLimits {
   readonly store: LimitStore;
+  readonly once: OnceStore;
   /** Gets ready for what a configuration counts. Rejects where that cannot be. */
   prepare(config: GatewayConfig): Promise<void>;
   /** What is amiss, a sentence each. */
@@ -21,6 +24,7 @@ export function createMemoryLimits(services: Pick<Services, 'clock' | 'log' | 'm
   let stopMeasuring = (): void => {};
   return {
     store,
+    once: new MemoryOnceStore(services.clock),
     async prepare(config) {
       if (hasJournal || !usesQuotas(config)) return;
       hasJournal = true;
@@ -49,9 +53,9 @@ export function createMemoryLimits(services: Pick<Services, 'clock' | 'log' | 'm
   };
 }
 
-/** Leaves the counters to a store that somebody else looks after. */
-export function useLimits(store: LimitStore): GatewayLimits {
-  return { store, async prepare() {}, troubles: () => [], async close() {} };
+/** Leaves both to stores that somebody else looks after. */
+export function useLimits(store: LimitStore, once: OnceStore): GatewayLimits {
+  return { store, once, async prepare() {}, troubles: () => [], async close() {} };
 }
 
 function usesQuotas({ policies, routes }: Pick<GatewayConfig, 'policies' | 'routes'>): boolean {

@@ -44,6 +44,7 @@ export function createServices(options: GatewayServicesOptions): GatewayServices
     keep,
     apiKeys: createGatewayKeys(config, { ...base, keep }),
     limits: gatewayLimits.store,
+    once: gatewayLimits.once,
     gatewayLimits,
     descriptors,
     targetConnections: new ConnectionCount(descriptors),

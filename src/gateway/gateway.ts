@@ -116,7 +116,7 @@ export class Gateway implements GatewayControl {
       log,
       clock,
       metrics,
-      limits: role?.limits && useLimits(role.limits),
+      limits: role?.limits && role.once && useLimits(role.limits, role.once),
     });
     this.listeners = new Listeners({
       services: this.services,

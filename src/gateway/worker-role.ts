@@ -1,4 +1,5 @@
 import type { LimitStore } from '../core/limit-store.ts';
+import type { OnceStore } from '../core/once-store.ts';
 
 /** What a supervisor gives the gateway of a worker, which it configures, watches and speaks for. */
 export interface WorkerRole {
@@ -8,6 +9,8 @@ export interface WorkerRole {
   readonly ticketSecret: Uint8Array;
   /** The counters of limits that all workers have; left out: as one process keeps them. */
   readonly limits?: LimitStore | undefined;
+  /** What is good once in all workers together; there where `limits` is. */
+  readonly once?: OnceStore | undefined;
 }
 
 /** A configuration that is ready beside the one that runs. One of the two functions is to be called. */

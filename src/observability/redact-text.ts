@@ -59,20 +59,26 @@ function redactLabels(text: string): string {
 /** A name, perhaps percent-encoded, then an equals sign. */
 const PAIR = /(?<![^\s&=?;,#"'<>(){}|/\\])([^\s&=?;,#"'<>(){}|/\\]+)(?:=|%3[dD])/g;
 
+/** Encoded values that are looked into. An attacker may write many; the rest is taken for secret. */
+const MAX_ENCODED = 128;
+
 function redactPairs(text: string): string {
   let searchedUntil = 0;
+  let encoded = 0;
   return replaceValues(text, PAIR, (match, valueStart) => {
     // In a query quotes are letters like others, so the value goes on behind a closing one.
     if (isSecretParameter(match[1] as string)) return endOfWord(text, endOfValue(text, valueStart));
     if (valueStart < searchedUntil) return valueStart;
     searchedUntil = endOfValue(text, valueStart);
-    return hidesSecret(text.slice(valueStart, searchedUntil)) ? searchedUntil : valueStart;
+    const value = text.slice(valueStart, searchedUntil);
+    if (!value.includes('%')) return valueStart;
+    encoded++;
+    return encoded > MAX_ENCODED || hidesSecret(value) ? searchedUntil : valueStart;
   });
 }
 
 /** Tells whether a value is itself an encoded query or URL with a secret in it, as in `next=%2Fa%3Ftoken%3Dx`. */
 function hidesSecret(value: string): boolean {
-  if (!value.includes('%')) return false;
   const decoded = decodeFully(value);
   return decoded !== value && redactText(decoded) !== decoded;
 }

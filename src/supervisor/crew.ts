@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { LimitStore } from '../core/limit-store.ts';
+import type { OnceStore } from '../core/once-store.ts';
 import type { Counter, Log, Metrics } from '../core/services.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import { RestartDelay } from './restart-delay.ts';
@@ -15,6 +16,8 @@ export interface CrewOptions {
   readonly metrics: Metrics;
   /** The counters of limits that all workers share. */
   readonly limits: LimitStore;
+  /** What is good once in all of them. */
+  readonly once: OnceStore;
   /** How long an event loop may stand still before its worker is killed and replaced. */
   readonly hungAfterMs: number;
   /** What a worker that is started has to run. */
@@ -144,8 +147,8 @@ export class Crew {
 
   /** Puts a new worker in a place. Rejects, with the former one left there, when it cannot start. */
   private async fill(place: Place, shared: SharedConfig): Promise<void> {
-    const { clock, destination, limits, setup, log } = this.options;
-    const worker = new WorkerProcess({ number: place.number, clock, destination, limits });
+    const { clock, destination, limits, once, setup, log } = this.options;
+    const worker = new WorkerProcess({ number: place.number, clock, destination, limits, once });
     this.processes.add(worker);
     void worker.ended.then((end) => {
       this.processes.delete(worker);

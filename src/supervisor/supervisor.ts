@@ -88,6 +88,7 @@ export class Supervisor implements GatewayControl {
       destination,
       metrics: this.ownMetrics,
       limits: this.limits.store,
+      once: this.limits.once,
       hungAfterMs: options.hungAfterMs ?? HUNG_AFTER_MS,
       current: () => this.current,
       onMetricsOfEnded: (text) => this.mergedMetrics.keep(text),

@@ -1,5 +1,6 @@
 import type { GatewayConfig, RouteConfig } from '../config/schema/schema.ts';
 import type { GatewayDescription, Readiness } from '../core/control.ts';
+import type { OnceVerdict } from '../core/once-store.ts';
 import type { LogLevel } from '../observability/log.ts';
 import type { LimitMethods } from './shared-limits.ts';
 
@@ -46,6 +47,8 @@ export interface MetricsText {
 
 /** What a worker tells and asks of its supervisor. */
 export interface SupervisorMethods extends LimitMethods {
+  /** As in `OnceStore`, for all workers together. */
+  noteOnce(name: string, keepForMs: number): Promise<OnceVerdict>;
   /** Says that the event loop turns, and how things stand. */
   pulse(readiness: Readiness): void;
 }

@@ -4,6 +4,7 @@ import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Readiness } from '../core/control.ts';
 import type { LimitStore } from '../core/limit-store.ts';
+import type { OnceStore } from '../core/once-store.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import { Channel } from './channel.ts';
 import { forwardLines } from './forward-lines.ts';
@@ -29,6 +30,8 @@ export interface WorkerProcessOptions {
   readonly destination: LogDestination;
   /** The counters of limits that all workers share. */
   readonly limits: LimitStore;
+  /** What is good once in all of them. */
+  readonly once: OnceStore;
 }
 
 /** How long the last lines of a process that has ended are waited for. */
@@ -73,7 +76,7 @@ export class WorkerProcess {
   private readonly worker: Worker;
   private readonly clock: Clock;
 
-  constructor({ number, clock, destination, limits }: WorkerProcessOptions) {
+  constructor({ number, clock, destination, limits, once }: WorkerProcessOptions) {
     this.number = number;
     this.clock = clock;
     this.startedAt = clock.monotonic();
@@ -82,6 +85,7 @@ export class WorkerProcess {
     const child = this.worker.process;
     const methods: SupervisorMethods = {
       ...serveLimits(limits),
+      noteOnce: async (name, keepForMs) => once.note(name, keepForMs, 'closed'),
       pulse: (readiness) => {
         this.lastPulseAt = clock.monotonic();
         this.hasPulse = true;

@@ -4,7 +4,9 @@ import { dirname, resolve } from 'node:path';
 import { importCustomPolicies } from '../config/document/custom-policies.ts';
 import type { GatewayConfig, RouteConfig } from '../config/schema/schema.ts';
 import type { GatewayDescription } from '../core/control.ts';
+import type { LimitStore } from '../core/limit-store.ts';
 import { takeOverLookups } from '../core/network/name-lookup.ts';
+import type { OnceStore } from '../core/once-store.ts';
 import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
 import type { ConfigToPrepare } from '../gateway/load-configuration.ts';
 import type { PreparedConfig } from '../gateway/worker-role.ts';
@@ -72,8 +74,8 @@ class Worker implements WorkerMethods {
     endAtCrash(destination);
     const loaded = { ...(await this.takeWhole()), contentKey: undefined };
     const options: GatewayOptions = { configFile, logLevel, watch: false };
-    const limits = loaded.config.redis === undefined ? this.shareLimits() : undefined;
-    this.gateway = new Gateway(options, loaded, destination, { version, ticketSecret, limits });
+    const shared = loaded.config.redis === undefined ? this.share() : undefined;
+    this.gateway = new Gateway(options, loaded, destination, { version, ticketSecret, ...shared });
     await this.gateway.start();
     return this.gateway.ports;
   }
@@ -120,12 +122,13 @@ class Worker implements WorkerMethods {
     await this.gateway?.close({ delayMs: 0 });
   }
 
-  /** Nobody waits for what is only counted. */
-  private shareLimits(): SharedLimits {
-    return new SharedLimits({
+  /** What all workers have in common. Nobody waits for what is only counted. */
+  private share(): { readonly limits: LimitStore; readonly once: OnceStore } {
+    const limits = new SharedLimits({
       charge: (charges) => this.supervisor.call('charge', charges),
       chargeAfterwards: (charges) => this.supervisor.tell('chargeAfterwards', charges),
     });
+    return { limits, once: { note: (name, keepForMs) => this.supervisor.call('noteOnce', name, keepForMs) } };
   }
 
   private get running(): Gateway {

@@ -13,6 +13,7 @@ import { definePolicy, type Policy, type PolicyInstance } from '../../src/core/p
 import type { Answer } from '../../src/core/reply.ts';
 import type { Services } from '../../src/core/services.ts';
 import { MemoryLimitStore } from '../../src/stores/memory-limit-store.ts';
+import { MemoryOnceStore } from '../../src/stores/memory-once-store.ts';
 
 export interface StubRequest {
   readonly method?: string;
@@ -105,6 +106,7 @@ export function stubServices(clock: Clock = systemClock) {
     clock,
     metrics,
     limits: new MemoryLimitStore({ clock, log, metrics }),
+    once: new MemoryOnceStore(clock),
     random: () => 0.5,
     configFolder: '/',
     keep: (key, create, close) => kept.hold(key, create, close),

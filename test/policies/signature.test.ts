@@ -7,6 +7,7 @@ import { type InnerList, parseDictionary } from '../../src/core/fields/structure
 import { signature } from '../../src/policies/signature/signature.ts';
 import { signatureBase } from '../../src/policies/signature/signature-base.ts';
 import { isSignature, readSignatureKey } from '../../src/policies/signature/signature-key.ts';
+import { MemoryOnceStore } from '../../src/stores/memory-once-store.ts';
 import { problemsOf, stubExchange } from '../core/stub-exchange.ts';
 import { rawRequest, startGatewayTo, startTarget } from '../support/harness.ts';
 import { readResponses } from '../support/raw-responses.ts';
@@ -394,6 +395,20 @@ test.each([
   expect(problems).not.toContain(SECRET);
 });
 
+test.each([
+  ['64 components more', Array.from({ length: 64 }, (_, i) => `"x-${i}"`).join(' ')],
+  ['a query of 257 parameters', '"@query-param";name="p1"'],
+])('does not work through %s before anything is verified', async (_, more) => {
+  const { gateway, reasonOf } = await setUp();
+  const query = Array.from({ length: 257 }, (__, i) => `p${i}=1`).join('&');
+  const input = `sig1=("@method" "@authority" "@path" "@query" ${more});created=${Math.floor(Date.now() / 1000)};keyid="partner"`;
+  const headers = { 'signature-input': input, signature: 'sig1=:aaaa:' };
+  expect((await gateway.gateway.inject({ url: `http://api.example.com/?${query}`, headers })).status).toBe(
+    401,
+  );
+  expect(await reasonOf()).toMatch(/^(?:malformed|component)$/);
+});
+
 test('what must be covered is something that can be', () => {
   const keys = { partner: { secret: SECRET } };
   for (const components of [[], ['@status'], ['Date'], ['@query-param']])
@@ -407,8 +422,7 @@ test('the vectors pass the policy as a whole, at their time', async () => {
     every: () => () => {},
     after: () => () => {},
   };
-  const hold = <T>(_: string, create: () => T) => ({ value: create(), release() {} });
-  const services = { clock, keep: hold, bufferBody: () => undefined };
+  const services = { clock, once: new MemoryOnceStore(clock), bufferBody: () => undefined };
   for (const vector of VECTORS) {
     const options = { keys: KEYS, components: ['content-type'] };
     const made = await signature.createIdentifier?.(signature.options.parse(options), services as never);

@@ -21,9 +21,14 @@ export interface InnerList {
   readonly parameters: Parameters;
 }
 
+/** How many there may be, since nobody is known yet who sends them: what every parser has to take (RFC 9651 §3.1, §3.2). */
+const MAX_MEMBERS = 1024;
+const MAX_ITEMS = 256;
+const MAX_PARAMETERS = 256;
+
 /**
  * Parses a dictionary (RFC 9651 §4.2.2), or gives nothing where it is none. Stricter than that: a key that stands twice
- * is refused instead of overwritten, since two readers must not see two things.
+ * is refused instead of overwritten, since two readers must not see two things, and what is longer than every parser has to take as well.
  */
 export function parseDictionary(text: string): ReadonlyMap<string, Item | InnerList> | undefined {
   try {
@@ -101,6 +106,7 @@ class Scanner {
     this.separated(() => {
       const key = this.key();
       if (members.has(key)) throw new SyntaxError('a key stands twice');
+      if (members.size === MAX_MEMBERS) throw new SyntaxError('there are too many members');
       members.set(key, this.member());
     });
     return members;
@@ -108,7 +114,10 @@ class Scanner {
 
   list(): (Item | InnerList)[] {
     const members: (Item | InnerList)[] = [];
-    this.separated(() => members.push(this.isNext('(') ? this.innerList() : this.item()));
+    this.separated(() => {
+      if (members.length === MAX_MEMBERS) throw new SyntaxError('there are too many members');
+      members.push(this.isNext('(') ? this.innerList() : this.item());
+    });
     return members;
   }
 
@@ -140,6 +149,7 @@ class Scanner {
     const items: Item[] = [];
     this.take(SPACES);
     while (!this.isNext(')')) {
+      if (items.length === MAX_ITEMS) throw new SyntaxError('there are too many items');
       items.push(this.item());
       if (this.take(SPACES) === '' && !this.isNext(')')) throw new SyntaxError('items touch each other');
     }
@@ -158,6 +168,7 @@ class Scanner {
       this.take(SPACES);
       const key = this.key();
       if (parameters.has(key)) throw new SyntaxError('a parameter stands twice');
+      if (parameters.size === MAX_PARAMETERS) throw new SyntaxError('there are too many parameters');
       if (this.isNext('=')) {
         this.at++;
         parameters.set(key, this.bareItem());

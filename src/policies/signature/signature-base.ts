@@ -8,10 +8,11 @@ import { type InnerList, type Item, writeInnerList, writeItem } from '../../core
  */
 export function signatureBase(covered: InnerList, exchange: Exchange): string | undefined {
   const seen = new Set<string>();
+  const query = new QueryParameters(exchange);
   let base = '';
   for (const component of covered.items) {
     const identifier = writeItem(component);
-    const value = componentValue(component, exchange);
+    const value = componentValue(component, exchange, query);
     if (value === undefined || /[\r\n]/.test(value) || seen.has(identifier)) return undefined;
     seen.add(identifier);
     base += `${identifier}: ${value}\n`;
@@ -19,11 +20,14 @@ export function signatureBase(covered: InnerList, exchange: Exchange): string | 
   return `${base}"@signature-params": ${writeInnerList(covered)}`;
 }
 
-function componentValue({ value, parameters }: Item, exchange: Exchange): string | undefined {
+function componentValue(
+  { value, parameters }: Item,
+  exchange: Exchange,
+  query: QueryParameters,
+): string | undefined {
   if (value.kind !== 'string') return undefined;
   const name = value.text;
-  if (name === '@query-param')
-    return parameters.size === 1 ? queryParam(parameters.get('name'), exchange) : undefined;
+  if (name === '@query-param') return parameters.size === 1 ? query.find(parameters.get('name')) : undefined;
   // None of the others takes parameters here: `sf`, `key`, `bs`, `tr` and `req` are refused.
   if (parameters.size > 0) return undefined;
   return name.startsWith('@') ? derivedValue(name, exchange) : fieldValue(name, exchange);
@@ -72,12 +76,35 @@ function authorityOf({ publicAuthority, scheme }: Exchange): string {
   return publicAuthority.toLowerCase().replace(scheme === 'https' ? /:443$/ : /:80$/, '');
 }
 
-/** A parameter that stands twice is none: upstreams differ in which one they take. */
-function queryParam(name: Item['value'] | undefined, { request }: Exchange): string | undefined {
-  if (name?.kind !== 'string') return undefined;
-  const parameters = new URLSearchParams(splitTarget(request.target).query);
-  const values = [...parameters].filter(([key]) => formEncoded(key) === name.text).map(([, value]) => value);
-  return values.length === 1 ? formEncoded(values[0] as string) : undefined;
+/** More than anybody signs one by one; a longer query is covered as a whole. */
+const MAX_QUERY_PARAMETERS = 256;
+
+/** The parameters of a query, read when the first one is asked for. */
+class QueryParameters {
+  private readonly exchange: Exchange;
+  private values: ReadonlyMap<string, string | undefined> | undefined = undefined;
+
+  constructor(exchange: Exchange) {
+    this.exchange = exchange;
+  }
+
+  find(name: Item['value'] | undefined): string | undefined {
+    if (name?.kind !== 'string') return undefined;
+    this.values ??= this.read();
+    return this.values.get(name.text);
+  }
+
+  /** A parameter that stands twice is none: upstreams differ in which one they take. */
+  private read(): ReadonlyMap<string, string | undefined> {
+    const values = new Map<string, string | undefined>();
+    const parameters = new URLSearchParams(splitTarget(this.exchange.request.target).query);
+    if (parameters.size > MAX_QUERY_PARAMETERS) return values;
+    for (const [key, value] of parameters) {
+      const name = formEncoded(key);
+      values.set(name, values.has(name) ? undefined : formEncoded(value));
+    }
+    return values;
+  }
 }
 
 /** Encodes as forms do (RFC 9421 §2.2.8), but for the space, which is `%20`. */

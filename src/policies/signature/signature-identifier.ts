@@ -1,13 +1,15 @@
+import { createHash } from 'node:crypto';
 import { GatewayError } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import { type InnerList, type Parameters, parseDictionary } from '../../core/fields/structured-fields.ts';
 import type { Identification, Identifier } from '../../core/identity/identifier.ts';
 import type { Identity } from '../../core/identity/identity.ts';
 import { sealIdentity } from '../../core/identity/seal-identity.ts';
-import type { Hold } from '../../core/kept-resources.ts';
+import { isPromise } from '../../core/is-promise.ts';
+import type { OnceStore, OnceVerdict, OnceWhileAway } from '../../core/once-store.ts';
+import { withinTime } from '../../core/pipeline/within-time.ts';
 import type { Services } from '../../core/services.ts';
 import { isContentDigest } from './content-digest.ts';
-import { SeenSignatures } from './seen-signatures.ts';
 import { signatureBase } from './signature-base.ts';
 import { isSignature, readSignatureKey, type SignatureKey, type WrittenKey } from './signature-key.ts';
 
@@ -19,6 +21,7 @@ export interface SignatureOptions {
   readonly requireNonce: boolean;
   readonly tag?: string | undefined;
   readonly maxBody: number;
+  readonly onStoreFailure: OnceWhileAway;
   readonly realm: string;
   readonly optional: boolean;
 }
@@ -48,6 +51,9 @@ interface Verified extends Presented {
   readonly base: string;
 }
 
+/** More than anybody covers. Each costs something before anything is verified. */
+const MAX_COMPONENTS = 64;
+
 /** Components that say as much as others together. */
 const INCLUDED: Readonly<Record<string, readonly string[]>> = {
   '@target-uri': ['@scheme', '@authority', '@path', '@query'],
@@ -74,7 +80,7 @@ type Fault =
  * 2. Checks that it covers what it must, and its times.
  * 3. Verifies it.
  * 4. Verifies the body, which is read only now.
- * 5. Notes it, so that it is good once.
+ * 5. Notes it, so that it is good once, whichever process gets it.
  */
 export class SignatureIdentifier implements Identifier {
   readonly challenge: string;
@@ -84,7 +90,7 @@ export class SignatureIdentifier implements Identifier {
   private readonly options: SignatureOptions;
   private readonly services: Services;
   private readonly clients: ReadonlyMap<string, Client>;
-  private readonly seen: Hold<SeenSignatures>;
+  private readonly once: OnceStore;
   private readonly failures = new Map<Fault, GatewayError>();
 
   constructor(options: SignatureOptions, services: Services) {
@@ -95,8 +101,8 @@ export class SignatureIdentifier implements Identifier {
     this.clients = new Map(
       Object.entries(options.keys).map(([keyId, written]) => [keyId, clientOf(keyId, written)]),
     );
-    const keptForMs = options.maxAge + 2 * options.leeway;
-    this.seen = services.keep(`seen signatures ${keptForMs}`, () => new SeenSignatures(keptForMs));
+    if (services.once === undefined) throw new TypeError('nothing is remembered here, as signatures need');
+    this.once = services.once;
   }
 
   identify(exchange: Exchange): Identification | Promise<Identification> {
@@ -127,16 +133,13 @@ export class SignatureIdentifier implements Identifier {
     headers.delete('signature');
   }
 
-  close(): void {
-    this.seen.release();
-  }
-
   private find(inputs: string | undefined, signatures: string | undefined): Presented | Fault {
     const covered = inputs === undefined ? undefined : parseDictionary(inputs);
     const signed = signatures === undefined ? undefined : parseDictionary(signatures);
     if (covered === undefined || signed === undefined) return 'malformed';
     for (const [label, member] of covered) {
       if (member.kind !== 'list') return 'malformed';
+      if (member.items.length > MAX_COMPONENTS) return 'component';
       const client = this.clients.get(textOf(member.parameters, 'keyid') ?? '');
       if (client === undefined || !this.isOurs(member.parameters)) continue;
       const found = signed.get(label);
@@ -182,7 +185,8 @@ export class SignatureIdentifier implements Identifier {
     return now > expires.value * 1000 + leeway ? 'expired' : undefined;
   }
 
-  private finish(exchange: Exchange, { client, covered, base }: Verified): Identity | GatewayError {
+  private finish(exchange: Exchange, verified: Verified): Identification | Promise<Identification> {
+    const { client, covered, base } = verified;
     const bytes = exchange.bodyBytes;
     const coversDigest = covered.items.some(
       ({ value, parameters }) =>
@@ -196,11 +200,30 @@ export class SignatureIdentifier implements Identifier {
     )
       return this.failure('digest');
     // 5.
-    const { identity } = client;
-    const nonce = textOf(covered.parameters, 'nonce');
-    // By what was signed, not by the signature: of the same text a key can make many (ECDSA, RSA-PSS).
-    const name = nonce === undefined ? `text ${base}` : `nonce ${nonce}`;
-    const noted = this.seen.value.note(`${identity.keyId} ${name}`, this.services.clock.monotonic());
+    const noted = this.note(client.identity, textOf(covered.parameters, 'nonce'), base);
+    if (!isPromise(noted)) return this.conclude(exchange, client.identity, noted);
+    const inTime = withinTime<OnceVerdict | 'away'>(noted, NOTE_MS, this.services.clock, () => 'away');
+    return inTime.then(
+      (verdict) => this.conclude(exchange, client.identity, verdict),
+      () => AWAY,
+    );
+  }
+
+  /** By what was signed, not by the signature: of the same text a key can make many (ECDSA, RSA-PSS). */
+  private note({ keyId }: Identity, nonce: string | undefined, base: string) {
+    const { maxAge, leeway, onStoreFailure } = this.options;
+    const name = JSON.stringify(nonce === undefined ? [keyId, 'text', base] : [keyId, 'nonce', nonce]);
+    // Hashed, so that what a client chose takes no more memory than anything else.
+    const hash = createHash('sha256').update(name).digest('base64url').slice(0, 27);
+    return this.once.note(hash, maxAge + 2 * leeway, onStoreFailure);
+  }
+
+  private conclude(
+    exchange: Exchange,
+    identity: Identity,
+    noted: OnceVerdict | 'away',
+  ): Identity | GatewayError {
+    if (noted === 'away') return AWAY;
     if (noted === 'full') return FULL;
     if (noted === 'seen') return this.failure('replay');
     this.dropCredential(exchange);
@@ -219,6 +242,9 @@ export class SignatureIdentifier implements Identifier {
   }
 }
 
+/** Longer than any store takes: its own bounds come first. */
+const NOTE_MS = 5000;
+const AWAY = new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'store' });
 const FULL = new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'full' });
 
 function textOf(parameters: Parameters, name: string): string | undefined {

@@ -37,6 +37,12 @@ export const signature = defineIdentifyingPolicy({
       ),
     tag: text().optional().describe('What `tag` must be, where signatures of other kinds stand beside ours.'),
     maxBody: size().prefault('1MiB').describe('Largest request body; more is answered 413.'),
+    onStoreFailure: z
+      .enum(['closed', 'local'], { error: 'is not one of the ways out — write closed or local' })
+      .prefault('closed')
+      .describe(
+        'What holds while Redis is away, where that remembers signatures: `closed`: signed requests are answered 503; `local`: each gateway remembers by itself, so that a signature is good once at each.',
+      ),
     forward: onward(),
     realm: realm(),
     optional: z
