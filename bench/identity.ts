@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../src/core/clock.ts';
 import { HeaderList } from '../src/core/header-list.ts';
 import type { Target } from '../src/core/message.ts';
-import { requestHeadText } from '../src/http1/request-head-text.ts';
+import { requestHeadText } from '../src/http1/target/request-head-text.ts';
 import { createAdministration } from '../src/keys/key-administration.ts';
 import { KeyHasher } from '../src/keys/key-hash.ts';
 import { KeyVerifier } from '../src/keys/key-verifier.ts';

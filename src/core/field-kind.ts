@@ -44,6 +44,8 @@ export const FieldKind = {
    * policies decide, or skip checks of their own.
    */
   override: 28,
+  authorization: 29,
+  wwwAuthenticate: 30,
 } as const;
 
 /** The names that have a kind of their own; others may have one by how they begin. */
@@ -66,6 +68,8 @@ export const KNOWN_FIELDS: Readonly<Record<string, number>> = {
   via: FieldKind.via,
   'x-request-id': FieldKind.xRequestId,
   date: FieldKind.date,
+  authorization: FieldKind.authorization,
+  'www-authenticate': FieldKind.wwwAuthenticate,
   'proxy-authenticate': FieldKind.proxyAuthenticate,
   'proxy-authorization': FieldKind.proxyAuthorization,
   origin: FieldKind.origin,

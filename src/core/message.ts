@@ -117,6 +117,11 @@ export interface TargetRequest {
   readonly acceptsTrailers: boolean;
   /** Milliseconds from the end of the request until the response head is due. */
   readonly responseTimeoutMs: number;
+  /**
+   * The client's connection, where all of it is one client: only it may be given a connection to the target that it logged
+   * in (NTLM, Negotiate). Left out where the connection is shared, such as that of a proxy, or there is none.
+   */
+  readonly login?: object | undefined;
 }
 
 /** An exchange under way at a target. */
@@ -127,8 +132,10 @@ export interface OngoingExchange {
 
 /** One place that answers requests: a server behind a connection pool, an in-process app, a test's stub. */
 export interface Target {
-  /** `host:port`, or a name for what has no address. */
+  /** `host:port`, `unix:/path`, or a name for what has no address. */
   readonly name: string;
+  /** What `Host` says where it speaks of the target, if that is not its name. */
+  readonly authority?: string;
   /** Sends `request` and gives the answer to `sink`. Failures come by `sink.abort` with a `GatewayError`. */
   exchange(request: TargetRequest, sink: ResponseSink): OngoingExchange;
 }

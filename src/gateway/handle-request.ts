@@ -305,12 +305,14 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     const target: TargetRequest = {
       method: request.method,
       path: exchange.upstreamPath,
-      host: exchange.upstreamHost === '' ? slot.target.name : exchange.upstreamHost,
+      host: exchange.upstreamHost === '' ? slot.authority : exchange.upstreamHost,
       headers: exchange.headers,
       body: exchange.body,
       upgrade: request.upgrade,
       acceptsTrailers: request.acceptsTrailers,
       responseTimeoutMs: Math.min(upstream.responseTimeoutMs, action.timeoutMs),
+      // On the connection of a proxy, everybody comes.
+      login: exchange.isTrustedPeer ? undefined : request.client,
     };
     this.forward = new Forward(this, upstream, action);
     this.forward.start(slot, target);

@@ -41,6 +41,8 @@ export interface TargetResponseHead {
   /** Seconds of the `Keep-Alive: timeout=…` hint, or `undefined`. */
   readonly keepAliveSeconds: number | undefined;
   readonly upgrade: string | undefined;
+  /** Whether the head speaks of bytes that follow, be it that none may: to HEAD, and with 204 or 304. */
+  readonly statesBody: boolean;
 }
 
 const METHODS: ReadonlySet<string> = new Set(FORWARDED_METHODS);
@@ -168,7 +170,8 @@ export function readResponseHead(parser: MessageParser, method: string): TargetR
     return broken('Connection names too many fields');
   // Nothing follows an interim answer, whatever it says (RFC 9110 §8.6), and clients must not wait for it.
   if (status < 200) headers.deleteKind(FieldKind.contentLength);
-  return { status, reason, headers, framing, length, isPersistent, keepAliveSeconds, upgrade };
+  const statesBody = facts.codings > 0 || length > 0;
+  return { status, reason, headers, framing, length, isPersistent, keepAliveSeconds, upgrade, statesBody };
 }
 
 /** Reads the method, of which later comparisons are cheap where it is the usual one. */

@@ -1,11 +1,11 @@
-import { Socket, type TcpNetConnectOpts } from 'node:net';
-import tls, { type ConnectionOptions, TLSSocket } from 'node:tls';
+import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { getSystemErrorName } from 'node:util';
-import { lookUpName } from '../core/network/name-lookup.ts';
-import { SECURE_OPTIONS } from '../core/tls-options.ts';
+import { guardTlsEnd } from './close-notify.ts';
 import { canWriteDirectly, type DirectWriter, ON_ITS_WAY, TAKEN, writeDirectly } from './direct-write.ts';
 import { giveBuffer, giveScratch, isBorrowed, takeBuffer, takeScratch } from './io-buffers.ts';
 import { type LateWriter, writeAtEndOfTurn } from './late-writes.ts';
+import type { Link, LinkReader } from './link.ts';
 import { llhttp } from './llhttp.ts';
 
 /** Hears what happens on a connection. */
@@ -41,7 +41,7 @@ const LATE_BYTES = 16 * 1024;
  * begins. While a large body flows, the connection reads into a buffer of its own, so that a chunk that the other side
  * could not take at once needs no copy.
  */
-export class Transport implements DirectWriter, LateWriter {
+export class Transport implements DirectWriter, LateWriter, LinkReader {
   readonly socket: Socket;
   /** Whether written bytes still wait for the system to take them. */
   isWritePending = false;
@@ -71,6 +71,9 @@ export class Transport implements DirectWriter, LateWriter {
   private owesEnd = false;
   private hasWriteFailed = false;
   private error: Error | undefined = undefined;
+  /** Whether the end of what the peer sends must be its own word. */
+  private wantsCloseNotify = false;
+  private isEndGuarded = false;
   private lastQueued = 0;
 
   /** Takes over a socket that a server accepted. */
@@ -80,36 +83,10 @@ export class Transport implements DirectWriter, LateWriter {
     return transport;
   }
 
-  /** Connects to a target. `onReady` is called when bytes can be sent, after the TLS handshake if there is one. */
-  static connect(
-    options: TcpNetConnectOpts & { tls?: ConnectionOptions },
-    owner: TransportOwner,
-    onReady: () => void,
-  ): Transport {
-    const reader: { transport?: Transport } = {};
-    const onread = {
-      buffer: () => (reader.transport === undefined ? llhttp().input : reader.transport.nextBuffer()),
-      callback: (length: number, bytes: Uint8Array) =>
-        (reader.transport as Transport).receive(length, bytes as Buffer),
-    };
-    const { tls: tlsOptions, ...place } = options;
-    const tcp = { lookup: lookUpName, ...place };
-    const socket =
-      tlsOptions === undefined
-        ? new Socket({ allowHalfOpen: true, onread } as ConstructorParameters<typeof Socket>[0])
-        : tls.connect({
-            ...tcp,
-            secureOptions: SECURE_OPTIONS,
-            ...tlsOptions,
-            allowHalfOpen: true,
-            onread,
-          } as ConnectionOptions);
-    // A server may answer and close while the request is still being sent to it: the answer counts.
+  /** Takes over a connection to a target. */
+  static adopt({ socket, reader }: Link, owner: TransportOwner): Transport {
     const transport = new Transport(socket, owner, true);
-    reader.transport = transport;
-    socket.once(tlsOptions === undefined ? 'connect' : 'secureConnect', onReady);
-    if (tlsOptions === undefined) socket.connect(tcp);
-    socket.setNoDelay(true);
+    reader.current = transport;
     return transport;
   }
 
@@ -222,6 +199,20 @@ export class Transport implements DirectWriter, LateWriter {
     this.own = undefined;
   }
 
+  /**
+   * From now on a TLS peer ends what it sends by `close_notify` only, and a bare FIN breaks the connection (RFC 9112
+   * §9.8). Only where all was written and nothing will be any more.
+   */
+  requireCloseNotify(): void {
+    this.wantsCloseNotify = this.isTls;
+    this.guardEnd();
+  }
+
+  /** Whether an end that is told now is the peer's own word, as far as the protocol knows one. */
+  get isEndAuthentic(): boolean {
+    return !this.isTls || this.isEndGuarded;
+  }
+
   /** Sends FIN behind what was written. */
   end(): void {
     if (this.isClosed) return;
@@ -309,7 +300,8 @@ export class Transport implements DirectWriter, LateWriter {
     return true;
   }
 
-  private receive(length: number, bytes: Buffer): boolean {
+  /** Takes what was read. Answers whether to read on. For who reads. */
+  receive(length: number, bytes: Buffer): boolean {
     if (this.isClosed) return true;
     if (this.isPaused) this.held.push(Buffer.from(bytes.subarray(0, length)));
     else this.deliver(length, bytes);
@@ -328,8 +320,8 @@ export class Transport implements DirectWriter, LateWriter {
     this.delivering = undefined;
   }
 
-  /** The buffer for the next read. Node asks right after each read, so what was read before has been worked off. */
-  private nextBuffer(): Buffer {
+  /** The buffer for the next read, for who reads. Node asks right after each read, so what was read before has been worked off. */
+  nextBuffer(): Buffer {
     if (this.usesOwnBuffer) {
       this.own ??= takeBuffer();
       return this.own;
@@ -349,9 +341,18 @@ export class Transport implements DirectWriter, LateWriter {
     }
     if (this.pendingWrites > 0) return;
     this.isWritePending = false;
+    if (this.wantsCloseNotify) this.guardEnd();
     if (!this.needsDrain) return;
     this.needsDrain = false;
     if (!this.isClosed) this.owner.onDrain();
+  }
+
+  private guardEnd(): void {
+    if (!this.wantsCloseNotify || this.isEndGuarded || this.isClosed || !this.isAllWritten) return;
+    this.isEndGuarded = guardTlsEnd(this.socket, () => {
+      this.error ??= new Error('the connection ended without close_notify');
+      this.socket.destroy();
+    });
   }
 
   private close(): void {

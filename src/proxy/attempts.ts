@@ -230,8 +230,8 @@ export class Attempts implements ResponseSink, HedgeOwner {
     return new Hedge(this, request, this.owner.clock).start(slot, afterMs, (target) => this.hostOf(target));
   }
 
-  private hostOf({ name }: UpstreamTarget): string {
-    return hostFor(this.owner.plan, this.owner.authority, name);
+  private hostOf({ authority }: UpstreamTarget): string {
+    return hostFor(this.owner.plan, this.owner.authority, authority);
   }
 
   /** Tells what came of an attempt; no status where it says nothing about the target. */

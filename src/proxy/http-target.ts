@@ -1,23 +1,42 @@
+import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { GatewayError } from '../core/errors.ts';
 import type { OngoingExchange, ResponseSink, Target, TargetRequest } from '../core/message.ts';
 import type { Descriptors } from '../core/network/descriptors.ts';
 import { isOwnFault, NO_CONNECTION } from '../core/network/own-fault.ts';
 import type { Deadlined, Deadlines } from '../http1/deadlines.ts';
-import type { Attempt, LostAttempt, TargetTimes } from '../http1/target-attempt.ts';
-import { type ConnectionOwner, TargetConnection } from '../http1/target-connection.ts';
-import { Transport } from '../http1/transport.ts';
+import type { Link } from '../http1/link.ts';
+import { Dial, type DialOptions, type DialOwner, type Place } from '../http1/target/dial.ts';
+import { type Lookup, systemLookup } from '../http1/target/lookup.ts';
+import type { ConnectionLife, LostAttempt, TargetTimes } from '../http1/target/target-attempt.ts';
+import { type ConnectionOwner, TargetConnection } from '../http1/target/target-connection.ts';
+import { IdleConnections } from './idle-connections.ts';
+import { type AttemptPool, PooledAttempt } from './pooled-attempt.ts';
 import { isRepeatable } from './repeatable.ts';
 
 export interface HttpTargetOptions {
-  readonly host: string;
-  readonly port: number;
+  readonly place: Place;
   /** TLS settings, `undefined` for plain HTTP. */
   readonly tls: ConnectionOptions | undefined;
   readonly times: TargetTimes;
+  /** Connections that may be open at a time, without those that carry a tunnel or an event stream. */
   readonly maxConnections: number;
   /** Requests that may wait for a connection. */
   readonly maxQueued: number;
+  /** Milliseconds after which a connection is not used again, 0 for no limit. */
+  readonly maxAgeMs: number;
+  /** Requests after which a connection is not used again, 0 for no limit. */
+  readonly maxUses: number;
+  /** Connections that are kept open though nobody needs them. */
+  readonly minIdle: number;
+}
+
+/** What a pool has in common with all others. */
+export interface PoolServices {
+  readonly deadlines: Deadlines;
+  readonly connections: ConnectionCount;
+  readonly lookup: Lookup;
+  readonly random: () => number;
 }
 
 /** How many connections to targets are open, over all pools. */
@@ -30,32 +49,78 @@ export class ConnectionCount {
   }
 }
 
+/** By how much of itself the life of a connection is shorter, so that those made together do not end together. */
+const LIFE_JITTER = 0.1;
+/** How long the pool waits after it could not keep `minIdle` connections open. */
+const REFILL_PAUSE_MS = 1000;
+
+/** Fills what `HttpTarget` needs of its services where a test or a bench says nothing. */
+export function poolServices(deadlines: Deadlines, given: Partial<PoolServices> = {}): PoolServices {
+  return {
+    deadlines,
+    connections: new ConnectionCount(),
+    lookup: systemLookup,
+    random: Math.random,
+    ...given,
+  };
+}
+
 /** A server reached over HTTP/1.1, behind a bounded pool of connections of which the last used is used first. */
-export class HttpTarget implements Target, ConnectionOwner {
+export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPool, Deadlined {
   readonly name: string;
+  readonly authority: string;
+  /** When connections are opened again for `minIdle`. */
+  deadline = Number.POSITIVE_INFINITY;
   private readonly options: HttpTargetOptions;
-  private readonly deadlines: Deadlines;
+  private readonly services: PoolServices;
+  private readonly dialOptions: DialOptions;
+  private readonly dials = new Set<Dial>();
   private readonly connections = new Set<TargetConnection>();
-  private readonly idle: TargetConnection[] = [];
-  private readonly queue: PooledAttempt[] = [];
-  private readonly count: ConnectionCount;
+  private readonly idle = new IdleConnections();
+  /** Silent after an answer that may have a tail, or logged in by one client, oldest first: these make way for others. */
+  private readonly spare = new Set<TargetConnection>();
+  private readonly reserved = new Map<object, TargetConnection>();
+  /** Tunnels and event streams, which take no place in the pool. */
+  private readonly detached = new Set<TargetConnection>();
+  private readonly queue = new Set<PooledAttempt>();
   private session: Buffer | undefined = undefined;
   private isClosed = false;
 
-  constructor(options: HttpTargetOptions, deadlines: Deadlines, count = new ConnectionCount()) {
+  constructor(options: HttpTargetOptions, services: PoolServices) {
+    const { place, tls, times } = options;
     this.options = options;
-    this.count = count;
-    this.deadlines = deadlines;
-    this.name = `${options.host.includes(':') ? `[${options.host}]` : options.host}:${options.port}`;
+    this.services = services;
+    this.name = nameOf(place);
+    this.authority = place.kind === 'tcp' ? this.name : 'localhost';
+    const onSession = (session: Buffer): void => {
+      this.session = session;
+    };
+    const onSocket = (socket: Socket): void => services.connections.descriptors?.watchTarget(socket);
+    this.dialOptions = {
+      onSocket,
+      place,
+      tls,
+      connectMs: times.connectMs,
+      lookup: services.lookup,
+      onSession,
+    };
+    if (options.minIdle > 0) services.deadlines.watch(this);
+    this.refill();
   }
 
+  /** All that are open or being opened. */
   get openConnections(): number {
-    return this.connections.size;
+    return this.places + this.detached.size;
+  }
+
+  /** Those that are open and ready for anybody. */
+  get idleConnections(): number {
+    return this.idle.size;
   }
 
   exchange(request: TargetRequest, sink: ResponseSink): OngoingExchange {
     const attempt = new PooledAttempt(this, request, sink);
-    const connection = this.takeIdle();
+    const connection = this.takeReserved(request) ?? this.takeIdle();
     if (connection !== undefined) attempt.sendOn(connection);
     else this.enqueue(attempt);
     return attempt;
@@ -64,102 +129,204 @@ export class HttpTarget implements Target, ConnectionOwner {
   /** Closes what is idle; what is busy closes when its exchange ends. */
   close(): void {
     this.isClosed = true;
-    for (const connection of this.idle.splice(0)) connection.close();
+    this.services.deadlines.forget(this);
+    if (this.queue.size === 0) for (const dial of this.dials) this.drop(dial);
+    for (const connection of [...this.idle.takeAll(), ...this.spare]) connection.close();
+  }
+
+  onDeadline(): void {
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.refill();
+  }
+
+  // What dials and connections say
+
+  onLink(dial: Dial, link: Link): void {
+    const { options, services } = this;
+    this.dials.delete(dial);
+    const connection = new TargetConnection(link, this, options.times, this.newLife(), services.deadlines);
+    this.connections.add(connection);
+    connection.start();
+  }
+
+  onDialFailed(dial: Dial, error: Error): void {
+    this.dials.delete(dial);
+    this.services.connections.open--;
+    this.deadline = this.services.deadlines.after(REFILL_PAUSE_MS);
+    if (isOwnFault(error)) {
+      this.services.connections.descriptors?.noteShortage('target', error);
+      // Who waits may yet get one of the connections that there are; another would fail for the same want.
+      if (this.connections.size > 0) return;
+    }
+    if (this.places > 0) this.failNext(error);
+    else while (this.queue.size > 0) this.failNext(error);
+    this.connectForWaiting();
   }
 
   onIdle(connection: TargetConnection): void {
-    const next = this.queue.shift();
-    if (next !== undefined) {
-      this.deadlines.forget(next);
-      next.sendOn(connection);
-    } else if (this.isClosed) connection.close();
+    this.spare.delete(connection);
+    const next = this.takeWaiting();
+    if (next !== undefined) next.sendOn(connection);
+    else if (this.isClosed) connection.close();
     else this.idle.push(connection);
   }
 
-  onGone(connection: TargetConnection, error: Error | undefined, wasConnecting: boolean): void {
+  onReserved(connection: TargetConnection, login: object): void {
+    if (this.isClosed) return connection.close();
+    this.reserved.get(login)?.close();
+    this.reserved.set(login, connection);
+    connection.login = login;
+    this.spare.add(connection);
+    this.connectForWaiting();
+  }
+
+  onResting(connection: TargetConnection): void {
+    if (this.isClosed) return connection.close();
+    this.spare.add(connection);
+    this.connectForWaiting();
+  }
+
+  onDetached(connection: TargetConnection): void {
     this.connections.delete(connection);
-    this.count.open--;
-    const at = this.idle.lastIndexOf(connection);
-    if (at >= 0) this.idle.splice(at, 1);
-    if (isOwnFault(error)) this.count.descriptors?.noteShortage('target', error);
+    this.detached.add(connection);
+    this.connectForWaiting();
+  }
+
+  onGone(connection: TargetConnection, error: Error | undefined): void {
+    this.services.connections.open--;
+    if (isOwnFault(error)) this.services.connections.descriptors?.noteShortage('target', error);
+    this.connections.delete(connection);
+    this.detached.delete(connection);
+    this.idle.remove(connection);
+    this.unreserve(connection);
     if (connection.lost !== undefined) this.judge(connection, connection.lost, error);
-    // Who waits may yet get one of the connections that there are; another would fail for the same want.
-    else if (wasConnecting && isOwnFault(error) && this.hasStanding) return;
-    // One that was never used and is closed says nothing about the target: who waits gets another.
-    else if (wasConnecting) this.failWaiting(error);
     this.connectForWaiting();
+    this.refill();
   }
 
-  private get hasStanding(): boolean {
-    for (const connection of this.connections) if (!connection.isConnecting) return true;
-    return false;
-  }
+  // What attempts say
 
-  /** Takes an attempt out of the queue. */
   forget(attempt: PooledAttempt): void {
-    const at = this.queue.indexOf(attempt);
-    if (at >= 0) this.queue.splice(at, 1);
-    this.deadlines.forget(attempt);
-  }
-
-  /** Takes the connection that was used last, of those that have not ended meanwhile. */
-  private takeIdle(): TargetConnection | undefined {
-    let connection = this.idle.pop();
-    while (connection?.isUsable === false) connection = this.idle.pop();
-    return connection;
-  }
-
-  private enqueue(attempt: PooledAttempt): void {
-    if (this.queue.length >= this.options.maxQueued) {
-      attempt.fail(
-        new GatewayError('GW_UPSTREAM_BUSY', { cause: 'too many requests wait for a connection' }),
-      );
-      return;
-    }
-    attempt.deadline = this.deadlines.after(this.options.times.connectMs);
-    this.deadlines.watch(attempt);
-    this.queue.push(attempt);
-    this.connectForWaiting();
+    this.queue.delete(attempt);
+    this.services.deadlines.forget(attempt);
   }
 
   /** Tells an attempt that waited too long why: nobody lets us in, or all connections are in use. */
   timeOut(attempt: PooledAttempt): void {
     this.forget(attempt);
-    const isConnecting = [...this.connections].some((connection) => connection.isConnecting);
     attempt.fail(
-      isConnecting
+      this.dials.size > 0
         ? new GatewayError('GW_UPSTREAM_UNREACHABLE', { cause: 'connecting took too long' })
         : new GatewayError('GW_UPSTREAM_BUSY', { cause: 'no connection came free in time' }),
     );
   }
 
+  // Finding a connection
+
+  /** Connections that count for `maxConnections`. */
+  private get places(): number {
+    return this.dials.size + this.connections.size;
+  }
+
+  /** Takes the connection that this client logged in. */
+  private takeReserved({ login }: TargetRequest): TargetConnection | undefined {
+    if (login === undefined || this.reserved.size === 0) return undefined;
+    const connection = this.reserved.get(login);
+    if (connection === undefined) return undefined;
+    this.unreserve(connection);
+    if (connection.isUsable) return connection;
+    connection.close();
+    return undefined;
+  }
+
+  private unreserve(connection: TargetConnection): void {
+    this.spare.delete(connection);
+    const { login } = connection;
+    if (login === undefined) return;
+    connection.login = undefined;
+    if (this.reserved.get(login) === connection) this.reserved.delete(login);
+  }
+
+  /** Takes the connection that was used last, of those that have not ended meanwhile. */
+  private takeIdle(): TargetConnection | undefined {
+    let connection = this.idle.pop();
+    while (connection?.isUsable === false) {
+      connection.close();
+      connection = this.idle.pop();
+    }
+    return connection;
+  }
+
+  private takeWaiting(): PooledAttempt | undefined {
+    const [next] = this.queue;
+    if (next !== undefined) this.forget(next);
+    return next;
+  }
+
+  private enqueue(attempt: PooledAttempt): void {
+    const { options, services } = this;
+    if (this.queue.size >= options.maxQueued) {
+      attempt.fail(
+        new GatewayError('GW_UPSTREAM_BUSY', { cause: 'too many requests wait for a connection' }),
+      );
+      return;
+    }
+    attempt.queue();
+    attempt.deadline = services.deadlines.after(options.times.connectMs);
+    services.deadlines.watch(attempt);
+    this.queue.add(attempt);
+    this.connectForWaiting();
+  }
+
   /** Opens connections until there is one being opened for each attempt that waits, or no more are allowed. */
   private connectForWaiting(): void {
-    let opening = 0;
-    for (const connection of this.connections) if (connection.isConnecting) opening++;
-    for (; opening < this.queue.length && this.connections.size < this.options.maxConnections; opening++) {
-      this.connections.add(this.connect());
-      this.count.open++;
+    const { maxConnections } = this.options;
+    while (this.dials.size < this.queue.size) {
+      if (this.places >= maxConnections) {
+        const [oldest] = this.spare;
+        if (oldest === undefined) return;
+        // Told before it is gone, or it would be asked to make way again.
+        this.unreserve(oldest);
+        this.connections.delete(oldest);
+        oldest.close();
+      }
+      this.dial();
     }
   }
 
-  private connect(): TargetConnection {
-    const { host, port, tls, times } = this.options;
-    const secure =
-      tls === undefined ? {} : { tls: { ...tls, ...(this.session && { session: this.session }) } };
-    const open = (owner: TargetConnection, onReady: () => void): Transport => {
-      const transport = Transport.connect({ host, port, ...secure }, owner, onReady);
-      this.count.descriptors?.watchTarget(transport.socket);
-      if (tls !== undefined) transport.socket.on('session', (session: Buffer) => (this.session = session));
-      return transport;
-    };
-    return new TargetConnection(
-      (owner, onReady) => open(owner as TargetConnection, onReady),
-      this,
-      times,
-      this.deadlines,
-    );
+  /** Opens what is lacking of `minIdle`, unless that failed a moment ago. */
+  private refill(): void {
+    const { minIdle, maxConnections } = this.options;
+    if (minIdle === 0 || this.isClosed || this.deadline !== Number.POSITIVE_INFINITY) return;
+    while (this.idle.size + this.dials.size < minIdle && this.places < maxConnections) this.dial();
   }
+
+  private dial(): void {
+    const { session, dialOptions, services } = this;
+    const tls = dialOptions.tls && session ? { ...dialOptions.tls, session } : dialOptions.tls;
+    const dial = new Dial({ ...dialOptions, tls }, this, services.deadlines);
+    this.dials.add(dial);
+    services.connections.open++;
+    dial.start();
+  }
+
+  private drop(dial: Dial): void {
+    this.dials.delete(dial);
+    this.services.connections.open--;
+    dial.cancel();
+  }
+
+  private newLife(): ConnectionLife {
+    const { maxAgeMs, maxUses } = this.options;
+    const { deadlines, random } = this.services;
+    const share = 1 - LIFE_JITTER * random();
+    return {
+      endsAt: maxAgeMs === 0 ? Number.POSITIVE_INFINITY : deadlines.now + maxAgeMs * share,
+      maxUses: maxUses === 0 ? Number.POSITIVE_INFINITY : Math.ceil(maxUses * share),
+    };
+  }
+
+  // When it fails
 
   /**
    * A connection died under a request before a byte of the answer came. A used one may have been closed by the target
@@ -168,69 +335,33 @@ export class HttpTarget implements Target, ConnectionOwner {
   private judge(connection: TargetConnection, lost: LostAttempt, error: Error | undefined): void {
     const attempt = lost.attempt as PooledAttempt;
     const { body, hasSent } = lost;
-    if (connection.uses > 1 && !attempt.wasRepeated && isRepeatable(attempt.request, hasSent)) {
-      body?.cancel();
-      attempt.wasRepeated = true;
-      attempt.connection = undefined;
-      for (const other of this.idle.splice(0)) other.close();
-      this.enqueue(attempt);
-      return;
-    }
+    const isStale = connection.uses > 1 && !attempt.wasRepeated;
+    const goesOn = isStale && isRepeatable(attempt.request, hasSent);
     body?.cancel();
+    if (goesOn) {
+      attempt.wasRepeated = true;
+      for (const other of this.idle.takeAll()) other.close();
+      return this.enqueue(attempt);
+    }
     const cause = error ?? 'the target closed the connection without an answer';
     attempt.fail(
       new GatewayError(isOwnFault(error) ? 'GW_RESOURCES_EXHAUSTED' : 'GW_UPSTREAM_BROKEN', { cause }),
     );
   }
 
-  private failWaiting(error: Error | undefined): void {
-    if (this.connections.size > 0) return this.failNext(error);
-    while (this.queue.length > 0) this.failNext(error);
-  }
-
-  private failNext(error: Error | undefined): void {
-    const attempt = this.queue.shift();
-    if (attempt === undefined) return;
-    this.deadlines.forget(attempt);
-    attempt.fail(
-      isOwnFault(error)
-        ? new GatewayError('GW_RESOURCES_EXHAUSTED', { cause: error, reason: NO_CONNECTION })
-        : new GatewayError('GW_UPSTREAM_UNREACHABLE', { cause: error }),
-    );
+  private failNext(error: Error): void {
+    this.takeWaiting()?.fail(connectFailure(error));
   }
 }
 
-/** One request at the pool: waiting for a connection, or on one. */
-class PooledAttempt implements Attempt, OngoingExchange, Deadlined {
-  readonly request: TargetRequest;
-  readonly sink: ResponseSink;
-  hasReceived = false;
-  wasRepeated = false;
-  deadline = Number.POSITIVE_INFINITY;
-  connection: TargetConnection | undefined = undefined;
-  private readonly target: HttpTarget;
+function connectFailure(error: Error): GatewayError {
+  if (error instanceof GatewayError) return error;
+  return isOwnFault(error)
+    ? new GatewayError('GW_RESOURCES_EXHAUSTED', { cause: error, reason: NO_CONNECTION })
+    : new GatewayError('GW_UPSTREAM_UNREACHABLE', { cause: error });
+}
 
-  constructor(target: HttpTarget, request: TargetRequest, sink: ResponseSink) {
-    this.target = target;
-    this.request = request;
-    this.sink = sink;
-  }
-
-  sendOn(connection: TargetConnection): void {
-    this.connection = connection;
-    connection.send(this);
-  }
-
-  cancel(): void {
-    if (this.connection === undefined) this.target.forget(this);
-    else this.connection.cancel(this);
-  }
-
-  fail(error: GatewayError): void {
-    this.sink.abort(error);
-  }
-
-  onDeadline(): void {
-    this.target.timeOut(this);
-  }
+function nameOf(place: Place): string {
+  if (place.kind === 'unix') return `unix:${place.path}`;
+  return `${place.host.includes(':') ? `[${place.host}]` : place.host}:${place.port}`;
 }

@@ -66,7 +66,7 @@ class SentRequest implements AttemptsOwner, AnswerSink, OngoingExchange {
   start(): this | undefined {
     const target = this.upstream.pick(this.exchange, [], this);
     if (target === undefined) return undefined;
-    const host = hostFor(this.plan, this.authority, target.name);
+    const host = hostFor(this.plan, this.authority, target.authority);
     this.attempts.start(target, { ...this.request, host });
     return this;
   }

@@ -4,8 +4,9 @@ import type { KeptResources } from '../core/kept-resources.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Log, Services } from '../core/services.ts';
 import type { Deadlines } from '../http1/deadlines.ts';
+import { systemLookup } from '../http1/target/lookup.ts';
 import type { GatewayMetrics } from '../observability/metrics.ts';
-import type { ConnectionCount } from '../proxy/http-target.ts';
+import type { ConnectionCount, PoolServices } from '../proxy/http-target.ts';
 
 /** What a Snapshot is built with; all of it outlives the Snapshot. */
 export interface SnapshotContext {
@@ -18,4 +19,14 @@ export interface SnapshotContext {
   readonly budget: BufferBudget;
   readonly policies: readonly Policy[];
   readonly targetConnections: ConnectionCount;
+}
+
+/** Picks what the pools of targets need. */
+export function poolServicesOf({ deadlines, targetConnections, services }: SnapshotContext): PoolServices {
+  return {
+    deadlines,
+    connections: targetConnections,
+    lookup: systemLookup,
+    random: services.random,
+  };
 }

@@ -1,16 +1,14 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { GatewayConfig, UpstreamConfig } from '../config/schema/schema.ts';
+import { readTargetUrl } from '../config/schema/target-url.ts';
 import { readTextFile } from '../core/disk/read-text-file.ts';
 import type { Target } from '../core/message.ts';
 import { HttpTarget, type HttpTargetOptions } from '../proxy/http-target.ts';
 import { createAppTarget, loadApp } from '../server/app-target.ts';
 import type { DiscoveredTarget } from '../upstream/discovery/discovery.ts';
 import { UpstreamTarget } from '../upstream/upstream-target.ts';
-import type { SnapshotContext } from './snapshot-context.ts';
+import { poolServicesOf, type SnapshotContext } from './snapshot-context.ts';
 import { holdTargetState } from './target-health.ts';
-
-/** How long an idle connection to a target is kept when the target gives no hint. */
-const TARGET_KEEP_ALIVE_MS = 4000;
 
 interface Made {
   readonly target: UpstreamTarget;
@@ -54,7 +52,7 @@ export class TargetFactory {
   async createConfigured(): Promise<UpstreamTarget[]> {
     const { app, targets = [] } = this.settings;
     if (app !== undefined) return [await this.createApp(app)];
-    return this.create(targets.map(({ url, weight }) => ({ ...originOf(url), weight })));
+    return this.create(targets.map(({ url, weight }) => ({ ...readTargetUrl(url), weight })));
   }
 
   /** Makes these targets, in this order; those of the last time that are named again stay the same. */
@@ -62,7 +60,8 @@ export class TargetFactory {
     const before = this.made;
     this.made = new Map();
     for (const target of named) {
-      const key = JSON.stringify([target.host, target.port, target.isSecure, target.weight, target.name]);
+      const { host, port, isSecure, socketPath, weight, name } = target;
+      const key = JSON.stringify([host, port, isSecure, socketPath, weight, name]);
       const made = this.made.get(key) ?? before.get(key) ?? this.createHttp(target);
       this.made.set(key, made);
     }
@@ -80,21 +79,23 @@ export class TargetFactory {
     const options = this.optionsFor(named);
     const hold = context.kept.hold(
       `target ${JSON.stringify(options)}`,
-      () => new HttpTarget(options, context.deadlines, context.targetConnections),
+      () => new HttpTarget(options, poolServicesOf(context)),
       (target) => target.close(),
     );
     return this.equip(hold.value, named.weight ?? 1, options, [hold.release]);
   }
 
-  private optionsFor({ host, port, isSecure, name = host }: DiscoveredTarget): HttpTargetOptions {
+  private optionsFor({ host, port, isSecure, socketPath, name = host }: DiscoveredTarget): HttpTargetOptions {
     const { settings } = this;
     const speaksTls = isSecure ?? settings.tls !== undefined;
-    const { connect, idle } = settings.timeouts;
+    const { timeouts, pool } = settings;
     return {
-      host,
-      port,
+      place: socketPath === undefined ? { kind: 'tcp', host, port } : { kind: 'unix', path: socketPath },
       tls: speaksTls ? { ...this.tls, ...serverName(settings, name) } : undefined,
-      times: { connectMs: connect, idleMs: idle, keepAliveMs: TARGET_KEEP_ALIVE_MS },
+      times: { connectMs: timeouts.connect, idleMs: timeouts.idle, keepAliveMs: pool.idle },
+      maxAgeMs: pool.maxAge,
+      maxUses: pool.maxUses,
+      minIdle: pool.minIdle,
       maxConnections: settings.maxConnections,
       maxQueued: settings.maxQueued,
     };
@@ -156,13 +157,6 @@ export class TargetFactory {
     };
     return { target: new UpstreamTarget({ target, meter, weight, state }), release };
   }
-}
-
-function originOf(url: string): Pick<DiscoveredTarget, 'host' | 'port' | 'isSecure'> & { isSecure: boolean } {
-  const { protocol, hostname, port } = new URL(url);
-  const isSecure = protocol === 'https:';
-  const host = hostname.replace(/^\[|\]$/g, '');
-  return { host, port: port === '' ? (isSecure ? 443 : 80) : Number(port), isSecure };
 }
 
 /** The name that the certificate is checked against. An address is none that could be asked for in TLS. */

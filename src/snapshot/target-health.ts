@@ -1,11 +1,11 @@
 import type { UpstreamConfig } from '../config/schema/schema.ts';
 import type { Hold } from '../core/kept-resources.ts';
-import { HttpTarget, type HttpTargetOptions } from '../proxy/http-target.ts';
+import { ConnectionCount, HttpTarget, type HttpTargetOptions } from '../proxy/http-target.ts';
 import { scheduleChecks } from '../upstream/checks/check-schedule.ts';
 import { httpCheck } from '../upstream/checks/http-check.ts';
 import { tcpCheck } from '../upstream/checks/tcp-check.ts';
 import { TargetState } from '../upstream/target-state.ts';
-import type { SnapshotContext } from './snapshot-context.ts';
+import { poolServicesOf, type SnapshotContext } from './snapshot-context.ts';
 
 type ActiveConfig = NonNullable<UpstreamConfig['health']['active']>;
 
@@ -56,11 +56,14 @@ function startChecks(
   context: SnapshotContext,
 ): () => void {
   const { path, status, body, interval, timeout } = active;
-  const target = new HttpTarget({ ...options, maxConnections: 1, maxQueued: 1 }, context.deadlines);
+  const target = new HttpTarget(
+    { ...options, maxConnections: 1, maxQueued: 1, minIdle: 0 },
+    { ...poolServicesOf(context), connections: new ConnectionCount() },
+  );
   const statuses = status && new Set(status);
   const check =
     path === undefined
-      ? tcpCheck(options.host, options.port)
+      ? tcpCheck(options.place)
       : httpCheck(target, { path, statuses, body, timeoutMs: timeout });
   const stop = scheduleChecks(
     check,

@@ -36,4 +36,9 @@ export class UpstreamTarget {
   get name(): string {
     return this.target.name;
   }
+
+  /** What `Host` says where it speaks of the target. */
+  get authority(): string {
+    return this.target.authority ?? this.target.name;
+  }
 }

@@ -67,6 +67,7 @@ export class Upstream {
   private readonly slowStart: SlowStart;
   private all: readonly UpstreamTarget[] = NONE;
   private available: readonly UpstreamTarget[] = NONE;
+  private healthy: readonly UpstreamTarget[] = NONE;
   private stopListening: (() => void)[] = [];
   private hasStarted = false;
 
@@ -114,8 +115,8 @@ export class Upstream {
     if (state.breaker?.admit(breakerKey, this.settings.clock.monotonic()) === false) return undefined;
     let picked: UpstreamTarget | undefined;
     if (tried.length > 0) picked = this.pickAgain(exchange, tried, choice);
-    else if (available.length === 1) picked = available[0];
-    else picked = this.sticky?.find(exchange, available) ?? this.balancer.pick(exchange, NONE);
+    else if (available.length === 1 && this.sticky === undefined) picked = available[0];
+    else picked = this.sticky?.find(exchange, this.healthy) ?? this.balancer.pick(exchange, NONE);
     if (picked === undefined) {
       state.breaker?.abandon(breakerKey);
       return undefined;
@@ -240,11 +241,15 @@ export class Upstream {
     return best;
   }
 
-  /** Takes stock of who is healthy. Where nobody is, everybody counts as healthy: some of them may answer. */
+  /**
+   * Takes stock of who is healthy. Where nobody is, everybody counts as healthy: some of them may answer. A weight of 0
+   * drains a target: it keeps the clients that stick to it, and gets no others.
+   */
   private refresh(): void {
     this.slowStart.weigh(this.all);
-    const healthy = this.all.filter(({ state }) => state.isHealthy);
-    this.available = healthy.length === 0 ? this.all : healthy;
+    this.healthy = this.all.filter(({ state }) => state.isHealthy);
+    const served = this.healthy.filter(({ fullWeight }) => fullWeight > 0);
+    this.available = served.length > 0 ? served : this.all.filter(({ fullWeight }) => fullWeight > 0);
     this.balancer.update(this.available);
   }
 

@@ -1,6 +1,6 @@
 import { FieldKind } from '../../src/core/field-kind.ts';
 import type { ClientRequest } from '../../src/core/message.ts';
-import { requestHeadText } from '../../src/http1/request-head-text.ts';
+import { requestHeadText } from '../../src/http1/target/request-head-text.ts';
 
 /** Writes a request that was read whole as a target would get it. */
 export function forwardedText(request: ClientRequest, body: string): string {

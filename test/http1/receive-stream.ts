@@ -2,12 +2,14 @@ import { EMPTY_BODY } from '../../src/core/body.ts';
 import { HeaderList } from '../../src/core/header-list.ts';
 import type { ResponseSink, TargetRequest } from '../../src/core/message.ts';
 import { Deadlines } from '../../src/http1/deadlines.ts';
-import { TargetConnection } from '../../src/http1/target-connection.ts';
-import { Transport, type TransportOwner } from '../../src/http1/transport.ts';
+import type { Link } from '../../src/http1/link.ts';
+import { TargetConnection } from '../../src/http1/target/target-connection.ts';
+import type { Transport } from '../../src/http1/transport.ts';
 import { MemorySocket } from './memory-socket.ts';
 import type { Outcome, TakenMessage } from './taken.ts';
 
 const stoppedClock = { now: () => 0, monotonic: () => 0, every: () => () => {}, after: () => () => {} };
+const LIFE = { endsAt: Number.POSITIVE_INFINITY, maxUses: 100 };
 const TIMES = { connectMs: 1000, idleMs: 1000, keepAliveMs: 1000 };
 
 /** What our target side made of an answer. */
@@ -25,24 +27,17 @@ export function receiveStream(pieces: readonly Buffer[], method = 'GET'): Receiv
   const socket = new MemorySocket({ isPlain: true });
   const messages: TakenMessage[] = [];
   const interims: number[] = [];
-  const state = { isBroken: false, isIdle: false };
-  const owner = { onIdle: () => (state.isIdle = true), onGone() {} };
-  const opened: { ready?: () => void; transport?: Transport } = {};
-  const open = (transportOwner: TransportOwner, onReady: () => void): Transport => {
-    opened.ready = onReady;
-    opened.transport = Transport.accept(socket.asSocket(), transportOwner);
-    return opened.transport;
-  };
-  const connection = new TargetConnection(open, owner, TIMES, new Deadlines(stoppedClock));
-  opened.ready?.();
-  state.isIdle = false;
+  const state = { isBroken: false };
+  const owner = { onIdle() {}, onReserved() {}, onResting() {}, onDetached() {}, onGone() {} };
+  const link: Link = { socket: socket.asSocket(), reader: {} };
+  const connection = new TargetConnection(link, owner, TIMES, LIFE, new Deadlines(stoppedClock));
   const sink = recordingSink(messages, interims, () => (state.isBroken = true));
-  connection.send({ request: requestWith(method), sink, hasReceived: false });
-  opened.transport?.writeLate();
+  connection.send({ request: requestWith(method), body: EMPTY_BODY, sink, hasReceived: false });
+  (link.reader.current as Transport).writeLate();
   for (const piece of pieces) {
     if (!socket.destroyed) connection.onBytes(piece, piece.length);
   }
-  const isReused = state.isIdle && !socket.destroyed;
+  const isReused = ['idle', 'resting'].includes(connection.state.kind) && !socket.destroyed;
   if (!socket.destroyed) connection.onEnd();
   connection.onClose(undefined);
   return { messages, interims, isRefused: state.isBroken || connection.lost !== undefined, isReused };

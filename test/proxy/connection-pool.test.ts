@@ -1,11 +1,10 @@
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { bodyFrom } from '../../src/core/body.ts';
-import type { TargetConnection } from '../../src/http1/target-connection.ts';
+import type { TargetConnection } from '../../src/http1/target/target-connection.ts';
 import type { HttpTargetOptions } from '../../src/proxy/http-target.ts';
-import { LOOPBACK, reserveNobody } from '../support/loopback.ts';
+import { fullBacklog } from '../support/full-backlog.ts';
+import { reserveNobody } from '../support/loopback.ts';
 import { ManualBody, poolFor, type TestPool } from '../support/pool.ts';
 import { answering, type RawConnection, type RawTarget, startRaw } from '../support/raw-target.ts';
 
@@ -193,7 +192,7 @@ describe('maxConnections', () => {
     const { send, raw, target } = await start(answering(OK));
     const waiting = send();
     // That it ended is told late, so that it cannot be brought about by a socket at this very moment.
-    target.onGone({ uses: 0, lost: undefined } as TargetConnection, undefined, false);
+    target.onGone({ uses: 0, lost: undefined } as TargetConnection, undefined);
     expect(await waiting.outcome).toMatchObject({ isWhole: true, body: 'ok' });
     expect(raw.connections).toHaveLength(1);
   });
@@ -331,27 +330,3 @@ describe('a target that cannot be reached', () => {
     expect((await waiting.outcome).error).toMatchObject({ code: 'GW_UPSTREAM_UNREACHABLE', status: 503 });
   });
 });
-
-/** Listens on a port whose queue of connections is full, so that connecting neither succeeds nor fails. */
-async function fullBacklog(): Promise<{ port: number; close: () => void }> {
-  const { spawn } = await import('node:child_process');
-  const script = `const s=require('net').createServer();s.listen({port:0,host:'${LOOPBACK}',backlog:1},()=>{
-    require('fs').writeSync(1,String(s.address().port)+'\\n');
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)),0,0);});`;
-  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  const port = Number(line.toString());
-  const sockets: Socket[] = [];
-  const close = (): void => {
-    for (const socket of sockets) socket.destroy();
-    child.kill('SIGKILL');
-  };
-  // What the queue takes connects; the first that does not is followed by none that does.
-  for (let i = 0; i < 8; i++) {
-    const socket = connect(port, LOOPBACK).on('error', () => {});
-    sockets.push(socket);
-  }
-  await once(sockets[0] as Socket, 'connect');
-  await once(sockets[1] as Socket, 'connect');
-  return { port, close };
-}

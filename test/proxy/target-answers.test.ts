@@ -93,17 +93,24 @@ describe('bodies', () => {
   });
 
   it.each([
-    ['204', 'GET', 'HTTP/1.1 204 No Content\r\n\r\n'],
-    ['204 with a length', 'GET', 'HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n'],
-    ['304', 'GET', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n'],
-    ['HEAD', 'HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'],
-    ['HEAD in chunks', 'HEAD', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'],
-  ])('do not follow %s, and the connection is used again', async (_, method, answer) => {
-    const { send, raw } = await start(answering(answer));
-    for (let i = 0; i < 2; i++)
-      expect(await send({ method }).outcome).toMatchObject({ body: '', isWhole: true });
-    expect(raw.connections).toHaveLength(1);
-  });
+    ['204', 'GET', 'HTTP/1.1 204 No Content\r\n\r\n', 0],
+    ['204 with a length of 0', 'GET', 'HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n', 0],
+    ['304', 'GET', 'HTTP/1.1 304 Not Modified\r\n\r\n', 0],
+    ['304 with a length', 'GET', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n', 1300],
+    ['HEAD', 'HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', 1300],
+    ['HEAD in chunks', 'HEAD', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n', 1300],
+  ])(
+    'do not follow %s, and after some silence the connection is used again',
+    async (_, method, answer, silenceMs) => {
+      const { send, raw, clock } = await start(answering(answer));
+      for (let i = 0; i < 3; i++) {
+        expect(await send({ method }).outcome).toMatchObject({ body: '', isWhole: true });
+        await turns(3);
+        clock.advance(silenceMs);
+      }
+      expect(raw.connections).toHaveLength(1);
+    },
+  );
 
   it.each([
     ['204', 'GET', 'HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello'],

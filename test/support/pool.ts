@@ -3,7 +3,12 @@ import { EMPTY_BODY } from '../../src/core/body.ts';
 import { HeaderList } from '../../src/core/header-list.ts';
 import type { OngoingExchange, TargetRequest } from '../../src/core/message.ts';
 import { Deadlines } from '../../src/http1/deadlines.ts';
-import { HttpTarget, type HttpTargetOptions } from '../../src/proxy/http-target.ts';
+import {
+  HttpTarget,
+  type HttpTargetOptions,
+  type PoolServices,
+  poolServices,
+} from '../../src/proxy/http-target.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 import { CollectingSink } from './collecting-sink.ts';
 import { LOOPBACK } from './loopback.ts';
@@ -17,19 +22,25 @@ export interface TestPool {
 }
 
 /** Makes a pool; its times are 3 s to connect, 60 s idle, 4 s kept alive, unless `options` says otherwise. */
-export function poolFor(port: number, options: Partial<HttpTargetOptions> = {}): TestPool {
+export function poolFor(
+  port: number,
+  options: Partial<HttpTargetOptions> = {},
+  services: Partial<PoolServices> = {},
+): TestPool {
   const clock = new StubClock();
   const target = new HttpTarget(
     {
-      host: LOOPBACK,
-      port,
+      place: { kind: 'tcp', host: LOOPBACK, port },
       tls: undefined,
       times: { connectMs: 3000, idleMs: 60_000, keepAliveMs: 4000 },
       maxConnections: 256,
       maxQueued: 1024,
+      maxAgeMs: 600_000,
+      maxUses: 10_000,
+      minIdle: 0,
       ...options,
     },
-    new Deadlines(clock),
+    poolServices(new Deadlines(clock), services),
   );
   return {
     clock,

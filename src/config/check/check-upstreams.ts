@@ -17,6 +17,7 @@ export function checkUpstreams(gateway: Fields, findings: Findings): void {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) continue;
     checkKind(value as Fields, path, findings);
     checkTargets(value as Fields, path, findings);
+    checkWeights(value as Fields, path, findings);
     checkTls(value as Fields, path, findings);
     checkActive(asFields(asFields((value as Fields).health).active), [...path, 'health', 'active'], findings);
     if (!used.has(name)) findings.warn(path, 'is used by no route — take it out, or name it in a route');
@@ -87,11 +88,21 @@ function checkTargets({ targets }: Fields, path: ConfigPath, findings: Findings)
   for (const [i, target] of asList(targets).entries()) {
     const url = typeof target === 'string' ? target : asFields(target).url;
     if (typeof url !== 'string' || !URL.canParse(url)) continue;
-    const { host, protocol } = new URL(url);
-    const first = seen.get(`${protocol}//${host}`);
-    if (first === undefined) seen.set(`${protocol}//${host}`, i);
+    const { host, protocol, pathname } = new URL(url);
+    const place = protocol === 'unix:' ? pathname : `${protocol}//${host}`;
+    const first = seen.get(place);
+    if (first === undefined) seen.set(place, i);
     else findings.refuse([...path, 'targets', i], `is the same as targets[${first}] — keep one of them`);
   }
+}
+
+function checkWeights({ targets }: Fields, path: ConfigPath, findings: Findings): void {
+  const all = asList(targets);
+  if (all.length === 0 || !all.every((target) => asFields(target).weight === 0)) return;
+  findings.refuse(
+    [...path, 'targets', 0, 'weight'],
+    'is 0 as all of them are, so that nobody would get a request — write at least 1, or add a target',
+  );
 }
 
 function checkActive(active: Fields, path: ConfigPath, findings: Findings): void {
@@ -111,7 +122,7 @@ function checkTls({ targets, tls }: Fields, path: ConfigPath, findings: Findings
     findings.refuse([...at, present], `stands alone — add ${absent}, or take it out`);
   }
   const urls = asList(targets).map((target) => (typeof target === 'string' ? target : asFields(target).url));
-  if (urls.length > 0 && urls.every((url) => typeof url === 'string' && /^http:/i.test(url))) {
+  if (urls.length > 0 && urls.every((url) => typeof url === 'string' && /^(?:http|unix):/i.test(url))) {
     findings.refuse(at, 'has no effect, since no target has an https URL — take it out, or correct the URLs');
   }
   if (dangerouslySkipTlsVerification === true) {

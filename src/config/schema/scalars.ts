@@ -26,6 +26,14 @@ export function duration() {
   );
 }
 
+/** What a timer can wait for at the most, some 24 days. */
+export const NO_LIMIT_MS = 2 ** 31 - 1;
+
+/** Takes the longest time that something may take, in milliseconds; `0s` for no limit, as for Envoy and HAProxy. */
+export function timeLimit() {
+  return duration().transform((ms) => (ms === 0 ? NO_LIMIT_MS : Math.min(ms, NO_LIMIT_MS)));
+}
+
 /** Takes a size such as `512B`, `16KiB`, `1MiB` and gives bytes. */
 export function size() {
   return measured('size', SIZE, (text) => Math.round(measure(text, BYTES_PER_UNIT)), describeBadSize);

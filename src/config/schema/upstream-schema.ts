@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { REQUEST_KEY } from '../../core/request-key.ts';
 import { discoverySchema } from './discovery-schema.ts';
-import { duration, headerName, share, text, wholeNumber } from './scalars.ts';
+import { duration, headerName, share, text, timeLimit, wholeNumber } from './scalars.ts';
+import { targetUrl } from './target-url.ts';
 
 /** Makes the schema of one entry of `upstreams`. `file` is the schema of a file's path. */
 export function upstreamSchema(file: () => z.ZodType<string, string>) {
@@ -35,18 +36,25 @@ export function upstreamSchema(file: () => z.ZodType<string, string>) {
       .optional()
       .describe('Answers 503 at once while the upstream as a whole fails; left out: never.'),
     timeouts: timeoutsSchema().prefault({}).describe('How long to wait for a target.'),
-    maxConnections: wholeNumber(1).prefault(256).describe('Open connections to each target.'),
+    maxConnections: wholeNumber(1)
+      .prefault(256)
+      .describe('Open connections to each target, without WebSockets and event streams.'),
     maxQueued: wholeNumber(0)
       .prefault(1024)
       .describe('Requests that may wait for a connection to each target; more are answered 503.'),
+    pool: poolSchema().prefault({}).describe('How long connections to targets are used.'),
     tls: tlsSchema(file).optional().describe('How targets with an `https` URL are verified.'),
   });
 }
 
 function targetSchema() {
   const target = z.strictObject({
-    url: targetUrl().describe('Scheme, host and port, without a path.'),
-    weight: wholeNumber(1).prefault(1).describe('Share of the requests against the other targets.'),
+    url: targetUrl().describe('Scheme, host and port, without a path; or `unix:/run/app.sock`.'),
+    weight: wholeNumber(0)
+      .prefault(1)
+      .describe(
+        'Share of the requests against the other targets; 0 for none but those of its `sticky` clients.',
+      ),
   });
   return z.union([targetUrl().transform((url) => ({ url, weight: 1 })), target]);
 }
@@ -162,46 +170,38 @@ function breakerSchema() {
   });
 }
 
-/** Takes the URL of a target: scheme, host and port. */
-export function targetUrl() {
-  const error = ({ input }: { readonly input?: unknown }): string => describeBadTarget(String(input));
-  return z
-    .string()
-    .refine(isOrigin, { error })
-    .transform((url) => new URL(url).origin)
-    .meta({ title: 'URL' });
-}
-
-/** Says what keeps a text from being the URL of a target. */
-function describeBadTarget(written: string): string {
-  const { protocol, pathname, search, username, host } = URL.parse(written) ?? {};
-  if (username) return 'holds a user or password — take it out, and set the header with the policy headers';
-  if (host && (protocol === 'http:' || protocol === 'https:') && (pathname !== '/' || search)) {
-    const remedy = `write ${protocol}//${host} here, and put the path in front with a rewrite of the route`;
-    return `holds a path or query, which a target has not — ${remedy}`;
-  }
-  if (/^wss?:\/\//.test(written))
-    return 'has the scheme of a WebSocket, which http carries too — write http, or https for wss';
-  if (/^[\w.-]+:\d{1,5}$/.test(written)) return `lacks its scheme — write http://${written}`;
-  return 'is not the URL of a target — write scheme, host and port, such as http://127.0.0.1:9001';
-}
-
-function isOrigin(url: string): boolean {
-  if (!URL.canParse(url)) return false;
-  const { protocol, username, password, pathname, search, hash } = new URL(url);
-  const isHttp = protocol === 'http:' || protocol === 'https:';
-  return isHttp && username === '' && password === '' && pathname === '/' && search === '' && hash === '';
+function poolSchema() {
+  return z.strictObject({
+    idle: positiveDuration()
+      .prefault('4s')
+      .describe('How long an unused connection is kept, where the `Keep-Alive` of the target says nothing.'),
+    maxAge: timeLimit()
+      .prefault('10m')
+      .describe('Age from which a connection is not used again, up to a tenth less; `0s` for no limit.'),
+    maxUses: wholeNumber(0)
+      .prefault(10_000)
+      .describe('Requests after which a connection is not used again, up to a tenth less; 0 for no limit.'),
+    minIdle: wholeNumber(0)
+      .prefault(0)
+      .describe('Connections to each target that are kept open for the next requests.'),
+  });
 }
 
 function timeoutsSchema() {
   return z.strictObject({
-    connect: duration().prefault('3s').describe('Until a connection stands, TLS included.'),
-    response: duration()
+    connect: timeLimit()
+      .prefault('3s')
+      .describe(
+        'Until a connection stands, TLS included, whatever the number of addresses; `0s` for no limit.',
+      ),
+    response: timeLimit()
       .optional()
       .describe(
-        "From the end of the request to the head of the response, for one attempt; later is answered 504. Left out: the route's `timeout`.",
+        "From the end of the request to the head of the response, for one attempt; later is answered 504, `0s` for no limit. Left out: the route's `timeout`.",
       ),
-    idle: duration().prefault('60s').describe('Longest pause while a body flows, either way.'),
+    idle: timeLimit()
+      .prefault('60s')
+      .describe('Longest pause while a body flows, either way; `0s` for no limit.'),
   });
 }
 

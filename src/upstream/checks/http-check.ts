@@ -41,7 +41,7 @@ function requestFor(target: Target, { path, timeoutMs }: HttpCheckSettings): Tar
   return {
     method: 'GET',
     path,
-    host: target.name,
+    host: target.authority ?? target.name,
     headers: HeaderList.from({ 'user-agent': 'sallyport-health-check' }),
     body: EMPTY_BODY,
     upgrade: undefined,

@@ -2,13 +2,16 @@ import type { Services } from '../../core/services.ts';
 
 /** A target as a source of targets names it. */
 export interface DiscoveredTarget {
+  /** Empty where it is reached by `socketPath`. */
   readonly host: string;
   readonly port: number;
-  /** Share of the requests against the other targets. Default: 1. */
+  /** Share of the requests against the other targets, 0 for none. Default: 1. */
   readonly weight?: number;
   readonly zone?: string;
   /** Whether to speak TLS, where the source knows. Otherwise the upstream decides. */
   readonly isSecure?: boolean;
+  /** File of the Unix domain socket that it listens on, instead of a host and a port. */
+  readonly socketPath?: string;
   /** The name behind an address, for TLS and for people. */
   readonly name?: string;
 }

@@ -128,19 +128,28 @@ function tidy(targets: readonly DiscoveredTarget[]): DiscoveredTarget[] {
     .map((target): [string, DiscoveredTarget] => [JSON.stringify(inOrder(target)), inOrder(target)])
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   for (const [, target] of sorted) {
-    const place = `${target.host} ${target.port}`;
+    const place = target.socketPath ?? `${target.host} ${target.port}`;
     if (!byPlace.has(place)) byPlace.set(place, target);
   }
   return [...byPlace.values()];
 }
 
-function inOrder({ host, port, weight, zone, isSecure, name }: DiscoveredTarget): DiscoveredTarget {
+function inOrder({
+  host,
+  port,
+  weight,
+  zone,
+  isSecure,
+  socketPath,
+  name,
+}: DiscoveredTarget): DiscoveredTarget {
   return {
     host,
     port,
     ...(weight !== undefined && { weight }),
     ...(zone !== undefined && { zone }),
     ...(isSecure !== undefined && { isSecure }),
+    ...(socketPath !== undefined && { socketPath }),
     ...(name !== undefined && { name }),
   };
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { parseJson } from '../../config/document/json-document.ts';
 import { parseYaml } from '../../config/document/yaml-document.ts';
 import { text, wholeNumber } from '../../config/schema/scalars.ts';
-import { targetUrl } from '../../config/schema/upstream-schema.ts';
+import { readTargetUrl, targetUrl } from '../../config/schema/target-url.ts';
 import type { DiscoveredTarget } from './discovery.ts';
 
 export type TargetFile =
@@ -28,7 +28,7 @@ export function parseTargetFile(file: string, content: string): TargetFile {
 
 function contentSchema() {
   const target = z.strictObject(
-    { url: targetUrl(), weight: wholeNumber(1).optional(), zone: text().optional() },
+    { url: targetUrl(), weight: wholeNumber(0).optional(), zone: text().optional() },
     {
       error: ({ code }) =>
         code === 'invalid_type' ? 'is no target — write a URL, or { url, weight, zone }' : undefined,
@@ -49,12 +49,8 @@ function toTarget({
   weight?: number | undefined;
   zone?: string | undefined;
 }) {
-  const { protocol, hostname, port } = new URL(url);
-  const isSecure = protocol === 'https:';
   const target: DiscoveredTarget = {
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: port === '' ? (isSecure ? 443 : 80) : Number(port),
-    isSecure,
+    ...readTargetUrl(url),
     ...(weight !== undefined && { weight }),
     ...(zone !== undefined && { zone }),
   };

@@ -43,8 +43,8 @@ describe('a file of targets', () => {
     ],
     ['has a number', 'targets:\n  - 9001', 'targets.yaml:2 targets.0 is no target — write a URL'],
     [
-      'has a weight of 0',
-      'targets: [{ url: "http://a", weight: 0 }]',
+      'has a negative weight',
+      'targets: [{ url: "http://a", weight: -1 }]',
       'targets.0.weight is not a whole number',
     ],
     ['has an unknown key', 'targets: [{ url: "http://a", wieght: 1 }]', 'wieght'],

@@ -1,4 +1,4 @@
-import type { TargetRequest } from '../core/message.ts';
+import type { TargetRequest } from '../../core/message.ts';
 
 /** Writes the head of a request to a target, framing and `Connection` included. */
 export function requestHeadText(request: TargetRequest): string {

@@ -1,6 +1,6 @@
-import type { BodySource } from '../core/body.ts';
-import type { ResponseSink, TargetRequest } from '../core/message.ts';
-import type { HeadLimits } from './message-parser.ts';
+import type { BodySource } from '../../core/body.ts';
+import type { ResponseSink, TargetRequest } from '../../core/message.ts';
+import type { HeadLimits } from '../message-parser.ts';
 
 /** How long a connection to a target may take for what; milliseconds. */
 export interface TargetTimes {
@@ -11,10 +11,19 @@ export interface TargetTimes {
   readonly keepAliveMs: number;
 }
 
+/** How long one connection may be used. */
+export interface ConnectionLife {
+  /** On the clock of the `Deadlines`, `Infinity` for no end. */
+  readonly endsAt: number;
+  readonly maxUses: number;
+}
+
 /** One request on a connection, as the pool hands it out. */
 export interface Attempt {
   readonly request: TargetRequest;
-  readonly sink: ResponseSink;
+  /** The body to send, which may be that of `request` with its beginning at hand. */
+  readonly body: BodySource;
+  sink: ResponseSink;
   /** Whether any of the answer's bytes came. */
   hasReceived: boolean;
 }

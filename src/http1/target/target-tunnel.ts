@@ -1,7 +1,7 @@
-import type { BodySink } from '../core/body.ts';
-import { GatewayError } from '../core/errors.ts';
-import type { Tunnel } from '../core/message.ts';
-import type { Transport } from './transport.ts';
+import type { BodySink } from '../../core/body.ts';
+import { GatewayError } from '../../core/errors.ts';
+import type { Tunnel } from '../../core/message.ts';
+import type { Transport } from '../transport.ts';
 
 /** The target's side of a tunnel. */
 export class TargetTunnel implements Tunnel {

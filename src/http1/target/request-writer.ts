@@ -1,9 +1,9 @@
-import { GatewayError } from '../core/errors.ts';
-import type { HeaderList } from '../core/header-list.ts';
-import type { TargetRequest } from '../core/message.ts';
-import { latin1, MERGED_BYTES } from './head-writer.ts';
+import { GatewayError } from '../../core/errors.ts';
+import type { HeaderList } from '../../core/header-list.ts';
+import type { TargetRequest } from '../../core/message.ts';
+import { latin1, MERGED_BYTES } from '../head-writer.ts';
+import type { Transport } from '../transport.ts';
 import { requestHeadText } from './request-head-text.ts';
-import type { Transport } from './transport.ts';
 
 /** Writes requests to one connection, head and body together where both are small. */
 export class RequestWriter {

@@ -1,0 +1,116 @@
+import type { BodySink, BodySource } from '../../core/body.ts';
+import { GatewayError } from '../../core/errors.ts';
+import { FieldKind } from '../../core/field-kind.ts';
+import type { HeaderList } from '../../core/header-list.ts';
+import type { TargetRequest } from '../../core/message.ts';
+import type { Transport } from '../transport.ts';
+import { falseLength, RequestWriter } from './request-writer.ts';
+
+/** Hears how the sending of a request goes. */
+export interface SenderOwner {
+  /** Some of the body moved, or begins to. */
+  onBodyMoved(): void;
+  /** The whole request was given to the transport, or, told once more, by it to the system. */
+  onSent(): void;
+  /** The request cannot be sent to its end. */
+  onSendFailed(failure: GatewayError): void;
+}
+
+/**
+ * How far a request is: `awaiting-continue` until the target wants the body (RFC 9110 §10.1.1), `body` while that flows,
+ * `sent` when all of it is out, and between requests.
+ */
+export type SendPhase = 'awaiting-continue' | 'body' | 'sent';
+
+/** Sends the requests of one connection, one after the other: the head, then the body at the speed of the target. */
+export class RequestSender implements BodySink {
+  phase: SendPhase = 'sent';
+  private readonly transport: Transport;
+  private readonly owner: SenderOwner;
+  private readonly writer: RequestWriter;
+  private body: BodySource | undefined = undefined;
+  private needsResume = false;
+
+  constructor(transport: Transport, owner: SenderOwner) {
+    this.transport = transport;
+    this.owner = owner;
+    this.writer = new RequestWriter(transport);
+  }
+
+  begin(request: TargetRequest, body: BodySource): void {
+    this.needsResume = false;
+    this.writer.begin(request);
+    if (body.length !== 0 && request.headers.getKind(FieldKind.expect) !== undefined) {
+      this.phase = 'awaiting-continue';
+      this.body = body;
+      return this.writer.flush();
+    }
+    this.phase = 'body';
+    this.sendBody(body);
+  }
+
+  /** Sends the body that was kept back. */
+  continue(): void {
+    if (this.phase !== 'awaiting-continue') return;
+    this.phase = 'body';
+    this.sendBody(this.body as BodySource);
+  }
+
+  /** Gives up what is left of the request. */
+  drop(): void {
+    const body = this.takeBody();
+    body?.cancel();
+  }
+
+  /** Ends the sending and returns the body that was under way, which nobody has cancelled yet. */
+  takeBody(): BodySource | undefined {
+    const { body } = this;
+    this.body = undefined;
+    this.phase = 'sent';
+    return body;
+  }
+
+  /** The system took what waited. */
+  drained(): void {
+    if (!this.needsResume) return;
+    this.needsResume = false;
+    if (this.phase === 'sent') return this.owner.onSent();
+    this.owner.onBodyMoved();
+    this.body?.resume();
+  }
+
+  // What the body gives
+
+  write(chunk: Uint8Array): boolean {
+    if (this.phase !== 'body') return true;
+    if (!this.writer.write(chunk)) this.owner.onSendFailed(falseLength('longer'));
+    if (!this.transport.isWritePending) return true;
+    this.needsResume = true;
+    return false;
+  }
+
+  end(trailers?: HeaderList): void {
+    if (this.phase !== 'body') return;
+    if (!this.writer.end(trailers)) return this.owner.onSendFailed(falseLength('shorter'));
+    this.phase = 'sent';
+    this.body = undefined;
+    this.owner.onSent();
+  }
+
+  /** The client's body broke: the target must not take it as whole. */
+  abort(error: Error): void {
+    if (this.phase !== 'body') return;
+    this.body = undefined;
+    this.owner.onSendFailed(
+      error instanceof GatewayError ? error : new GatewayError('GW_BAD_REQUEST', { cause: error }),
+    );
+  }
+
+  private sendBody(body: BodySource): void {
+    if (body.length === 0) return this.end();
+    this.body = body;
+    this.owner.onBodyMoved();
+    body.pipe(this);
+    if (this.phase === 'body') this.writer.flush();
+  }
+}
