@@ -103,6 +103,12 @@ export class Exchange {
     return this.request.headers;
   }
 
+  /** The query with its `?`, which stays where nothing follows it: to some services `/x?` is another resource than `/x`. */
+  get search(): string {
+    if (this.query !== '') return `?${this.query}`;
+    return this.request.target.endsWith('?') ? '?' : '';
+  }
+
   /** Who is calling, where a policy has found that out. */
   get identity(): Identity | undefined {
     return this.who;

@@ -300,7 +300,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     writeForwardHeaders(exchange, this.snapshot);
     writeIdentityHeaders(exchange);
     const { request } = exchange;
-    exchange.upstreamPath = withQuery(path, exchange.query, request.target);
+    exchange.upstreamPath = path + exchange.search;
     exchange.upstreamHost = hostFor(action, exchange.publicAuthority, '');
     const target: TargetRequest = {
       method: request.method,
@@ -386,10 +386,4 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
 function upstreamPath(action: ForwardAction, path: string, rawParams: readonly string[]): string | undefined {
   if (action.rewrite !== undefined) return action.rewrite(rawParams);
   return action.stripPrefix === undefined ? path : action.stripPrefix(path);
-}
-
-/** A `?` without a query stays too: to some services `/x?` is another resource. */
-function withQuery(path: string, query: string, target: string): string {
-  if (query !== '') return `${path}?${query}`;
-  return target.endsWith('?') ? `${path}?` : path;
 }

@@ -18,7 +18,8 @@ export interface RedirectSource {
   /** Host and port under which the client knows us. */
   readonly publicAuthority: string;
   readonly path: string;
-  readonly query: string;
+  /** The query with its `?`. */
+  readonly search: string;
 }
 
 /** Gives the value for `Location`, or `undefined` where the request leaves no valid one: answer 400. */
@@ -43,7 +44,7 @@ export function compileRedirect(rule: RedirectRule, paramNames: readonly string[
     const keptPort = scheme === source.scheme ? known?.[2] : undefined;
     const port = Number(rule.port ?? keptPort ?? DEFAULT_PORTS[scheme]);
     const authority = port === DEFAULT_PORTS[scheme] ? name : `${name}:${port}`;
-    return `${scheme}://${authority}${path}${source.query === '' ? '' : `?${source.query}`}`;
+    return `${scheme}://${authority}${path}${source.search}`;
   };
 }
 

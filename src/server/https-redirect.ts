@@ -8,8 +8,8 @@ export interface RedirectFacts {
   /** Host and port under which the client knows us, as `Host` or a trusted proxy says it. */
   readonly publicAuthority: string;
   readonly path: string;
-  /** The query string without `?`. */
-  readonly query: string;
+  /** The query with its `?`. */
+  readonly search: string;
 }
 
 /** Certificate authorities fetch these over plain HTTP (RFC 8555 §8.3). */
@@ -27,6 +27,5 @@ export function redirectToHttps(facts: RedirectFacts, port: number): Reply | Gat
   const authority = port === 443 ? host : `${host}:${port}`;
   // `OPTIONS *` asks about the server as a whole and has no path.
   const path = facts.path === '*' ? '' : facts.path;
-  const query = facts.query === '' ? '' : `?${facts.query}`;
-  return { status: 308, headers: { location: `https://${authority}${path}${query}` } };
+  return { status: 308, headers: { location: `https://${authority}${path}${facts.search}` } };
 }

@@ -5,7 +5,7 @@ const SOURCE: RedirectSource = {
   scheme: 'http',
   publicAuthority: 'api.example.com:8080',
   path: '/v0/a',
-  query: 'x=1',
+  search: '?x=1',
 };
 
 function locationOf(
@@ -32,8 +32,12 @@ describe('a redirect', () => {
     expect(locationOf(rule)).toBe(location);
   });
 
+  it('keeps a question mark that nothing follows', () => {
+    expect(locationOf({}, { search: '?' })).toBe('http://api.example.com:8080/v0/a?');
+  });
+
   it('leaves out the question mark where there is no query', () => {
-    expect(locationOf({}, { query: '' })).toBe('http://api.example.com:8080/v0/a');
+    expect(locationOf({}, { search: '' })).toBe('http://api.example.com:8080/v0/a');
   });
 
   it('keeps the public scheme and port behind a proxy', () => {

@@ -7,7 +7,7 @@ const facts: RedirectFacts = {
   scheme: 'http',
   publicAuthority: 'api.example.com:8080',
   path: '/orders/1',
-  query: 'page=2&page=3',
+  search: '?page=2&page=3',
 };
 
 function locationOf(changed: Partial<RedirectFacts>, port = 8443): string | undefined {
@@ -22,15 +22,19 @@ describe('redirectToHttps', () => {
     expect(locationOf({})).toBe('https://api.example.com:8443/orders/1?page=2&page=3');
   });
 
+  it('keeps a question mark that nothing follows', () => {
+    expect(locationOf({ search: '?' }, 443)).toBe('https://api.example.com/orders/1?');
+  });
+
   it('leaves out port 443 and an empty query', () => {
-    expect(locationOf({ query: '' }, 443)).toBe('https://api.example.com/orders/1');
+    expect(locationOf({ search: '' }, 443)).toBe('https://api.example.com/orders/1');
   });
 
   it('keeps the brackets of an IPv6 host and replaces its port', () => {
-    expect(locationOf({ publicAuthority: '[2001:db8::1]:8080', query: '' })).toBe(
+    expect(locationOf({ publicAuthority: '[2001:db8::1]:8080', search: '' })).toBe(
       'https://[2001:db8::1]:8443/orders/1',
     );
-    expect(locationOf({ publicAuthority: '[::1]', query: '' }, 443)).toBe('https://[::1]/orders/1');
+    expect(locationOf({ publicAuthority: '[::1]', search: '' }, 443)).toBe('https://[::1]/orders/1');
   });
 
   it('does not redirect again what reached a trusted proxy by https', () => {
@@ -39,13 +43,13 @@ describe('redirectToHttps', () => {
 
   it('lets ACME challenges pass, and only them', () => {
     expect(redirectToHttps({ ...facts, path: '/.well-known/acme-challenge/abc' }, 443)).toBeUndefined();
-    expect(locationOf({ path: '/.well-known/acme-challenges', query: '' })).toBe(
+    expect(locationOf({ path: '/.well-known/acme-challenges', search: '' })).toBe(
       'https://api.example.com:8443/.well-known/acme-challenges',
     );
   });
 
   it('redirects OPTIONS * to the host alone', () => {
-    expect(locationOf({ path: '*', query: '' }, 443)).toBe('https://api.example.com');
+    expect(locationOf({ path: '*', search: '' }, 443)).toBe('https://api.example.com');
   });
 
   it.each([
@@ -64,7 +68,9 @@ describe('redirectToHttps', () => {
   it('never leaves the host that was asked for, whatever the path', () => {
     fc.assert(
       fc.property(fc.webPath(), fc.webQueryParameters(), (path, query) => {
-        const location = new URL(locationOf({ path: `/${path}`, query }) ?? '');
+        const location = new URL(
+          locationOf({ path: `/${path}`, search: query === '' ? '' : `?${query}` }) ?? '',
+        );
         expect(location.protocol).toBe('https:');
         expect(location.host).toBe('api.example.com:8443');
       }),

@@ -136,12 +136,12 @@ export class ForwardAuth implements Identifier {
   }
 
   private requestFor(exchange: Exchange): TargetRequest {
-    const { request, path, query } = exchange;
+    const { request, path, search } = exchange;
     const headers = HeaderList.from([
       ['x-forwarded-method', request.method],
       ['x-forwarded-proto', exchange.scheme],
       ['x-forwarded-host', exchange.publicAuthority],
-      ['x-forwarded-uri', query === '' ? path : `${path}?${query}`],
+      ['x-forwarded-uri', path + search],
       ['x-forwarded-for', exchange.clientAddress],
       ['x-request-id', exchange.requestId],
     ]);
