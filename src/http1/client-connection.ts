@@ -157,7 +157,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   }
 
   onWriteWaits(): void {
-    if (this.tunnel !== undefined) return;
+    if (this.tunnel?.isHalf === true) return;
     this.lastSentAt = this.options.deadlines.now;
     this.deadline = this.options.deadlines.after(RATE_CHECK_MS);
   }
@@ -188,7 +188,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
 
   onDeadline(): void {
     const exchange = this.exchange;
-    if (this.tunnel !== undefined) return this.transport.reset();
+    if (this.tunnel?.isHalf === true) return this.transport.reset();
     if (this.transport.isWritePending) return this.checkSending();
     if (this.isLingering) return this.transport.destroy();
     if (exchange === undefined) return this.endIdle();
@@ -241,7 +241,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   }
 
   private passOn(tunnel: ClientTunnel): boolean {
-    if (this.deadline !== Number.POSITIVE_INFINITY) this.awaitOtherSide();
+    if (tunnel.isHalf) this.awaitOtherSide();
     return tunnel.passOn(this.received.takeAll());
   }
 

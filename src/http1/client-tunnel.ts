@@ -8,6 +8,8 @@ export interface TunnelConnection {
   readonly hasPeerEnded: boolean;
   /** One side has said all: the other has limited time to say something. */
   awaitOtherSide(): void;
+  /** The client is to take more before it gets more. */
+  onWriteWaits(): void;
   /** The target can take more again. */
   resumeWork(): void;
   /** The target has said all. */
@@ -17,6 +19,8 @@ export interface TunnelConnection {
 /** Joins a client's connection with the target's side of a tunnel: bytes both ways, at the speed of who takes them. */
 export class ClientTunnel implements BodySink {
   isPaused = false;
+  /** Whether one side has said all. */
+  isHalf = false;
   private readonly tunnel: Tunnel;
   private readonly transport: Transport;
   private readonly connection: TunnelConnection;
@@ -48,6 +52,7 @@ export class ClientTunnel implements BodySink {
 
   /** The client has said all. */
   passOnEnd(): void {
+    this.isHalf = true;
     this.connection.awaitOtherSide();
     this.tunnel.end();
   }
@@ -67,11 +72,12 @@ export class ClientTunnel implements BodySink {
   write(chunk: Uint8Array): boolean {
     this.bytesSent += chunk.length;
     if (this.connection.hasPeerEnded) this.connection.awaitOtherSide();
-    this.transport.write(chunk);
+    if (!this.transport.write(chunk)) this.connection.onWriteWaits();
     return !this.transport.isWritePending;
   }
 
   end(): void {
+    this.isHalf = true;
     this.transport.end();
     this.connection.awaitOtherSide();
     this.connection.finishTunnel(this.bytesSent);

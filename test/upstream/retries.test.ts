@@ -4,6 +4,7 @@ import { StubClock } from '../observability/stub-clock.ts';
 import {
   RawClient,
   readAll,
+  released,
   startGateway,
   startRawTarget,
   startTarget,
@@ -283,6 +284,29 @@ describe('a request body', () => {
     });
     expect((await put(url, body)).status).toBe(503);
     expect(other.requests).toHaveLength(0);
+  });
+});
+
+describe('an answer that another attempt replaces', () => {
+  it('is left at once where its body is large, however long the next attempt waits', async () => {
+    const clock = new StubClock();
+    const bad = await startRawTarget((socket) => {
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 503 Busy\r\nretry-after: 2\r\ntransfer-encoding: chunked\r\n\r\n');
+        for (let i = 0; i < 64; i++) socket.write(`4000\r\n${'x'.repeat(0x4000)}\r\n`);
+      });
+    });
+    const { url } = await startGateway(
+      {
+        upstreams: { service: { targets: [bad.url, (await startTarget()).url] } },
+        routes: [{ id: 'all', path: '/*', upstream: 'service' }],
+      },
+      { clock },
+    );
+    const answer = fetch(url);
+    await released(await bad.socket(0));
+    clock.advance(2000);
+    expect((await answer).status).toBe(200);
   });
 });
 
