@@ -5,7 +5,7 @@ import { millisecondsText, quote, quoteName, timeText, toJson } from './json-tex
 import type { LogLevel } from './log.ts';
 import type { LogDestination } from './log-destination.ts';
 import { describeError } from './redact-fields.ts';
-import { redactQuery } from './redact-text.ts';
+import { redactPath, redactQuery } from './redact-text.ts';
 
 /** A request that never became an exchange, since it was no valid HTTP or came at a bad time. */
 export interface MalformedRequest {
@@ -77,7 +77,7 @@ function lineOf(exchange: Exchange, weight: number, time: number, finishedAt: nu
   let line =
     `{"level":${weight},"time":${timeText(time)},"requestId":${quote(exchange.requestId)}` +
     `,"route":${quoteName(exchange.route.id)},"method":${quoteName(exchange.request.method)}` +
-    `,"host":${quoteName(exchange.host)},"path":${quote(exchange.path)}`;
+    `,"host":${quoteName(exchange.host)},"path":${quote(redactPath(exchange.path))}`;
   if (exchange.query !== '') line += `,"query":${quote(redactQuery(exchange.query))}`;
   line += `,"status":${exchange.status},"durationMs":${millisecondsText(finishedAt - exchange.startedAt)}`;
   if (exchange.upstream !== '') line += upstreamFields(exchange);
@@ -96,7 +96,7 @@ function upstreamFields(exchange: Exchange): string {
 function failureFields(failure: GatewayError): string {
   let fields = `,"code":"${failure.code}"`;
   if (failure.detail !== undefined) fields += `,"detail":${toJson(describeError(failure.detail))}`;
-  if (failure.reason !== undefined) fields += `,"reason":${quoteName(failure.reason)}`;
+  if (failure.reason !== undefined) fields += `,"reason":${quoteName(redactQuery(failure.reason))}`;
   if (failure.cause === undefined) return fields;
   // Where a target cannot be reached the place in our code says nothing; where we failed ourselves it says all.
   const keep = failure.status === 500 ? undefined : withoutStack;

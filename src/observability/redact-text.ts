@@ -5,7 +5,15 @@ import { decodeFully, isSecretLabel, isSecretName, isSecretParameter, REDACTED }
  * inside a word (`to-ken`) escapes it.
  */
 const MAYBE_SECRET =
-  /[%"']|\/\/|token|secret|pass|pwd|pin|key|jw|auth|sig|code|cred|cookie|sess|sid|assert|bearer|dpop|basic|negotiate|eyJ|sp_/i;
+  /[%"']|\/\/|token|secret|pass|pw|pin|key|jw|auth|sig|code|cred|cookie|sess|sid|assert|bearer|dpop|basic|negotiate|eyJ|sp_|sp%|otp|mfa|saml|ticket|tan|cv[cv]|hmac|magic|verif|wresult|pgt/i;
+
+/** What makes a path worth a closer look: a token or key of ours in it, user and password, or `;name=value`. */
+const MAYBE_SECRET_PATH = /eyJ|sp[_%]|[=@]|:\/\//;
+
+/** Takes out of a path whatever looks like a credential, and the values of secret path parameters (`;jsessionid=…`). */
+export function redactPath(path: string): string {
+  return MAYBE_SECRET_PATH.test(path) ? redactText(path) : path;
+}
 
 /** Takes the values of secret parameters out of a query string (without `?`), and whatever looks like a credential. */
 export function redactQuery(query: string): string {
@@ -37,8 +45,10 @@ const PRIVATE_KEY = /-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END 
 const AUTH_SCHEME = /\b(bearer|dpop|negotiate)(?:\s|%20|\+)+[^\s"',;&]+/gi;
 /** Base64 with at least one capital or digit, so that `basic checks` stays. */
 const BASIC_SCHEME = /\b([Bb]asic|BASIC)(?:\s|%20|\+)+(?=[a-z]*[A-Z0-9+/=])[A-Za-z0-9+/=_%-]{4,}/g;
-const JSON_WEB_TOKEN = /eyJ[\w-]{4,}(?:\.[\w-]*)*/g;
-const OWN_API_KEY = /(?<![A-Za-z0-9])sp_[A-Za-z0-9]+_[\w-]+/g;
+const JSON_WEB_TOKEN = /eyJ[\w-]{4,}(?:(?:\.|%2[eE])[\w-]*)*/g;
+/** Anything with the look of a key of ours; a whole key within another word as well. */
+const OWN_API_KEY =
+  /(?<![A-Za-z0-9])sp(?:_|%5[fF])[A-Za-z0-9]+(?:_|%5[fF])(?:[\w-]|%5[fF])+|sp_[a-z0-9]{1,16}_[0-9A-Za-z]{12}_[0-9A-Za-z]+/g;
 const USERINFO = /\/\/[^\s/?#"'<>]*@/g;
 
 /** A quoted name and a colon, comma or arrow; or a bare name and a colon. The look-behind keeps the search linear. */

@@ -37,6 +37,19 @@ describe('access log', () => {
     ]);
   });
 
+  it('shows no token and no key in a path, nor in a reason that code has given', () => {
+    const { accessLog, destination } = setUp();
+    const token = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl';
+    const failure = new GatewayError('GW_FORBIDDEN', { reason: `bad ${token}`.slice(0, 60), detail: token });
+    const path = `/verify/${token}`;
+    accessLog.write(finishedExchange({ path, query: `SAMLResponse=abc&pass=abc`, failure }), 1001);
+    expect(destination.lines()[0]).toMatchObject({
+      path: '/verify/[redacted]',
+      query: 'SAMLResponse=[redacted]&pass=[redacted]',
+    });
+    expect(JSON.stringify(destination.lines())).not.toMatch(/eyJ|abc/);
+  });
+
   it('leaves out the upstream where none was asked, and its time where it did not answer', () => {
     const { accessLog, destination } = setUp();
     accessLog.write(finishedExchange({ upstream: '', target: '' }), 1001);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { redactQuery, redactText } from '../../src/observability/redact-text.ts';
+import { redactPath, redactQuery, redactText } from '../../src/observability/redact-text.ts';
 import { fc } from '../support/fast-check.ts';
 
 describe('redactQuery', () => {
@@ -62,6 +62,59 @@ function percent(text: string): string {
   return text.replace(/[^a-z0-9]|^[a-z0-9]/gi, (c) => `%${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
+describe('names in a query', () => {
+  it.each([
+    ...[
+      'pass',
+      'Pass',
+      'pw',
+      'passwd1',
+      'new_password_confirmation',
+      'passcode',
+      'user[pass]',
+      'user%5Bpass%5D',
+    ],
+    ...['otp', 'totp', 'mfa_code', 'login.otp', 'SAMLResponse', 'SAMLRequest', 'SAMLart', 'samlResponse'],
+    ...['ticket', 'pgtId', 'pgtIou', 'wresult', 'code', 'verification_code', 'reset-code', 'smsCode', 'tan'],
+    ...['oauth_verifier', 'id_token_hint', 'jsessionid', 'hmac', 'cvv', 'magic', 'tick%65t', 'data[0][otp]'],
+  ])('hide what %s says', (name) => {
+    expect(redactQuery(`page=2&${name}=S3CR3T&sort=asc`)).toBe(`page=2&${name}=[redacted]&sort=asc`);
+  });
+
+  it.each([
+    'passenger',
+    'compass',
+    'ticketType',
+    'country_code',
+    'zipcode',
+    'saml',
+    'hotpot',
+    'standard',
+    'bypass',
+  ])('show what %s says', (name) => expect(redactQuery(`${name}=shown`)).toBe(`${name}=shown`));
+});
+
+describe('redactPath', () => {
+  const jwt = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl';
+  const key = 'sp_live_0123456789AB_0123456789012345678901234567890123456789012345678';
+
+  it.each([
+    [`/verify/${jwt}`, '/verify/[redacted]'],
+    [`/verify/${jwt}/next`, '/verify/[redacted]/next'],
+    [`/verify/${jwt.replaceAll('.', '%2E')}/next`, '/verify/[redacted]/next'],
+    [`/v1/${key}/x`, '/v1/[redacted]/x'],
+    [`/v1/key-${key}`, '/v1/key-[redacted]'],
+    [`/v1/key${key}`, '/v1/key[redacted]'],
+    [`/v1/${key.replaceAll('_', '%5F')}`, '/v1/[redacted]'],
+    ['/shop;jsessionid=ABC/cart', '/shop;jsessionid=[redacted]'],
+    ['/proxy/https://user:pass@host/x', '/proxy/https://[redacted]@host/x'],
+  ])('turns %s into %s', (path, redacted) => expect(redactPath(path)).toBe(redacted));
+
+  it.each(['/orders/7', '/sp_/x', '/keys/7', '/token', '/a%20b', '/items:purge'])('keeps %s', (path) =>
+    expect(redactPath(path)).toBe(path),
+  );
+});
+
 describe('redactText', () => {
   it.each([
     ['Authorization: Bearer X Y\r\nHost: h', 'Authorization: [redacted]\r\nHost: h'],
@@ -106,6 +159,12 @@ describe('redactText', () => {
     ['bearer+', ''],
     ['%25', '=1'],
     ['token=\\"', ''],
+    ['sp_a', ''],
+    ['sp_a_', ''],
+    ['sp%5Fa%5F', ''],
+    ['eyJaaaa.', ''],
+    ['[a', '=1'],
+    ['password', '=1'],
   ])('does work in proportion to the text: %s', (part, end) => {
     // Quadratic work on this length takes minutes, more than a test may.
     expect(redactText(part.repeat(100_000) + end)).toBeTypeOf('string');
