@@ -13,12 +13,13 @@ export { FAILURES, type FailureCode, GatewayError } from './core/errors.ts';
 export type { Exchange, ProceedOptions } from './core/exchange.ts';
 export { HeaderList } from './core/header-list.ts';
 export {
-  type AuthService,
   type AuthServiceCode,
   type AuthToken,
   type CodeToken,
   defineAuthService,
   type TokenRefusal,
+  type TokenVerifier,
+  type VerifiedToken,
 } from './core/identity/auth-service.ts';
 export type { Identification, Identifier } from './core/identity/identifier.ts';
 export { defineIdentifyingPolicy } from './core/identity/identify.ts';
@@ -27,7 +28,8 @@ export type { LimitRule, LimitStanding, LimitStore } from './core/limit-store.ts
 export type { Reply, ResponseHead } from './core/message.ts';
 export { definePolicy, type Policy, type PolicyInstance } from './core/policy.ts';
 export type { AskOptions, Services, UpstreamRequest, UpstreamSender } from './core/services.ts';
-export { type APIRequest, toApiRequest } from './gateway/api-request.ts';
+export { type APIRequest, type ReceivedAPIRequest, toApiRequest } from './gateway/api-request.ts';
+export type { AuthService } from './gateway/auth-service.ts';
 export { defineGateway, type GatewayInput } from './gateway/define-gateway.ts';
 export {
   createGateway,
@@ -37,8 +39,8 @@ export {
   type GatewayOptions,
 } from './gateway/gateway.ts';
 export type { InjectRequest, InjectResponse } from './gateway/inject.ts';
+export { RateLimiter, type RateLimiterOptions } from './gateway/rate-limiter.ts';
 export type { RoutedRequest } from './gateway/request-stages.ts';
-export { RateLimiter, type RateLimiterOptions } from './limits/rate-limiter.ts';
 export type { PolicyInput, PolicyOptions, WayIn } from './policies/policy-input.ts';
 export {
   any,

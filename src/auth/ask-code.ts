@@ -1,5 +1,10 @@
 import type { Clock } from '../core/clock.ts';
-import type { AuthServiceCode, AuthToken, CodeToken, TokenRefusal } from '../core/identity/auth-service.ts';
+import type {
+  AuthServiceCode,
+  CodeToken,
+  TokenRefusal,
+  VerifiedToken,
+} from '../core/identity/auth-service.ts';
 import { frozenCopyOf, nameOf, namesOf, readSeconds } from '../core/identity/seal-identity.ts';
 import { importUserModule } from '../core/import-user-module.ts';
 
@@ -35,7 +40,7 @@ const MAX_MS = 2_147_483_647;
 
 /** Makes the question for code of one's own. What it gives is checked and copied, since it may be anything. */
 export function createCodeQuestion(code: AuthServiceCode, clock: Clock) {
-  return async (token: string, until: number, signal: AbortSignal): Promise<AuthToken | TokenRefusal> => {
+  return async (token: string, until: number, signal: AbortSignal): Promise<VerifiedToken | TokenRefusal> => {
     const made: unknown = await code.verifyToken(token, signal);
     if (made === undefined || made === null) return { refused: 'inactive' };
     if (typeof made !== 'object') throw new TypeError(`a token is an object, no ${typeof made}`);
@@ -45,7 +50,7 @@ export function createCodeQuestion(code: AuthServiceCode, clock: Clock) {
   };
 }
 
-function takeToken(made: Partial<CodeToken>, until: number): AuthToken {
+function takeToken(made: Partial<CodeToken>, until: number): VerifiedToken {
   const { sub, exp, roles = [], permissions = [], claims = {}, plan } = made;
   return Object.freeze({
     sub: nameOf('sub', sub),

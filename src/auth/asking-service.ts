@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { problemOf } from '../core/error-text.ts';
-import type { AuthService, AuthToken, TokenRefusal } from '../core/identity/auth-service.ts';
+import type { TokenRefusal, TokenVerifier, VerifiedToken } from '../core/identity/auth-service.ts';
 import { isRefusal } from '../core/identity/auth-service.ts';
 import type { Log } from '../core/services.ts';
 import { UNAVAILABLE } from './key-service.ts';
@@ -12,7 +12,7 @@ export interface AskingServiceOptions {
   readonly issuer: string | undefined;
   readonly maxTokenChars: number;
   /** Asks about a token. `until` is the second at which the answer ends unless the token does before. */
-  readonly ask: (token: string, until: number, signal: AbortSignal) => Promise<AuthToken | TokenRefusal>;
+  readonly ask: (token: string, until: number, signal: AbortSignal) => Promise<VerifiedToken | TokenRefusal>;
   readonly cacheForMs: number;
   readonly timeoutMs: number;
   readonly maxConcurrent: number;
@@ -26,16 +26,16 @@ const REFUSAL_MS = 2000;
 const REFUSAL_CHARS = 1024 * 1024;
 
 /** Verifies tokens by asking somebody about each, and remembers the answers for a while. */
-export class AskingService implements AuthService {
+export class AskingService implements TokenVerifier {
   readonly name: string;
   readonly verifies: 'by-asking' | 'by-code';
   readonly issuer: string | undefined;
   readonly maxTokenChars: number;
   private readonly options: AskingServiceOptions;
   private readonly questions = new Set<AbortController>();
-  private readonly verified = new TokenCache<AuthToken>();
+  private readonly verified = new TokenCache<VerifiedToken>();
   private readonly refused = new TokenCache<TokenRefusal>(REFUSAL_CHARS);
-  private readonly underWay = new Map<string, Promise<AuthToken | TokenRefusal>>();
+  private readonly underWay = new Map<string, Promise<VerifiedToken | TokenRefusal>>();
   private lastProblem = '';
 
   constructor(options: AskingServiceOptions) {
@@ -46,11 +46,11 @@ export class AskingService implements AuthService {
     this.maxTokenChars = options.maxTokenChars;
   }
 
-  findVerified(token: string): AuthToken | undefined {
+  findVerified(token: string): VerifiedToken | undefined {
     return this.verified.get(token, this.options.clock.now());
   }
 
-  verifyToken(token: string): AuthToken | TokenRefusal | Promise<AuthToken | TokenRefusal> {
+  verifyToken(token: string): VerifiedToken | TokenRefusal | Promise<VerifiedToken | TokenRefusal> {
     const { clock, maxConcurrent } = this.options;
     if (token.length > this.maxTokenChars) return { refused: 'too-long' };
     const known =
@@ -78,7 +78,7 @@ export class AskingService implements AuthService {
     this.refused.clear();
   }
 
-  private async ask(token: string): Promise<AuthToken | TokenRefusal> {
+  private async ask(token: string): Promise<VerifiedToken | TokenRefusal> {
     const { ask, cacheForMs, clock } = this.options;
     const until = clock.now() + cacheForMs;
     try {

@@ -3,7 +3,7 @@ import { readPublicKey } from '../config/key-material/public-key.ts';
 import type { SignatureAlgorithm } from '../config/key-material/signature-algorithms.ts';
 import type { AuthServiceConfig } from '../config/schema/auth-schema.ts';
 import { readTextFile } from '../core/disk/read-text-file.ts';
-import type { AuthService, AuthServiceCode } from '../core/identity/auth-service.ts';
+import type { AuthServiceCode, TokenVerifier } from '../core/identity/auth-service.ts';
 import { secretBytesOf } from '../core/identity/secret-bytes.ts';
 import type { Services } from '../core/services.ts';
 import { createCodeQuestion, importAuthService } from './ask-code.ts';
@@ -16,7 +16,7 @@ import { discoverKeys, fetchKeys, readKeys } from './load-keys.ts';
 import { TokenRules } from './token-rules.ts';
 
 /** An auth service that holds something: keys that are loaded again, tokens that are known. */
-export type OpenAuthService = AuthService & { close(): void };
+export type OpenAuthService = TokenVerifier & { close(): void };
 
 /** What a service is made of beside its configuration: read before, so that a service is made at once. */
 export interface AuthServiceParts {

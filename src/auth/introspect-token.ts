@@ -1,6 +1,6 @@
 import type { IntrospectionConfig } from '../config/schema/auth-schema.ts';
 import type { Clock } from '../core/clock.ts';
-import type { AuthToken, TokenRefusal } from '../core/identity/auth-service.ts';
+import type { TokenRefusal, VerifiedToken } from '../core/identity/auth-service.ts';
 import { LAST_SECOND } from '../core/identity/seal-identity.ts';
 import { fetchJson, UnexpectedStatus } from './fetch-json.ts';
 import type { TokenRules } from './token-rules.ts';
@@ -14,7 +14,7 @@ export function createIntrospection(config: IntrospectionConfig, rules: TokenRul
     ...(isPost ? {} : { authorization: basicCredentials(clientId, clientSecret) }),
   };
   const credentials = isPost ? { client_id: clientId, client_secret: clientSecret } : {};
-  return async (token: string, until: number, signal: AbortSignal): Promise<AuthToken | TokenRefusal> => {
+  return async (token: string, until: number, signal: AbortSignal): Promise<VerifiedToken | TokenRefusal> => {
     const form = new URLSearchParams({ token, token_type_hint: 'access_token', ...credentials });
     const options = { method: 'POST', timeoutMs: timeout, signal, headers, body: String(form) } as const;
     const answer = await fetchJson(url, options).catch(readRefusal);
@@ -29,7 +29,7 @@ function judgeAnswer(
   until: number,
   rules: TokenRules,
   clock: Clock,
-): AuthToken | TokenRefusal {
+): VerifiedToken | TokenRefusal {
   // Nothing but true: a text or a number here is a mistake that must not let anybody in.
   if (answer.active !== true) return { refused: 'inactive' };
   const now = clock.now() / 1000;

@@ -1,6 +1,6 @@
 import { compactVerify } from 'jose';
 import type { Clock } from '../core/clock.ts';
-import type { AuthService, AuthToken, TokenRefusal } from '../core/identity/auth-service.ts';
+import type { TokenRefusal, TokenVerifier, VerifiedToken } from '../core/identity/auth-service.ts';
 import { isRefusal } from '../core/identity/auth-service.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { Log } from '../core/services.ts';
@@ -30,7 +30,7 @@ export const UNAVAILABLE: TokenRefusal = { refused: 'unavailable', isUnavailable
  * Verifies signed tokens by the keys of their issuer. All that needs no key is judged first, since verifying costs
  * most. Good tokens are remembered until they end or a key is gone; bad ones never, so that nobody can push good ones out.
  */
-export class KeyService implements AuthService {
+export class KeyService implements TokenVerifier {
   readonly verifies = 'by-key';
   readonly name: string;
   readonly issuer: string | undefined;
@@ -39,8 +39,8 @@ export class KeyService implements AuthService {
   private readonly rules: TokenRules;
   private readonly clock: Clock;
   private readonly keys: KeySet;
-  private readonly verified = new TokenCache<AuthToken>();
-  private readonly underWay = new Map<string, Promise<AuthToken | TokenRefusal>>();
+  private readonly verified = new TokenCache<VerifiedToken>();
+  private readonly underWay = new Map<string, Promise<VerifiedToken | TokenRefusal>>();
   /** Rises with each key that is gone: what was begun before is not remembered. */
   private generation = 0;
   private readonly log: Log | undefined;
@@ -62,11 +62,11 @@ export class KeyService implements AuthService {
     });
   }
 
-  findVerified(token: string): AuthToken | undefined {
+  findVerified(token: string): VerifiedToken | undefined {
     return this.verified.get(token, this.clock.now());
   }
 
-  verifyToken(token: string): AuthToken | TokenRefusal | Promise<AuthToken | TokenRefusal> {
+  verifyToken(token: string): VerifiedToken | TokenRefusal | Promise<VerifiedToken | TokenRefusal> {
     const known = this.findVerified(token) ?? this.underWay.get(token);
     if (known !== undefined) return known;
     const jws = parseCompactJws(token, this.maxTokenChars);
@@ -123,7 +123,7 @@ export class KeyService implements AuthService {
     token: string,
     jws: CompactJws,
     finding: FoundKeys | Promise<FoundKeys>,
-  ): Promise<AuthToken | TokenRefusal> {
+  ): Promise<VerifiedToken | TokenRefusal> {
     const keys = await finding;
     if (keys === 'unavailable') return UNAVAILABLE;
     if (keys.length === 0) return { refused: 'key' };

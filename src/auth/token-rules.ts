@@ -1,5 +1,5 @@
 import type { AuthServiceConfig } from '../config/schema/auth-schema.ts';
-import { type AuthToken, extendToken } from '../core/identity/auth-service.ts';
+import { extendToken, type VerifiedToken } from '../core/identity/auth-service.ts';
 import { freezeData } from '../core/identity/frozen-data.ts';
 import { findClaim } from '../core/identity/identity.ts';
 import { LAST_SECOND } from '../core/identity/seal-identity.ts';
@@ -70,19 +70,19 @@ export class TokenRules {
   }
 
   /** Reads what a token says, or nothing where it names no subject; `client` is one where there is no other. */
-  readToken(claims: Claims, exp: number, client?: unknown): AuthToken | undefined {
+  readToken(claims: Claims, exp: number, client?: unknown): VerifiedToken | undefined {
     const { subjectClaim, rolesClaim, permissionsClaim, planClaim } = this.settings;
     const sub = findFirst(claims, subjectClaim) ?? client;
     if (typeof sub !== 'string' || sub === '') return undefined;
     const names = permissionsClaim === undefined ? USUAL_PERMISSIONS : [permissionsClaim];
-    const read = (name: string): readonly string[] =>
+    const read = (name: string): string[] =>
       readNames(findClaim(claims, name), this.settings.spaceDelimited || SPACE_DELIMITED.test(name));
     const plan = planClaim === undefined ? undefined : findClaim(claims, planClaim);
     return Object.freeze({
       sub,
       exp,
-      roles: Object.freeze(read(rolesClaim)),
-      permissions: Object.freeze([...new Set(names.flatMap(read))]),
+      roles: freezeData(read(rolesClaim)),
+      permissions: freezeData([...new Set(names.flatMap(read))]),
       claims: freezeData(claims),
       plan: typeof plan === 'string' && plan !== '' ? plan : undefined,
     });
@@ -99,7 +99,7 @@ export class TokenRules {
    * Notes of a token that was taken past its end, for the leeway's sake, that this holds for a moment, within the leeway.
    * What is made of the token ends then.
    */
-  spareLate<Token extends AuthToken | undefined>(token: Token, now: number): Token {
+  spareLate<Token extends VerifiedToken | undefined>(token: Token, now: number): Token {
     if (token !== undefined && token.exp <= now)
       extendToken(token, Math.min(token.exp + this.leeway, now + LATE_SECONDS));
     return token;
@@ -137,7 +137,7 @@ export class TokenRules {
 const SPACE_DELIMITED = /(?:^|\.)(?:scope|scp)$/;
 
 /** Reads a list of texts, one text, or a map whose names count where what they stand for is there: `{ admin: true }`. */
-function readNames(value: unknown, isSpaceDelimited: boolean): readonly string[] {
+function readNames(value: unknown, isSpaceDelimited: boolean): string[] {
   if (typeof value === 'string')
     return (isSpaceDelimited ? value.split(' ') : [value]).filter((name) => name !== '');
   if (typeof value !== 'object' || value === null) return [];

@@ -4,7 +4,7 @@ import type { GatewayError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderList } from './header-list.ts';
 import type { ApiKeys } from './identity/api-keys.ts';
-import type { AuthService } from './identity/auth-service.ts';
+import type { TokenVerifier } from './identity/auth-service.ts';
 import type { Hold } from './kept-resources.ts';
 import type { LimitStore } from './limit-store.ts';
 import type { OngoingExchange, Reply, ResponseSink, TargetRequest } from './message.ts';
@@ -98,7 +98,7 @@ export interface Services {
    */
   readonly keep: <T>(key: string, create: () => T, close?: (value: T) => void) => Hold<T>;
   /** Finds one of `authServices`. Throws `TypeError` where there is none of that name. */
-  readonly authService?: (name: string) => AuthService;
+  readonly authService?: (name: string) => TokenVerifier;
   /**
    * Reads the whole request body into `exchange.bodyBytes` when a policy asks for it, where `requestBody` would read it
    * before. `undefined` where there is none to wait for; else a promise of what went wrong, if anything.

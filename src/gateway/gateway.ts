@@ -1,7 +1,7 @@
 import type { OperatorServer } from '../admin/http-app.ts';
 import { joinPolicies } from '../config/join-policies.ts';
 import { formatProblem } from '../config/problem.ts';
-import type { GatewayConfig, ListenerConfig } from '../config/schema/schema.ts';
+import type { GatewayConfig } from '../config/schema/schema.ts';
 import { BufferBudget } from '../core/buffer-budget.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import type {
@@ -11,10 +11,10 @@ import type {
   Readiness,
   ReloadResult,
 } from '../core/control.ts';
-import { GatewayError } from '../core/errors.ts';
+import type { GatewayError } from '../core/errors.ts';
 import type { ApiKeyAdministration } from '../core/identity/api-keys.ts';
-import type { Identity } from '../core/identity/identity.ts';
 import { KeptResources } from '../core/kept-resources.ts';
+import type { LimitStore } from '../core/limit-store.ts';
 import type { ClientInfo, ClientRequest, ClientSink, Reply } from '../core/message.ts';
 import type { Policy } from '../core/policy.ts';
 import { problemReply } from '../core/problem.ts';
@@ -29,12 +29,12 @@ import { builtInPolicies } from '../policies/index.ts';
 import { buildSnapshot, type Snapshot } from '../snapshot/snapshot.ts';
 import type { SnapshotContext } from '../snapshot/snapshot-context.ts';
 import { VERSION } from '../version.ts';
+import type { AuthService } from './auth-service.ts';
 import { watchConfigFile } from './config-watch.ts';
 import { describeSnapshot, troublesOf } from './describe-snapshot.ts';
 import { useLimits } from './gateway-limits.ts';
 import { createServices, type GatewayServices } from './gateway-services.ts';
 import { handleRequest, type ListenerRules, type RequestContext } from './handle-request.ts';
-import { type InjectRequest, type InjectResponse, inject, receive } from './inject.ts';
 import { Listeners, servingRules } from './listeners.ts';
 import {
   type ConfigSource,
@@ -44,7 +44,7 @@ import {
 } from './load-configuration.ts';
 import { openOperatorPorts } from './operator-ports.ts';
 import { findLateSettings, loadBeside } from './reload-config.ts';
-import { RequestStages, type RoutedRequest } from './request-stages.ts';
+import { RequestsAsValues, type ServingRules } from './requests-as-values.ts';
 import { OpenReplies } from './run-rest.ts';
 import { stayAlive } from './stay-alive.ts';
 import type { DrainTimes, PreparedConfig, WorkerRole } from './worker-role.ts';
@@ -70,9 +70,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 /** An API gateway: listens, handles requests, changes its configuration under way. */
-export class Gateway implements GatewayControl {
+export class Gateway extends RequestsAsValues implements GatewayControl {
   private readonly options: GatewayOptions;
-  private readonly clock: Clock;
+  protected readonly clock: Clock;
   private readonly destination: LogDestination;
   private readonly log: Log;
   private readonly requestContext: RequestContext;
@@ -96,6 +96,7 @@ export class Gateway implements GatewayControl {
   private lastProblems: readonly string[] = [];
 
   constructor(options: GatewayOptions, loaded: LoadedConfig, destination: LogDestination, role?: WorkerRole) {
+    super();
     this.options = options;
     this.clock = options.clock ?? systemClock;
     this.deadlines = new Deadlines(this.clock);
@@ -124,7 +125,7 @@ export class Gateway implements GatewayControl {
       clock: this.clock,
       deadlines: this.deadlines,
       ticketSecret: role?.ticketSecret,
-      handle: (request, client, rules) => this.handleRequest(request, client, rules),
+      handle: (request, client, rules) => this.handle(request, client, rules),
       refuse: (error, client) => this.refuse(error, client),
     });
     this.metrics_.watchConnections('client', () => this.listeners.connectionCount);
@@ -250,48 +251,23 @@ export class Gateway implements GatewayControl {
     return describeSnapshot(this.running);
   }
 
-  /** Handles a request as a listener with these rules would. */
-  handleRequest(request: ClientRequest, client: ClientSink, rules: ListenerRules): void {
+  /** Where the limits of this gateway count, for a `RateLimiter` that shares it. */
+  get limits(): LimitStore {
+    return this.services.gatewayLimits.store;
+  }
+
+  /** Gives one of `authServices`, also after a reload. Throws `TypeError` where there is none of that name. */
+  override authService(name: string): AuthService {
+    if (Object.hasOwn(this.config.authServices, name)) return super.authService(name);
+    throw new TypeError(`there is no auth service '${name}'`);
+  }
+
+  protected handle(request: ClientRequest, client: ClientSink, rules: ListenerRules): void {
     handleRequest(request, client, rules, this.running, this.requestContext);
   }
 
-  /**
-   * Handles a request in memory, as the first listener that does not only redirect would. No port needs to be open:
-   * for tests of a configuration and its policies.
-   */
-  async inject(request: InjectRequest): Promise<InjectResponse> {
-    const { limits, rules } = await this.firstListener();
-    return inject(request, {
-      limits,
-      handle: (received, client) => this.handleRequest(received, client, rules),
-      refuse: (error, client) => this.refuse(error, client),
-    });
-  }
-
-  /** Finds the route that a request takes. */
-  async routeRequest(request: InjectRequest): Promise<RoutedRequest | undefined> {
-    return (await this.stagesOf(request)).routeRequest();
-  }
-
-  /** Finds out who sent a request, nobody where none need say so. Rejects with the `GatewayError` that would answer it. */
-  async authenticate(request: InjectRequest): Promise<Identity | undefined> {
-    return (await this.stagesOf(request)).authenticate();
-  }
-
-  /** Does the same, and rejects where that one may not send it. */
-  async authorize(request: InjectRequest): Promise<Identity | undefined> {
-    return (await this.stagesOf(request)).authorize();
-  }
-
-  private async stagesOf(request: InjectRequest): Promise<RequestStages> {
-    const { limits, rules } = await this.firstListener();
-    const { received } = receive(request, limits);
-    if (received instanceof GatewayError) throw received;
-    return new RequestStages(received, rules, this.running, this.clock);
-  }
-
   /** How the first listener that does not only redirect takes requests; there need be no port for it yet. */
-  private async firstListener(): Promise<{ limits: ListenerConfig['limits']; rules: ListenerRules }> {
+  protected async prepareToServe(): Promise<ServingRules> {
     if (this.currentState === 'closed') throw new TypeError('the gateway is closed');
     this.preparing ??= this.snapshot === undefined ? this.prepareToInject() : Promise.resolve();
     await this.preparing;
@@ -307,12 +283,12 @@ export class Gateway implements GatewayControl {
     return this.currentState === 'draining' || this.currentState === 'closed';
   }
 
-  private get running(): Snapshot {
+  protected get running(): Snapshot {
     if (this.snapshot === undefined) throw new TypeError('the gateway has not been started');
     return this.snapshot;
   }
 
-  private refuse(error: GatewayError, client: ClientInfo): Reply {
+  protected refuse(error: GatewayError, client: ClientInfo): Reply {
     this.metrics_.requestRefused(error.code);
     const { code, message: reason } = error;
     if (this.config.accessLog)

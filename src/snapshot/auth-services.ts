@@ -7,7 +7,7 @@ import {
 } from '../auth/create-auth-service.ts';
 import type { AuthServiceConfig } from '../config/schema/auth-schema.ts';
 import type { GatewayConfig } from '../config/schema/schema.ts';
-import type { AuthService } from '../core/identity/auth-service.ts';
+import type { TokenVerifier } from '../core/identity/auth-service.ts';
 import type { SnapshotContext } from './snapshot-context.ts';
 
 /**
@@ -18,8 +18,8 @@ export async function buildAuthServices(
   { authServices }: Pick<GatewayConfig, 'authServices'>,
   { kept, services }: Pick<SnapshotContext, 'kept' | 'services'>,
   closers: (() => void | Promise<void>)[],
-): Promise<Map<string, AuthService>> {
-  const built = new Map<string, AuthService>();
+): Promise<Map<string, TokenVerifier>> {
+  const built = new Map<string, TokenVerifier>();
   for (const [name, config] of Object.entries(authServices)) {
     const parts = await readAuthServiceParts(config);
     const hold = kept.hold<OpenAuthService>(
@@ -34,7 +34,9 @@ export async function buildAuthServices(
 }
 
 /** Makes the way in which policies find them. */
-export function findAuthServiceIn(built: ReadonlyMap<string, AuthService>): (name: string) => AuthService {
+export function findAuthServiceIn(
+  built: ReadonlyMap<string, TokenVerifier>,
+): (name: string) => TokenVerifier {
   return (name) => {
     const service = built.get(name);
     if (service === undefined) throw new TypeError(`there is no auth service '${name}'`);

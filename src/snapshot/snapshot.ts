@@ -1,7 +1,7 @@
 import type { InternalTokens } from '../auth/internal-tokens.ts';
 import type { GatewayConfig, PolicyEntry, RouteConfig } from '../config/schema/schema.ts';
 import { type ClaimFilter, compileClaimFilter } from '../core/fields/claimed-fields.ts';
-import type { AuthService } from '../core/identity/auth-service.ts';
+import type { TokenVerifier } from '../core/identity/auth-service.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { Reply } from '../core/message.ts';
 import { bufferBodyOnDemand } from '../core/pipeline/buffer-request-body.ts';
@@ -39,7 +39,7 @@ export interface Snapshot {
   readonly unmatched: Route;
   readonly routes: readonly Route[];
   readonly upstreams: ReadonlyMap<string, Upstream>;
-  readonly authServices: ReadonlyMap<string, AuthService>;
+  readonly authServices: ReadonlyMap<string, TokenVerifier>;
   readonly quotas: QuotaReader;
   /** Makes the tokens that upstreams get from us, where those are configured. */
   readonly internalTokens: InternalTokens | undefined;
@@ -144,7 +144,7 @@ class SnapshotBuilder {
   }
 
   /** Lets policies have tokens verified by these. */
-  offerAuthServices(built: ReadonlyMap<string, AuthService>): void {
+  offerAuthServices(built: ReadonlyMap<string, TokenVerifier>): void {
     this.services = { ...this.services, authService: findAuthServiceIn(built) };
   }
 
@@ -317,7 +317,7 @@ class RunningSnapshot implements Snapshot {
   readonly unmatched: Route;
   readonly routes: readonly Route[];
   readonly upstreams: ReadonlyMap<string, Upstream>;
-  readonly authServices: ReadonlyMap<string, AuthService>;
+  readonly authServices: ReadonlyMap<string, TokenVerifier>;
   readonly quotas: QuotaReader;
   readonly internalTokens: InternalTokens | undefined;
   readonly findOrigin: ClientAddressResolver;

@@ -6,7 +6,7 @@ import { TokenRules } from '../../src/auth/token-rules.ts';
 import { readJwk } from '../../src/config/key-material/public-key.ts';
 import { authServiceSchema } from '../../src/config/schema/auth-schema.ts';
 import { text } from '../../src/config/schema/scalars.ts';
-import { type AuthToken, isRefusal } from '../../src/core/identity/auth-service.ts';
+import { isRefusal, type VerifiedToken } from '../../src/core/identity/auth-service.ts';
 import { stubServices } from '../core/stub-exchange.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 import { createSecretSigner, createSigner, goodClaims, signToken } from './test-tokens.ts';
@@ -34,7 +34,7 @@ async function refusalOf(config: object, claims: object, header: object = {}): P
   return isRefusal(outcome) ? outcome.refused : undefined;
 }
 
-async function tokenOf(config: object, claims: object): Promise<AuthToken> {
+async function tokenOf(config: object, claims: object): Promise<VerifiedToken> {
   const { service } = bySecret(config);
   const outcome = await service.verifyToken(signToken(signer, claimsAt(claims as Record<string, unknown>)));
   if (isRefusal(outcome)) throw new Error(outcome.refused);

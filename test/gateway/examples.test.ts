@@ -73,6 +73,26 @@ it('examples/testing passes its own tests', async () => {
   expect(await once(tests, 'exit')).toEqual([0, null]);
 });
 
+it('examples/in-code says what each part of the design does', async () => {
+  const program = run('in-code/gateway.ts', []);
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: program.stdout as NodeJS.ReadableStream }))
+    lines.push(line);
+  expect(lines).toEqual([
+    'token of ada, with the roles customer',
+    'roles of nonsense: 0',
+    'request 1 of ada: allowed',
+    'request 2 of ada: allowed',
+    expect.stringMatching(/^request 3 of ada: in \d+ s again$/),
+    'route: orders',
+    'from: ada',
+    'may: orders:read',
+    'answer: 200 {"order":"on its way"}',
+    'bob: 403',
+    'bob: GW_FORBIDDEN',
+  ]);
+});
+
 /** Starts an example, and the service that its header names on each port that its files do, and gives the gateway's port. */
 async function startExample(name: string, text: string): Promise<number> {
   const service = /node ([\w./]+\.ts)$/m.exec(text)?.[1];

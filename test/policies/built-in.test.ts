@@ -3,7 +3,7 @@ import { policyJsonSchema } from '../../src/config/schema/json-schema.ts';
 import { EMPTY_BODY } from '../../src/core/body.ts';
 import type { Exchange } from '../../src/core/exchange.ts';
 import type { VerifiedApiKey } from '../../src/core/identity/api-keys.ts';
-import type { AuthService, AuthToken } from '../../src/core/identity/auth-service.ts';
+import type { TokenVerifier, VerifiedToken } from '../../src/core/identity/auth-service.ts';
 import type { Policy, PolicyInstance } from '../../src/core/policy.ts';
 import { builtInPolicies } from '../../src/policies/index.ts';
 import {
@@ -49,12 +49,12 @@ const VERIFIED_KEY: VerifiedApiKey = {
   addresses: undefined,
 };
 
-const VERIFIED_TOKEN: AuthToken = { sub: 'a', exp: 4e9, roles: [], permissions: [], claims: {} };
+const VERIFIED_TOKEN: VerifiedToken = { sub: 'a', exp: 4e9, roles: [], permissions: [], claims: {} };
 
 async function instanceOf(policy: Policy): Promise<PolicyInstance> {
   const { services } = stubServices();
   const apiKeys = { open: async () => ({ verify: () => VERIFIED_KEY }) };
-  const authService = (name: string): AuthService => ({
+  const authService = (name: string): TokenVerifier => ({
     name,
     verifies: policy.name === 'introspect' ? 'by-asking' : 'by-key',
     findVerified: () => VERIFIED_TOKEN,

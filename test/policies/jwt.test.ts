@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
-import type { AuthService, AuthToken, TokenRefusal } from '../../src/core/identity/auth-service.ts';
+import type { TokenRefusal, TokenVerifier, VerifiedToken } from '../../src/core/identity/auth-service.ts';
 import type { PolicyInstance } from '../../src/core/policy.ts';
 import { jwt } from '../../src/policies/index.ts';
 import { createSecretSigner, goodClaims, signToken } from '../auth/test-tokens.ts';
@@ -8,7 +8,7 @@ import { problemsOf, stubExchange, stubServices } from '../core/stub-exchange.ts
 import { startGateway, startTarget } from '../support/harness.ts';
 
 const SECRET = 'a secret of the gateway and its issuer, 42';
-const VERIFIED: AuthToken = {
+const VERIFIED: VerifiedToken = {
   sub: 'ada',
   exp: 4e9,
   roles: ['admin'],
@@ -17,12 +17,12 @@ const VERIFIED: AuthToken = {
   plan: 'gold',
 };
 
-type Outcome = AuthToken | TokenRefusal;
+type Outcome = VerifiedToken | TokenRefusal;
 
 /** Services that know nothing and say of every token what `outcome` says. */
 function stubService(name: string, outcome: Outcome | Promise<Outcome>, issuer?: string) {
   const asked: string[] = [];
-  const service: AuthService = {
+  const service: TokenVerifier = {
     name,
     verifies: 'by-key',
     issuer,
@@ -36,8 +36,8 @@ function stubService(name: string, outcome: Outcome | Promise<Outcome>, issuer?:
   return { service, asked };
 }
 
-function instanceOf(options: object, ...services: AuthService[]): PolicyInstance {
-  const authService = (name: string) => services.find((service) => service.name === name) as AuthService;
+function instanceOf(options: object, ...services: TokenVerifier[]): PolicyInstance {
+  const authService = (name: string) => services.find((service) => service.name === name) as TokenVerifier;
   const all = { ...stubServices().services, authService };
   return jwt.create(jwt.options.parse(options), all) as PolicyInstance;
 }

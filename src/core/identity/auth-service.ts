@@ -1,15 +1,20 @@
-/** What a verified token says. One object may serve many requests: it is never changed. */
+/** What a token says, in the terms of the design. What the gateway gives is frozen, though the types do not say so. */
 export interface AuthToken {
   /** Subject: the user or client that the token speaks for. */
   readonly sub: string;
   /** Seconds since 1970 at which the token ends. */
   readonly exp: number;
-  readonly roles: readonly string[];
-  readonly permissions: readonly string[];
+  readonly roles: string[];
+  readonly permissions: string[];
   /** Every claim of the token. */
-  readonly claims: Readonly<Record<string, unknown>>;
+  readonly claims?: Readonly<Record<string, unknown>> | undefined;
   /** What the caller has bought, where a claim says so. */
   readonly plan?: string | undefined;
+}
+
+/** What a token says that was verified here. One object may serve many requests: it is never changed. */
+export interface VerifiedToken extends AuthToken {
+  readonly claims: Readonly<Record<string, unknown>>;
 }
 
 /** Why a token is not taken: a word for log and metrics, such as `expired` or `signature`; never a part of the token. */
@@ -19,8 +24,8 @@ export interface TokenRefusal {
   readonly isUnavailable?: boolean;
 }
 
-/** Who says that a token is good: one of `authServices`. */
-export interface AuthService {
+/** Who says that a token is good: one of `authServices`, as policies use it. */
+export interface TokenVerifier {
   readonly name: string;
   /** Whether tokens are verified by key here (`jwt`), their issuer is asked about each (`introspect`), or code decides. */
   readonly verifies: 'by-key' | 'by-asking' | 'by-code';
@@ -31,28 +36,28 @@ export interface AuthService {
   /** Names what works less well than it should, a sentence each. */
   troubles?(): readonly string[];
   /** Finds what is known of a token already and still holds, without any work. */
-  findVerified(token: string): AuthToken | undefined;
+  findVerified(token: string): VerifiedToken | undefined;
   /** Verifies a token; at once where it is known already. Never rejects because of what the token is. */
-  verifyToken(token: string): AuthToken | TokenRefusal | Promise<AuthToken | TokenRefusal>;
+  verifyToken(token: string): VerifiedToken | TokenRefusal | Promise<VerifiedToken | TokenRefusal>;
   /** Gives the roles of a token's subject, none where the token is refused. */
   getUserRoles(token: string): Promise<readonly string[]>;
 }
 
 /** Of tokens that were taken past their `exp`, for a leeway's sake, the second until which that holds. */
-const extended = new WeakMap<AuthToken, number>();
+const extended = new WeakMap<VerifiedToken, number>();
 
 /** Lets a token that has ended hold until `second`. */
-export function extendToken(token: AuthToken, second: number): void {
+export function extendToken(token: VerifiedToken, second: number): void {
   extended.set(token, second);
 }
 
 /** Gives the second at which what is made of a token has to end. */
-export function endOfToken(token: AuthToken): number {
+export function endOfToken(token: VerifiedToken): number {
   return extended.get(token) ?? token.exp;
 }
 
 /** Tells whether a token was not taken. */
-export function isRefusal(outcome: AuthToken | TokenRefusal): outcome is TokenRefusal {
+export function isRefusal(outcome: VerifiedToken | TokenRefusal): outcome is TokenRefusal {
   return 'refused' in outcome;
 }
 

@@ -51,7 +51,7 @@ export function readSeconds(what: string, value: unknown): number {
 }
 
 /** Copies a list of texts that code gave, frozen. Throws `TypeError` for what is none. */
-export function namesOf(what: string, value: unknown): readonly string[] {
+export function namesOf(what: string, value: unknown): string[] {
   if (!Array.isArray(value)) throw new TypeError(`${what} of an identity are no list of texts`);
   const names: string[] = [];
   let chars = 0;

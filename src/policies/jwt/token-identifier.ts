@@ -3,11 +3,11 @@ import { headerName, text } from '../../config/schema/scalars.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import {
-  type AuthService,
-  type AuthToken,
   endOfToken,
   isRefusal,
   type TokenRefusal,
+  type TokenVerifier,
+  type VerifiedToken,
 } from '../../core/identity/auth-service.ts';
 import type { Identification, Identifier } from '../../core/identity/identifier.ts';
 import type { Identity } from '../../core/identity/identity.ts';
@@ -85,8 +85,8 @@ export interface TokenIdentifierOptions {
 export function findServices(
   names: readonly string[],
   { authService }: Services,
-  unfit: AuthService['verifies'],
-): AuthService[] {
+  unfit: TokenVerifier['verifies'],
+): TokenVerifier[] {
   return names.map((name) => {
     const service = authService?.(name);
     if (service === undefined) throw new TypeError(`there is no auth service '${name}'`);
@@ -100,16 +100,16 @@ export class TokenIdentifier implements Identifier {
   readonly challenge: string;
   readonly isOptional: boolean;
   readonly admitsOrigin: (origin: string) => boolean;
-  private readonly services: readonly AuthService[];
+  private readonly services: readonly TokenVerifier[];
   private readonly maxTokenChars: number;
-  private readonly byIssuer: ReadonlyMap<string | undefined, AuthService>;
+  private readonly byIssuer: ReadonlyMap<string | undefined, TokenVerifier>;
   private readonly method: string;
   private readonly place: TokenPlace;
   private readonly dropsToken: boolean;
-  private readonly identities = new WeakMap<AuthToken, Identity>();
+  private readonly identities = new WeakMap<VerifiedToken, Identity>();
   private readonly failures = new Map<string, GatewayError>();
 
-  constructor(services: readonly AuthService[], options: TokenIdentifierOptions) {
+  constructor(services: readonly TokenVerifier[], options: TokenIdentifierOptions) {
     this.services = services;
     this.maxTokenChars = Math.max(
       0,
@@ -130,7 +130,7 @@ export class TokenIdentifier implements Identifier {
     if (token === undefined) return undefined;
     if (typeof token !== 'string') return this.failure(token.fault, 'invalid_request');
     for (let i = 0; i < this.services.length; i++) {
-      const known = (this.services[i] as AuthService).findVerified(token);
+      const known = (this.services[i] as TokenVerifier).findVerified(token);
       if (known !== undefined) return this.accept(exchange, known);
     }
     const fault = this.place.findFault(token, exchange.headers);
@@ -151,19 +151,19 @@ export class TokenIdentifier implements Identifier {
     this.place.removeLookalikes(exchange);
   }
 
-  private chooseService(token: string): AuthService | undefined {
+  private chooseService(token: string): TokenVerifier | undefined {
     if (this.services.length === 1) return this.services[0];
     const issuer = readUnverifiedIssuer(token, this.maxTokenChars);
     return issuer === undefined ? undefined : this.byIssuer.get(issuer);
   }
 
-  private settle(exchange: Exchange, outcome: AuthToken | TokenRefusal): Identification {
+  private settle(exchange: Exchange, outcome: VerifiedToken | TokenRefusal): Identification {
     if (!isRefusal(outcome)) return this.accept(exchange, outcome);
     if (outcome.isUnavailable === true) return UNAVAILABLE;
     return this.failure(outcome.refused, 'invalid_token');
   }
 
-  private accept(exchange: Exchange, token: AuthToken): Identity {
+  private accept(exchange: Exchange, token: VerifiedToken): Identity {
     this.passOn(exchange);
     let identity = this.identities.get(token);
     if (identity === undefined) {
@@ -180,7 +180,7 @@ export class TokenIdentifier implements Identifier {
     exchange.credentialField = this.place.header ?? '';
   }
 
-  private identityOf(token: AuthToken): Identity {
+  private identityOf(token: VerifiedToken): Identity {
     const { sub: subject, roles, permissions, claims, plan } = token;
     const expiresAt = endOfToken(token);
     return sealIdentity({ subject, roles, permissions, claims, plan, expiresAt }, this.method);
