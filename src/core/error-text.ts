@@ -10,6 +10,10 @@ export function errorText(thrown: unknown): string {
 /** Writes what was thrown with the code of its cause, where the error itself says no more than `fetch failed`. */
 export function problemOf(thrown: unknown): string {
   const text = errorText(thrown);
-  const { code } = Object(thrown instanceof Error ? thrown.cause : undefined) as { code?: unknown };
-  return typeof code === 'string' ? `${text} (${code})` : text;
+  try {
+    const { code } = Object((thrown as Error | undefined)?.cause) as { code?: unknown };
+    return typeof code === 'string' ? `${text} (${code})` : text;
+  } catch {
+    return text;
+  }
 }

@@ -11,7 +11,9 @@ it('reads every object that JSON can write', () => {
       fc.integer({ min: 0, max: 3 }),
       (value, indent) => {
         const text = JSON.stringify(value, undefined, indent);
-        expect(parse(text)).toEqual(JSON.parse(text));
+        const exactly = (_: string, item: unknown) =>
+          Number.isInteger(item) && !Number.isSafeInteger(item) ? Number.NaN : item;
+        expect(parse(text)).toEqual(JSON.parse(text, exactly));
       },
     ),
   );

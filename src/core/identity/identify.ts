@@ -95,6 +95,7 @@ export function identifyBy(identifier: Identifier, policy: string, services: Ser
     if (outcome instanceof GatewayError || isReply(outcome)) return failures.counted(outcome);
     if (outcome === 'admitted') return undefined;
     const identity = sealIdentity(outcome, policy);
+    if (identity.subject === '') throw new TypeError('an identity needs a subject');
     if (hasEnded(identity, services.clock.now())) return failures.counted(expired);
     exchange.identity = identity;
     return undefined;

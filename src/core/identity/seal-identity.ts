@@ -21,7 +21,8 @@ export function sealIdentity(said: unknown, method: string): Identity {
   // Read once: behind a name may be a getter that says something else the next time.
   const { subject, roles, permissions, claims, keyId, plan, expiresAt, ...rest } = said as Partial<Identity>;
   const identity: Identity = Object.freeze({
-    subject: nameOf('subject', subject),
+    // An empty one names nobody, which is for those to refuse who have to find out who calls.
+    subject: subject === '' ? '' : nameOf('subject', subject),
     roles: namesOf('roles', roles),
     permissions: namesOf('permissions', permissions),
     method: rest.method === undefined ? method : nameOf('method', rest.method),
