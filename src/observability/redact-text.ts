@@ -69,8 +69,8 @@ function redactLabels(text: string): string {
 /** A name, perhaps percent-encoded, then an equals sign. */
 const PAIR = /(?<![^\s&=?;,#"'<>(){}|/\\])([^\s&=?;,#"'<>(){}|/\\]+)(?:=|%3[dD])/g;
 
-/** Encoded values that are looked into. An attacker may write many; the rest is taken for secret. */
-const MAX_ENCODED = 128;
+/** How much of encoded values is looked into. An attacker may write much; the rest is taken for secret. */
+const MAX_ENCODED_CHARS = 2048;
 
 function redactPairs(text: string): string {
   let searchedUntil = 0;
@@ -82,8 +82,8 @@ function redactPairs(text: string): string {
     searchedUntil = endOfValue(text, valueStart);
     const value = text.slice(valueStart, searchedUntil);
     if (!value.includes('%')) return valueStart;
-    encoded++;
-    return encoded > MAX_ENCODED || hidesSecret(value) ? searchedUntil : valueStart;
+    encoded += value.length;
+    return encoded > MAX_ENCODED_CHARS || hidesSecret(value) ? searchedUntil : valueStart;
   });
 }
 

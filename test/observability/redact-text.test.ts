@@ -2,6 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { redactPath, redactQuery, redactText } from '../../src/observability/redact-text.ts';
 import { fc } from '../support/fast-check.ts';
 
+describe('encoded values', () => {
+  it('are looked into up to 2 KiB of a text, and the rest is taken for secret', () => {
+    const pairs = (count: number): string => Array.from({ length: count }, (_, i) => `p${i}=a%20b`).join('&');
+    expect(redactQuery(pairs(400))).toBe(pairs(400));
+    expect(redactQuery(pairs(420))).toContain('p419=[redacted]');
+    expect(redactQuery(`a=${'%20'.repeat(700)}&b=1`)).toBe('a=[redacted]&b=1');
+  });
+});
+
 describe('redactQuery', () => {
   it.each([
     ['token=X', 'token=[redacted]'],
