@@ -14,7 +14,8 @@ import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createGateway, type Gateway } from '../src/gateway/gateway.ts';
-import { CASES, casesWith, type ProofCase } from './proof-inputs.ts';
+import { CONFIGURATION_CASES } from './proof-configuration.ts';
+import { CREDENTIAL_CASES, casesWith, type ProofCase } from './proof-inputs.ts';
 import { processNote, publish } from './report.ts';
 import { median } from './statistics.ts';
 
@@ -173,7 +174,7 @@ const issuer = await serve((request, response) => {
 
 const isAsked = (subject: string): boolean => options.only === undefined || subject === options.only;
 const rows: Row[] = [];
-for (const proof of [...CASES, ...casesWith(authService, issuer)])
+for (const proof of [...CONFIGURATION_CASES, ...CREDENTIAL_CASES, ...casesWith(authService, issuer)])
   if (isAsked(proof.subject)) rows.push(await measureCase(proof));
 if (isAsked('admin port')) rows.push(...(await measureAdmin()));
 
