@@ -26,6 +26,7 @@ import { createLog, type LogLevel } from '../observability/log.ts';
 import { type LogDestination, openLogDestination } from '../observability/log-destination.ts';
 import { createMetrics, type GatewayMetrics } from '../observability/metrics.ts';
 import { builtInPolicies } from '../policies/index.ts';
+import type { HandedPort } from '../server/connection-source.ts';
 import { buildSnapshot, type Snapshot } from '../snapshot/snapshot.ts';
 import type { SnapshotContext } from '../snapshot/snapshot-context.ts';
 import { VERSION } from '../version.ts';
@@ -154,7 +155,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl {
    */
   async start(): Promise<void> {
     try {
-      (await stayAlive(this.prepare(this.loaded, this.role?.version ?? 1))).commit();
+      (await stayAlive(this.prepare(this.loaded, this.role?.version ?? 1, this.role?.ports))).commit();
       if (this.role === undefined)
         this.operatorServers = await openOperatorPorts(this.config, this, this.log);
     } catch (error) {
@@ -188,7 +189,11 @@ export class Gateway extends RequestsAsValues implements GatewayControl {
    * Makes a configuration ready, of which `commit` then is the rest of a reload. For a supervisor, which has all its
    * workers prepare before any commits. Rejects, with nothing changed, when a part cannot be made.
    */
-  async prepare({ config, customPolicies }: ConfigToPrepare, version: number): Promise<PreparedConfig> {
+  async prepare(
+    { config, customPolicies }: ConfigToPrepare,
+    version: number,
+    handed?: readonly HandedPort[],
+  ): Promise<PreparedConfig> {
     const former = this.snapshot;
     const policies = joinPolicies(builtInPolicies, customPolicies);
     await this.services.gatewayLimits.prepare(config);
@@ -196,7 +201,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl {
     // At the start the first port may be asked something while the second one is still being opened.
     this.snapshot ??= snapshot;
     try {
-      const ports = await this.listeners.prepare(config.listeners, () => this.refuseWhenStopping());
+      const ports = await this.listeners.prepare(config.listeners, () => this.refuseWhenStopping(), handed);
       const commit = (): void => {
         this.snapshot = snapshot;
         this.config = config;

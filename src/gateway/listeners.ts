@@ -7,11 +7,14 @@ import type { Descriptors } from '../core/network/descriptors.ts';
 import type { Services } from '../core/services.ts';
 import { ClientConnection } from '../http1/client-connection.ts';
 import type { Deadlines } from '../http1/deadlines.ts';
+import { llhttp } from '../http1/llhttp.ts';
 import type { ClientLimits, ServeOptions } from '../http1/serve-options.ts';
 import { watchCertificates } from '../server/certificate-watch.ts';
 import { type CertificateStore, loadCertificates } from '../server/certificates.ts';
+import type { HandedPort } from '../server/connection-source.ts';
 import { type Listener, openListener } from '../server/listener.ts';
 import type { ListenerRules } from './handle-request.ts';
+import { type OpenPort, PortSet, portKeyOf } from './port-set.ts';
 
 export interface ListenersContext {
   readonly services: Services;
@@ -33,8 +36,7 @@ export interface PreparedPorts {
 }
 
 /** An open listener and what new connections of it are served with. */
-interface OpenListener {
-  readonly key: string;
+interface OpenListener extends OpenPort {
   readonly listener: Listener;
   serve: ServeOptions;
   /** What requests are judged by, on connections that were open before a reload too. */
@@ -43,73 +45,74 @@ interface OpenListener {
   stopWatching: () => void;
 }
 
+/** What a configuration asks for, with what was read for it. */
+interface Wanted {
+  readonly config: ListenerConfig;
+  readonly certificates: CertificateStore | undefined;
+  readonly source: HandedPort | undefined;
+}
+
 /** How long an answer may wait for a client that takes none of it. */
 const SEND_IDLE_MS = 60_000;
 
 /** The open ports. They stay open across reloads unless what the port itself is made of changed. */
 export class Listeners {
   private readonly context: ListenersContext;
-  private open: OpenListener[] = [];
+  private readonly set = new PortSet<OpenListener>(({ listener }) => listener.close());
   /** Removed by a reload, with connections that still end. */
   private readonly leaving = new Set<Listener>();
 
   constructor(context: ListenersContext) {
     this.context = context;
+    // The first connection may come when no file can be opened any more.
+    llhttp();
   }
 
   get ports(): number[] {
-    return this.open.map(({ listener }) => listener.port);
+    return this.set.open.map(({ port }) => port);
   }
 
   get connectionCount(): number {
-    const listeners = [...this.open.map(({ listener }) => listener), ...this.leaving];
+    const listeners = [...this.set.open.map(({ listener }) => listener), ...this.leaving];
     return listeners.reduce((count, { connections }) => count + connections.size, 0);
   }
 
   /**
-   * Prepares what `configs` ask for: new ports are open and new certificates read before anything changes. Rejects with the first thing that cannot be done, which may
-   * be what `check` throws when all is ready.
+   * Prepares what `configs` ask for: new ports are open and new certificates read before anything changes. Rejects with
+   * the first thing that cannot be done, which may be what `check` throws when all is ready. `handed` are the ports of
+   * another process, in the same order, where that one has them.
    */
-  async prepare(configs: readonly ListenerConfig[], check: () => void = () => {}): Promise<PreparedPorts> {
-    const next: OpenListener[] = [];
-    const changes: (() => void)[] = [];
-    const opened: OpenListener[] = [];
-    const spare = [...this.open];
-    const discard = async (): Promise<void> => {
-      await Promise.all(opened.map(({ listener }) => listener.close()));
+  async prepare(
+    configs: readonly ListenerConfig[],
+    check: () => void = () => {},
+    handed?: readonly HandedPort[],
+  ): Promise<PreparedPorts> {
+    const wanted: Wanted[] = [];
+    for (const [i, config] of configs.entries())
+      wanted.push({ config, certificates: await this.readCertificates(config), source: handed?.[i] });
+    const { ports, commit, discard } = await this.set.prepare(
+      wanted.map(({ config, source }) => source?.key ?? portKeyOf(config)),
+      (key, i) => this.openPort(key, wanted[i] as Wanted),
+      check,
+    );
+    return {
+      commit: () => {
+        for (const [i, entry] of ports.entries()) this.applySettings(entry, wanted[i] as Wanted);
+        this.context.descriptors.compareWith(configs);
+        for (const entry of commit()) this.remove(entry);
+      },
+      discard,
     };
-    try {
-      for (const config of configs) {
-        const certificates = await this.readCertificates(config);
-        const at = spare.findIndex(({ key }) => key === keyOf(config));
-        const [known] = at < 0 ? [] : spare.splice(at, 1);
-        const entry = known ?? (await this.openPort(config, certificates));
-        if (known === undefined) opened.push(entry);
-        next.push(entry);
-        changes.push(() => this.applySettings(entry, config, certificates));
-      }
-      check();
-    } catch (error) {
-      await discard();
-      throw error;
-    }
-    const commit = (): void => {
-      for (const change of changes) change();
-      this.context.descriptors.compareWith(configs);
-      this.open = next;
-      for (const entry of spare) this.remove(entry);
-    };
-    return { commit, discard };
   }
 
   stopAccepting(): void {
-    for (const { listener } of this.open) listener.stopAccepting();
+    for (const { listener } of this.set.open) listener.stopAccepting();
   }
 
   /** Lets connections finish, and cuts what is left after `timeoutMs`. Idle ones end after `spareIdleMs`, or two seconds. */
   async drain(timeoutMs: number, spareIdleMs?: number): Promise<void> {
-    for (const { stopWatching } of this.open) stopWatching();
-    const listeners = [...this.open.map(({ listener }) => listener), ...this.leaving];
+    for (const { stopWatching } of this.set.open) stopWatching();
+    const listeners = [...this.set.open.map(({ listener }) => listener), ...this.leaving];
     await Promise.all(listeners.map((listener) => listener.drain(timeoutMs, spareIdleMs)));
   }
 
@@ -132,35 +135,40 @@ export class Listeners {
     });
   }
 
-  private async openPort(
-    config: ListenerConfig,
-    certificates: CertificateStore | undefined,
-  ): Promise<OpenListener> {
+  private async openPort(key: string, { config, certificates, source }: Wanted): Promise<OpenListener> {
     const { host, port, limits } = config;
-    const ticketKeys = deriveTicketKeys(this.context.ticketSecret, keyOf(config));
+    const ticketKeys = deriveTicketKeys(this.context.ticketSecret, portKeyOf(config));
     const { descriptors } = this.context;
-    const options = { host, port, certificates, maxConnections: limits.connections, ticketKeys, descriptors };
-    const accepting: { entry?: OpenListener } = {};
+    const options = {
+      host,
+      port,
+      certificates,
+      maxConnections: limits.connections,
+      ticketKeys,
+      descriptors,
+      source,
+    };
+    const entry: { current?: OpenListener } = {};
+    const rules = rulesOf(config);
+    const serve = this.serveOptions(config, () => entry.current?.rules ?? rules);
     const listener = await openListener(
       options,
-      (socket, client) =>
-        new ClientConnection(socket, client, (accepting.entry as OpenListener).serve, () => {}),
+      (socket, client) => new ClientConnection(socket, client, entry.current?.serve ?? serve, () => {}),
       this.context.services,
-    ).catch((error: NodeJS.ErrnoException) => {
-      const isOurs = error.code === 'EADDRINUSE' && this.ports.includes(port);
-      throw isOurs ? new Error(explainOpenPort(port), { cause: error }) : error;
-    });
-    const rules = rulesOf(config);
-    const serve = this.serveOptions(config, () => (accepting.entry as OpenListener).rules);
-    accepting.entry = { key: keyOf(config), listener, serve, rules, certificates, stopWatching: () => {} };
-    return accepting.entry;
+    );
+    entry.current = {
+      key,
+      port: listener.port,
+      listener,
+      serve,
+      rules,
+      certificates,
+      stopWatching: () => {},
+    };
+    return entry.current;
   }
 
-  private applySettings(
-    entry: OpenListener,
-    config: ListenerConfig,
-    certificates: CertificateStore | undefined,
-  ): void {
+  private applySettings(entry: OpenListener, { config, certificates }: Wanted): void {
     entry.rules = rulesOf(config);
     entry.serve = this.serveOptions(config, () => entry.rules);
     entry.listener.setMaxConnections(config.limits.connections);
@@ -213,21 +221,12 @@ export function servingRules(configs: readonly ListenerConfig[]): {
   return { limits, rules: { ...rulesOf(serving as ListenerConfig), redirectToHttps: undefined } };
 }
 
-/** What cannot be changed while a port is open. */
-function keyOf({ host, port, tls }: ListenerConfig): string {
-  return JSON.stringify([host, port, tls !== undefined, tls?.clientCertificates?.required]);
-}
-
 /**
  * Keys of a port's own: with those of another one, a session that began without a client certificate could be taken up
  * where one is asked for.
  */
 function deriveTicketKeys(secret: Uint8Array | undefined, key: string): Buffer | undefined {
   return secret && createHmac('sha384', secret).update(key).digest();
-}
-
-function explainOpenPort(port: number): string {
-  return `port ${port} is open with another host or without what tls asks for, which cannot change while it is open — use another port, or restart the gateway`;
 }
 
 function toClientLimits(limits: ListenerConfig['limits']): ClientLimits {

@@ -1,5 +1,6 @@
 import type { LimitStore } from '../core/limit-store.ts';
 import type { OnceStore } from '../core/once-store.ts';
+import type { HandedPort } from '../server/connection-source.ts';
 
 /** What a supervisor gives the gateway of a worker, which it configures, watches and speaks for. */
 export interface WorkerRole {
@@ -7,6 +8,8 @@ export interface WorkerRole {
   readonly version: number;
   /** What the keys of TLS tickets are made from, so that a session begun at one worker resumes at another. */
   readonly ticketSecret: Uint8Array;
+  /** What stands for the ports of the listeners, in their order, which the supervisor has. */
+  readonly ports: readonly HandedPort[];
   /** The counters of limits that all workers have; left out: as one process keeps them. */
   readonly limits?: LimitStore | undefined;
   /** What is good once in all workers together; there where `limits` is. */

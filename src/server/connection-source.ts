@@ -76,10 +76,13 @@ export class ListeningPort implements ConnectionSource {
 
 /** A port that another process has, which hands its connections over. */
 export class HandedPort implements ConnectionSource {
+  /** What that process calls it. */
+  readonly key: string;
   readonly port: number;
   private taker: ConnectionTaker | undefined = undefined;
 
-  constructor(port: number) {
+  constructor(key: string, port: number) {
+    this.key = key;
     this.port = port;
   }
 

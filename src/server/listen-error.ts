@@ -3,7 +3,7 @@ export function explainListenError(error: Error, host: string, port: number): Er
   const code = (error as NodeJS.ErrnoException).code ?? '';
   const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   const why = REASONS[code] ?? error.message;
-  return Object.assign(new Error(`cannot listen on ${address}: ${why}`, { cause: error }), { code });
+  return Object.assign(new Error(`cannot listen on ${address}: ${why}`, { cause: error }), { code, port });
 }
 
 const UNKNOWN_NAME = 'the host name is not known — write an address of this machine, or 0.0.0.0 for all';

@@ -1,3 +1,5 @@
+import { type Clock, systemClock } from '../core/clock.ts';
+
 /** One end of a connection between two processes, such as `process` or a `ChildProcess`. */
 export interface ProcessEnd {
   on(event: 'message', listener: (message: unknown) => void): unknown;
@@ -19,34 +21,61 @@ type Message =
   | { readonly id: number; readonly error: string };
 
 interface Waiting {
+  readonly name: string;
+  readonly dueAt: number;
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: Error) => void;
+}
+
+export interface ChannelOptions<Remote extends object> {
+  /** How long a call may wait for its answer, in milliseconds, by the name of the method. */
+  readonly limitsMs: Readonly<Partial<Record<keyof Remote, number>>>;
+  /** What the other side is called in errors. */
+  readonly remote: string;
+  readonly clock?: Clock;
+}
+
+const LOOK_INTERVAL_MS = 250;
+
+/** Says that no answer came in time. Whether the call was carried out is not known. */
+export class CallTimeoutError extends Error {
+  override readonly name = 'CallTimeoutError';
 }
 
 /** Calls the methods of `Remote`, which lives in another process, and answers calls of its own side's from there. */
 export class Channel<Remote extends object> {
   private readonly end: ProcessEnd;
   private readonly local: object;
+  private readonly options: ChannelOptions<Remote>;
+  private readonly clock: Clock;
   private readonly waiting = new Map<number, Waiting>();
+  private readonly stopLooking: () => void;
   private lastId = 0;
   private closedBecause: Error | undefined = undefined;
 
-  constructor(end: ProcessEnd, local: object) {
+  constructor(end: ProcessEnd, local: object, options: ChannelOptions<Remote>) {
     this.end = end;
     this.local = local;
+    this.options = options;
+    this.clock = options.clock ?? systemClock;
+    this.stopLooking = this.clock.every(LOOK_INTERVAL_MS, () => this.giveUpLate());
     end.on('message', (message) => {
       if (isOurs(message)) this.receive(message);
     });
   }
 
-  /** Calls a method and waits for what it returns. Rejects with its message where it throws, and when the channel closes. */
+  /**
+   * Calls a method and waits for what it returns. Rejects with its message where it throws, when the channel closes, and
+   * with a `CallTimeoutError` when there is no answer in time.
+   */
   call<Name extends keyof Remote & string>(
     name: Name,
     ...args: Arguments<Remote[Name]>
   ): Promise<Answer<Remote[Name]>> {
     return new Promise((resolve, reject) => {
       const id = ++this.lastId;
-      this.waiting.set(id, { resolve: resolve as (answer: unknown) => void, reject });
+      const dueAt = this.clock.monotonic() + (this.options.limitsMs[name] ?? Number.POSITIVE_INFINITY);
+      this.waiting.set(id, { name, dueAt, resolve: resolve as (answer: unknown) => void, reject });
       this.send({ call: name, args, id });
     });
   }
@@ -59,8 +88,19 @@ export class Channel<Remote extends object> {
   /** Rejects what still waits, and all that comes. */
   close(reason: string): void {
     this.closedBecause ??= new Error(reason);
+    this.stopLooking();
     for (const { reject } of this.waiting.values()) reject(this.closedBecause);
     this.waiting.clear();
+  }
+
+  /** One look at all, since a timer for each would cost more than most calls. */
+  private giveUpLate(): void {
+    const now = this.clock.monotonic();
+    for (const [id, { name, dueAt, reject }] of this.waiting) {
+      if (now < dueAt) continue;
+      this.waiting.delete(id);
+      reject(new CallTimeoutError(`${this.options.remote} did not answer ${name} in time`));
+    }
   }
 
   private send(message: Message): void {

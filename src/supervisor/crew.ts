@@ -3,9 +3,10 @@ import type { LimitStore } from '../core/limit-store.ts';
 import type { OnceStore } from '../core/once-store.ts';
 import type { Counter, Log, Metrics } from '../core/services.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
+import type { HandOver } from './hand-over.ts';
 import { RestartDelay } from './restart-delay.ts';
 import type { WorkerSetup } from './worker-contract.ts';
-import { type SharedConfig, setUpWorkers, WorkerProcess } from './worker-process.ts';
+import { type SharedConfig, WorkerProcess } from './worker-process.ts';
 
 export interface CrewOptions {
   readonly count: number;
@@ -18,6 +19,8 @@ export interface CrewOptions {
   readonly limits: LimitStore;
   /** What is good once in all of them. */
   readonly once: OnceStore;
+  /** Gives them connections. */
+  readonly handOver: HandOver;
   /** How long an event loop may stand still before its worker is killed and replaced. */
   readonly hungAfterMs: number;
   /** What a worker that is started has to run. */
@@ -38,7 +41,7 @@ interface Place {
 const BOOT_MS = 60_000;
 const WATCH_INTERVAL_MS = 500;
 /** How much longer than the time to drain a worker may take until it is killed. */
-const STOP_GRACE_MS = 5000;
+const STOP_GRACE_MS = 2000;
 /** How long a worker that is replaced lets idle connections wait for one more request. */
 const SPARE_IDLE_MS = 5000;
 
@@ -54,7 +57,6 @@ export class Crew {
   private readonly stopWatching: () => void;
 
   constructor(options: CrewOptions) {
-    setUpWorkers();
     this.options = options;
     this.places = Array.from({ length: options.count }, (_, i) => ({
       number: i + 1,
@@ -147,8 +149,8 @@ export class Crew {
 
   /** Puts a new worker in a place. Rejects, with the former one left there, when it cannot start. */
   private async fill(place: Place, shared: SharedConfig): Promise<void> {
-    const { clock, destination, limits, once, setup, log } = this.options;
-    const worker = new WorkerProcess({ number: place.number, clock, destination, limits, once });
+    const { clock, destination, limits, once, handOver, setup, log } = this.options;
+    const worker = new WorkerProcess({ number: place.number, clock, destination, limits, once, handOver });
     this.processes.add(worker);
     void worker.ended.then((end) => {
       this.processes.delete(worker);
@@ -176,7 +178,8 @@ export class Crew {
     if (this.isEnding || worker.isStopping) return;
     this.countRestart(worker.wasHung ? 'hung' : 'ended').add();
     const restartInMs = place.delay.next(this.options.clock.monotonic() - worker.startedAt);
-    const fields = { worker: place.number, pid: worker.pid, code, signal, restartInMs };
+    const { pid, handedAgain } = worker;
+    const fields = { worker: place.number, pid, code, signal, restartInMs, handedAgain };
     this.options.log.error(fields, 'a worker ended; another one takes its place');
     this.restart(place, restartInMs);
   }

@@ -26,8 +26,10 @@ import { createMetrics, type GatewayMetrics } from '../observability/metrics.ts'
 import { VERSION } from '../version.ts';
 import { type CodeKeys, isCodeChanged, readCodeKeys } from './code-keys.ts';
 import { Crew } from './crew.ts';
+import { HandOver } from './hand-over.ts';
 import { mergeDescriptions } from './merge-descriptions.ts';
 import { MergedMetrics } from './merged-metrics.ts';
+import { SharedPorts } from './shared-ports.ts';
 import type { MetricsText } from './worker-contract.ts';
 import type { SharedConfig, WorkerProcess } from './worker-process.ts';
 
@@ -39,8 +41,8 @@ export interface SupervisorOptions extends GatewayOptions {
 }
 
 const HUNG_AFTER_MS = 10_000;
-/** How long a question of an operator waits for a worker whose event loop stands still. */
-const ANSWER_TIMEOUT_MS = 3000;
+/** How long connections that were accepted may wait for a worker at the end. */
+const SETTLE_MS = 1000;
 
 /**
  * Runs a gateway in several processes on the same ports, and speaks for all of them: it owns the configuration, the
@@ -53,6 +55,8 @@ export class Supervisor implements GatewayControl {
   private readonly destination: LogDestination;
   private readonly ownMetrics: GatewayMetrics = createMetrics({ version: VERSION });
   private readonly mergedMetrics = new MergedMetrics();
+  private readonly handOver: HandOver;
+  private readonly ports: SharedPorts;
   private readonly crew: Crew;
   private readonly keys: GatewayKeys;
   private readonly limits: GatewayLimits;
@@ -70,7 +74,7 @@ export class Supervisor implements GatewayControl {
     const { configFile, logLevel = 'info', clock = systemClock } = options;
     this.options = options;
     this.loaded = loaded;
-    this.current = { version: 1, config: loaded.config };
+    this.current = { version: 1, config: loaded.config, ports: [] };
     this.clock = clock;
     this.destination = destination;
     this.log = createLog({ level: logLevel, destination });
@@ -80,6 +84,8 @@ export class Supervisor implements GatewayControl {
     // With Redis the workers never ask for it.
     this.limits = createMemoryLimits(services);
     this.keys = createGatewayKeys(loaded.config, services);
+    this.handOver = new HandOver(clock, this.ownMetrics);
+    this.ports = new SharedPorts(this.handOver, this.log);
     this.crew = new Crew({
       count: options.workers,
       setup: { configFile, logLevel, ticketSecret: randomBytes(32) },
@@ -89,6 +95,7 @@ export class Supervisor implements GatewayControl {
       metrics: this.ownMetrics,
       limits: this.limits.store,
       once: this.limits.once,
+      handOver: this.handOver,
       hungAfterMs: options.hungAfterMs ?? HUNG_AFTER_MS,
       current: () => this.current,
       onMetricsOfEnded: (text) => this.mergedMetrics.keep(text),
@@ -105,6 +112,9 @@ export class Supervisor implements GatewayControl {
     try {
       this.code = await readCodeKeys(this.current.config);
       await this.prepareLimits(this.current.config);
+      const { ports, commit } = await this.ports.prepare(this.current.config.listeners);
+      commit();
+      this.current = { ...this.current, ports };
       await this.crew.inTurn(() => this.crew.start());
       this.operatorServers = await openOperatorPorts(this.current.config, this, this.log);
     } catch (error) {
@@ -123,7 +133,7 @@ export class Supervisor implements GatewayControl {
         this.clock,
         () => void this.reload(),
       );
-    const ports = this.crew.serving[0]?.ports ?? [];
+    const ports = this.current.ports.map(({ port }) => port);
     this.log.info({ ports, version: VERSION, workers: this.crew.count }, 'gateway started');
   }
 
@@ -180,7 +190,7 @@ export class Supervisor implements GatewayControl {
     const keys = await this.keys.administer();
     const told = async <Result>(change: Promise<Result>): Promise<Result> => {
       const result = await change;
-      await this.askAll(this.crew.started, (worker) => worker.channel.call('refreshKeys'));
+      await Promise.all(this.crew.started.map((worker) => worker.refreshKeys()));
       return result;
     };
     return {
@@ -209,17 +219,8 @@ export class Supervisor implements GatewayControl {
     workers: readonly WorkerProcess[],
     ask: (worker: WorkerProcess) => Promise<Answer>,
   ): Promise<Answer[]> {
-    const inTime = (worker: WorkerProcess): Promise<[Answer] | []> =>
-      new Promise((resolve) => {
-        const cancel = this.clock.after(ANSWER_TIMEOUT_MS, () => resolve([]));
-        ask(worker)
-          .then(
-            (answer) => resolve([answer]),
-            () => resolve([]),
-          )
-          .finally(cancel);
-      });
-    return (await Promise.all(workers.map(inTime))).flat() as Answer[];
+    const answers = await Promise.allSettled(workers.map(ask));
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
   }
 
   private async reloadNow(): Promise<ReloadResult> {
@@ -232,7 +233,7 @@ export class Supervisor implements GatewayControl {
       const settings = findLateSettings(former, loaded.config);
       // A worker that is started later must not have another store than those that run.
       const config = keepLateSettings(former, loaded.config);
-      await this.takeUp({ version: this.current.version + 1, config });
+      await this.takeUp(config);
       if (settings.length > 0)
         this.log.warn({ settings }, 'some changed settings take effect at the next start');
     } catch (error) {
@@ -253,18 +254,30 @@ export class Supervisor implements GatewayControl {
     return { ok: false, problems };
   }
 
-  /** Gives `next` to all workers, or rejects and leaves them as they are. */
-  private async takeUp(next: SharedConfig): Promise<void> {
-    await this.prepareLimits(next.config);
-    const code = await readCodeKeys(next.config);
-    if (isCodeChanged(this.code, code) || this.crew.serving.length === 0) {
-      this.log.info({}, 'code has changed; the workers are replaced one by one');
-      await this.crew.replaceAll(next, () => this.putInForce(next));
-      this.code = code;
-    } else {
-      await this.switchAll(next);
-      this.code = new Map([...this.code, ...code]);
+  /** Gives a configuration to all workers, or rejects and leaves them as they are. */
+  private async takeUp(config: GatewayConfig): Promise<void> {
+    await this.prepareLimits(config);
+    const code = await readCodeKeys(config);
+    const { ports, commit, discard } = await this.ports.prepare(config.listeners);
+    const next = { version: this.current.version + 1, config, ports };
+    const putInForce = (): void => {
+      this.putInForce(next);
+      commit();
+    };
+    const areReplaced = isCodeChanged(this.code, code) || this.crew.serving.length === 0;
+    try {
+      if (areReplaced) await this.replaceAll(next, putInForce);
+      else await this.switchAll(next, putInForce);
+    } catch (error) {
+      if (this.current !== next) await discard();
+      throw error;
     }
+    this.code = areReplaced ? code : new Map([...this.code, ...code]);
+  }
+
+  private replaceAll(next: SharedConfig, putInForce: () => void): Promise<void> {
+    this.log.info({}, 'code has changed; the workers are replaced one by one');
+    return this.crew.replaceAll(next, putInForce);
   }
 
   private async prepareLimits(config: GatewayConfig): Promise<void> {
@@ -278,7 +291,7 @@ export class Supervisor implements GatewayControl {
    * 2. The others prepare.
    * 3. All commit, which cannot fail.
    */
-  private async switchAll(next: SharedConfig): Promise<void> {
+  private async switchAll(next: SharedConfig, putInForce: () => void): Promise<void> {
     const workers = this.crew.serving;
     const [first, ...others] = workers as [WorkerProcess, ...WorkerProcess[]];
     try {
@@ -289,12 +302,14 @@ export class Supervisor implements GatewayControl {
       for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
       if (this.currentState !== 'ready') throw new Error(`the gateway is ${this.currentState}`);
     } catch (error) {
-      await Promise.allSettled(workers.map((worker) => worker.channel.call('discard')));
+      await Promise.all(workers.map((worker) => worker.discard()));
       throw error;
     }
     // 3.
-    this.putInForce(next);
-    await Promise.allSettled(workers.map((worker) => worker.channel.call('commit')));
+    putInForce();
+    const committed = workers.map((worker) => worker.commit(next));
+    this.handOver.resume();
+    await Promise.all(committed);
   }
 
   /** From here on, workers that are started get it. */
@@ -311,6 +326,8 @@ export class Supervisor implements GatewayControl {
     // Without an open port there is no load balancer that has to notice.
     const hasPorts = listeners.length > 0 && this.crew.serving.length > 0;
     if (hasPorts) await new Promise<void>((resolve) => setTimeout(resolve, drain.delay));
+    this.ports.stopAccepting();
+    await this.handOver.settle(SETTLE_MS);
     await this.crew.drain();
     await this.abandon();
     this.log.info({}, 'gateway stopped');
@@ -319,6 +336,8 @@ export class Supervisor implements GatewayControl {
 
   private async abandon(): Promise<void> {
     this.currentState = 'closed';
+    this.ports.stopAccepting();
+    this.handOver.close();
     await Promise.all(this.operatorServers.splice(0).map((server) => server.close()));
     await Promise.all([this.keys.close(), this.limits.close()]);
     this.ownMetrics.close();

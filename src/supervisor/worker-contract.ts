@@ -12,6 +12,12 @@ export interface WorkerSetup {
   readonly ticketSecret: Uint8Array;
 }
 
+/** A port that the supervisor has open, and whose connections it hands over. */
+export interface SharedPort {
+  readonly id: string;
+  readonly port: number;
+}
+
 /** How a worker ends. */
 export interface StopOptions {
   /** How long idle connections stay open for a request that may be on its way, where that is not as usual. */
@@ -24,10 +30,10 @@ export interface WorkerMethods {
   /** Takes a configuration, without its routes. They follow in slices, so that requests get their turn in between. */
   takeConfig(config: GatewayConfig): void;
   takeRoutes(routes: readonly RouteConfig[]): void;
-  /** Starts with the configuration that was taken. Gives the ports that are open. */
-  start(version: number): Promise<readonly number[]>;
+  /** Starts with the configuration that was taken, on ports that stand in the order of its listeners. */
+  start(version: number, ports: readonly SharedPort[]): Promise<void>;
   /** Makes the configuration that was taken ready beside the one that runs. */
-  prepare(version: number): Promise<void>;
+  prepare(version: number, ports: readonly SharedPort[]): Promise<void>;
   /** Puts what was prepared in force. */
   commit(): void;
   discard(): Promise<void>;
@@ -36,6 +42,8 @@ export interface WorkerMethods {
   /** Takes up what was changed about the API keys. */
   refreshKeys(): Promise<void>;
   metrics(): Promise<MetricsText>;
+  /** Tells how many connections were received since the start. */
+  countReceived(): number;
   /** Drains. Gives the metrics as they are at the end. */
   stop(options: StopOptions): Promise<MetricsText>;
 }
@@ -55,3 +63,37 @@ export interface SupervisorMethods extends LimitMethods {
 
 /** Time between two pulses of a worker. */
 export const PULSE_MS = 1000;
+
+/** How long something that takes part of a configuration may take, or makes it ready: it loads code, and asks name servers. */
+const WORK_MS = 60_000;
+/** How long what is answered at once may take, at a worker whose event loop is busy. */
+const ANSWER_MS = 3000;
+
+/**
+ * How long a supervisor waits for each answer of a worker, in milliseconds. What then becomes of the worker, and of who
+ * waits, is in docs/guide/workers.md.
+ */
+export const WORKER_LIMITS_MS: Readonly<Record<keyof WorkerMethods, number>> = {
+  setUp: WORK_MS,
+  takeConfig: WORK_MS,
+  takeRoutes: WORK_MS,
+  start: WORK_MS,
+  prepare: WORK_MS,
+  commit: ANSWER_MS,
+  discard: ANSWER_MS,
+  describe: ANSWER_MS,
+  readQuotas: ANSWER_MS,
+  refreshKeys: ANSWER_MS,
+  metrics: ANSWER_MS,
+  countReceived: ANSWER_MS,
+  // Its process is killed when the time to drain is over.
+  stop: Number.POSITIVE_INFINITY,
+};
+
+/** How long a worker waits for each answer of its supervisor, in milliseconds. */
+export const SUPERVISOR_LIMITS_MS: Readonly<Record<keyof SupervisorMethods, number>> = {
+  pulse: 1000,
+  charge: 1000,
+  chargeAfterwards: 1000,
+  noteOnce: 1000,
+};

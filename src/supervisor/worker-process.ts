@@ -1,4 +1,5 @@
-import cluster, { type Worker } from 'node:cluster';
+import { type ChildProcess, fork } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { Clock } from '../core/clock.ts';
@@ -8,14 +9,24 @@ import type { OnceStore } from '../core/once-store.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import { Channel } from './channel.ts';
 import { forwardLines } from './forward-lines.ts';
+import type { HandOver, Receiver, Unclaimed } from './hand-over.ts';
+import { ACKNOWLEDGEMENT_FD } from './handed-connections.ts';
 import { sendConfig } from './send-config.ts';
 import { serveLimits } from './shared-limits.ts';
-import type { SupervisorMethods, WorkerMethods, WorkerSetup } from './worker-contract.ts';
+import {
+  type SharedPort,
+  type SupervisorMethods,
+  WORKER_LIMITS_MS,
+  type WorkerMethods,
+  type WorkerSetup,
+} from './worker-contract.ts';
 
 /** A configuration that all workers are to have. */
 export interface SharedConfig {
   readonly version: number;
   readonly config: GatewayConfig;
+  /** The ports that its listeners have, in their order. */
+  readonly ports: readonly SharedPort[];
 }
 
 /** How a process ended. */
@@ -32,26 +43,27 @@ export interface WorkerProcessOptions {
   readonly limits: LimitStore;
   /** What is good once in all of them. */
   readonly once: OnceStore;
+  /** Gives it connections. */
+  readonly handOver: HandOver;
 }
 
 /** How long the last lines of a process that has ended are waited for. */
 const LAST_LINES_MS = 1000;
 
-/** Says once and for all how workers are started. */
-export function setUpWorkers(): void {
+/** Starts the process of a worker. It opens no inspector, whoever signals it. */
+function forkWorker(number: number): ChildProcess {
   const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-  // The supervisor takes connections and gives them to workers in turn: docs/decisions/0006.
-  cluster.schedulingPolicy = cluster.SCHED_RR;
-  cluster.setupPrimary({
-    exec: fileURLToPath(new URL(`./worker-entry${ending}`, import.meta.url)),
-    args: [],
+  return fork(fileURLToPath(new URL(`./worker-entry${ending}`, import.meta.url)), [], {
+    env: { ...process.env, SALLYPORT_WORKER: String(number) },
+    execArgv: [...process.execArgv, '--disable-sigusr1'],
     serialization: 'advanced',
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    // The last one is `ACKNOWLEDGEMENT_FD`.
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc', 'pipe'],
   });
 }
 
 /** A worker as its supervisor sees it: a process that serves, and may end at any time. */
-export class WorkerProcess {
+export class WorkerProcess implements Receiver {
   readonly number: number;
   readonly channel: Channel<WorkerMethods>;
   /** Resolves when the process has ended and all that it wrote was read. */
@@ -70,19 +82,23 @@ export class WorkerProcess {
   /** Whether its event loop has turned once. */
   hasPulse = false;
   readiness: Readiness = { isReady: false, details: [] };
-  ports: readonly number[] = [];
   /** The metrics as they were last asked for. */
   lastMetrics: string | undefined = undefined;
-  private readonly worker: Worker;
+  /** How many connections it had not acknowledged when it ended, which went to others. */
+  handedAgain = 0;
+  private ports: ReadonlySet<string> = new Set();
+  private readonly child: ChildProcess;
   private readonly clock: Clock;
+  private readonly handOver: HandOver;
 
-  constructor({ number, clock, destination, limits, once }: WorkerProcessOptions) {
+  constructor({ number, clock, destination, limits, once, handOver }: WorkerProcessOptions) {
     this.number = number;
     this.clock = clock;
     this.startedAt = clock.monotonic();
     this.lastPulseAt = this.startedAt;
-    this.worker = cluster.fork({ SALLYPORT_WORKER: String(number) });
-    const child = this.worker.process;
+    this.handOver = handOver;
+    const child = forkWorker(number);
+    this.child = child;
     const methods: SupervisorMethods = {
       ...serveLimits(limits),
       noteOnce: async (name, keepForMs) => once.note(name, keepForMs, 'closed'),
@@ -92,8 +108,14 @@ export class WorkerProcess {
         this.readiness = readiness;
       },
     };
-    this.channel = new Channel<WorkerMethods>(child, methods);
-    const isRead = child.stdout === null ? undefined : forwardLines(child.stdout, destination, number);
+    this.channel = new Channel<WorkerMethods>(child, methods, {
+      remote: `worker ${number}`,
+      limitsMs: WORKER_LIMITS_MS,
+      clock,
+    });
+    // There are no streams where no process could be made.
+    const isRead = child.stdout ? forwardLines(child.stdout, destination, number) : undefined;
+    const isHeard = this.hearAcknowledgements(child.stdio?.[ACKNOWLEDGEMENT_FD] as Readable | undefined);
     // Not its `close`, which is never told after a channel that was closed from here.
     const exited = new Promise<ProcessEnd>((resolve) => {
       child.once('error', () => resolve({ code: null, signal: null }));
@@ -102,7 +124,7 @@ export class WorkerProcess {
     this.ended = exited.then(async (end) => {
       // What the worker has started itself may keep its output open.
       const isLate = new Promise<void>((resolve) => void clock.after(LAST_LINES_MS, resolve));
-      await Promise.race([isRead, isLate]);
+      await Promise.race([Promise.all([isRead, isHeard]), isLate]);
       return end;
     });
     void this.ended.then(({ code, signal }) => {
@@ -113,7 +135,7 @@ export class WorkerProcess {
   }
 
   get pid(): number | undefined {
-    return this.worker.process.pid;
+    return this.child.pid;
   }
 
   /** Starts serving with `shared`. Rejects with what the worker could not do; its process is then over. */
@@ -121,12 +143,14 @@ export class WorkerProcess {
     try {
       await this.channel.call('setUp', setup);
       await sendConfig(this.channel, shared.config);
-      this.ports = await this.channel.call('start', shared.version);
+      await this.channel.call('start', shared.version, shared.ports);
       this.isServing = true;
       this.hasServed = true;
       this.hasPulse = true;
       this.lastPulseAt = this.clock.monotonic();
       this.readiness = { isReady: true, details: [] };
+      this.servePorts(shared.ports);
+      this.handOver.join(this);
     } catch (error) {
       this.isStopping = true;
       this.kill();
@@ -138,23 +162,74 @@ export class WorkerProcess {
   /** Makes `shared` ready beside what runs. */
   async prepare(shared: SharedConfig): Promise<void> {
     await sendConfig(this.channel, shared.config);
-    await this.channel.call('prepare', shared.version);
+    await this.channel.call('prepare', shared.version, shared.ports);
+  }
+
+  /** Has it run what it prepared. Where it does not say so in time it would run the former one, and ends. */
+  async commit(shared: SharedConfig): Promise<void> {
+    this.servePorts(shared.ports);
+    await this.channel.call('commit').catch(() => this.kill());
+  }
+
+  /** Has it forget what it prepared. */
+  async discard(): Promise<void> {
+    await this.channel.call('discard').catch(() => this.kill());
+  }
+
+  /** Has it take up what was changed about API keys. One that does not say so would let in who was shut out, and ends. */
+  async refreshKeys(): Promise<void> {
+    await this.channel.call('refreshKeys').catch(() => this.kill());
+  }
+
+  serves(key: string): boolean {
+    return this.ports.has(key);
+  }
+
+  /** Our own descriptor stays open until it acknowledges the connection. */
+  send({ socket, key }: Unclaimed): void {
+    // Where it has just ended, that is told by the end of its acknowledgements.
+    this.child.send(key, socket, { keepOpen: true }, () => {});
+  }
+
+  countReceived(): Promise<number> {
+    return this.channel.call('countReceived');
   }
 
   /** Drains and ends, by force after `timeoutMs`. */
   async stop(spareIdleMs: number | undefined, timeoutMs: number): Promise<void> {
     this.isStopping = true;
     this.isServing = false;
+    this.handOver.dismiss(this);
     const cancelKill = this.clock.after(timeoutMs, () => this.kill());
     const last = await this.channel.call('stop', { spareIdleMs }).catch(() => undefined);
     if (last !== undefined) this.lastMetrics = last.text;
     // Which it waits for.
-    if (this.worker.process.connected) this.worker.process.disconnect();
+    if (this.child.connected) this.child.disconnect();
     await this.ended;
     cancelKill();
   }
 
   kill(): void {
-    this.worker.process.kill('SIGKILL');
+    this.child.kill('SIGKILL');
+  }
+
+  private servePorts(ports: readonly SharedPort[]): void {
+    this.ports = new Set(ports.map(({ id }) => id));
+  }
+
+  /** Resolves when the process has ended and the last one was heard, so that what is not acknowledged never will be. */
+  private hearAcknowledgements(bytes: Readable | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      if (bytes === undefined) return resolve();
+      bytes
+        .on('error', () => {})
+        .on('data', ({ length }: Buffer) => {
+          for (let i = 0; i < length; i++) this.handOver.acknowledge(this);
+        });
+      bytes.once('close', () => {
+        this.handedAgain = this.handOver.forget(this);
+        resolve();
+      });
+    });
   }
 }

@@ -1,4 +1,3 @@
-import cluster from 'node:cluster';
 import { access } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { importCustomPolicies } from '../config/document/custom-policies.ts';
@@ -13,11 +12,14 @@ import type { PreparedConfig } from '../gateway/worker-role.ts';
 import { endAtCrash } from '../observability/end-at-crash.ts';
 import { openLogDestination } from '../observability/log-destination.ts';
 import { Channel } from './channel.ts';
+import { HandedConnections } from './handed-connections.ts';
 import { SharedLimits } from './shared-limits.ts';
 import {
   type MetricsText,
   PULSE_MS,
+  type SharedPort,
   type StopOptions,
+  SUPERVISOR_LIMITS_MS,
   type SupervisorMethods,
   type WorkerMethods,
   type WorkerSetup,
@@ -32,17 +34,17 @@ export function runWorker(): void {
   const worker = new Worker();
   const { supervisor } = worker;
   setInterval(() => supervisor.tell('pulse', worker.readiness), PULSE_MS);
-  // Node would end the process at once, with requests under way.
-  if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
-  process.once('disconnect', () => {
-    supervisor.close('the supervisor is gone');
-    worker.finish().finally(() => process.exit(0));
-  });
+  process.once('disconnect', () => worker.end());
 }
 
 /** The worker's side of the contract. */
 class Worker implements WorkerMethods {
-  readonly supervisor: Channel<SupervisorMethods> = new Channel(process, this);
+  readonly supervisor: Channel<SupervisorMethods> = new Channel(process, this, {
+    remote: 'the supervisor',
+    limitsMs: SUPERVISOR_LIMITS_MS,
+  });
+  private readonly connections = new HandedConnections(() => this.end());
+  private isEnding = false;
   private setup: WorkerSetup | undefined = undefined;
   private config: GatewayConfig | undefined = undefined;
   private routes: RouteConfig[] = [];
@@ -66,7 +68,7 @@ class Worker implements WorkerMethods {
     this.routes.push(...routes);
   }
 
-  async start(version: number): Promise<readonly number[]> {
+  async start(version: number, ports: readonly SharedPort[]): Promise<void> {
     if (this.setup === undefined) throw new TypeError('the worker has not been set up');
     const { configFile, logLevel, ticketSecret } = this.setup;
     // The supervisor makes its lines readable where somebody reads them.
@@ -75,13 +77,19 @@ class Worker implements WorkerMethods {
     const loaded = { ...(await this.takeWhole()), contentKey: undefined };
     const options: GatewayOptions = { configFile, logLevel, watch: false };
     const shared = loaded.config.redis === undefined ? this.share() : undefined;
-    this.gateway = new Gateway(options, loaded, destination, { version, ticketSecret, ...shared });
+    const handed = this.connections.prepare(ports);
+    this.gateway = new Gateway(options, loaded, destination, {
+      version,
+      ticketSecret,
+      ports: handed,
+      ...shared,
+    });
     await this.gateway.start();
-    return this.gateway.ports;
   }
 
-  async prepare(version: number): Promise<void> {
-    this.prepared = await this.running.prepare(await this.takeWhole(), version);
+  async prepare(version: number, ports: readonly SharedPort[]): Promise<void> {
+    const handed = this.connections.prepare(ports);
+    this.prepared = await this.running.prepare(await this.takeWhole(), version, handed);
   }
 
   commit(): void {
@@ -111,15 +119,22 @@ class Worker implements WorkerMethods {
     return this.running.metrics();
   }
 
+  countReceived(): number {
+    return this.connections.received;
+  }
+
   async stop({ spareIdleMs }: StopOptions): Promise<MetricsText> {
     await this.discard();
     await this.running.close({ delayMs: 0, spareIdleMs });
     return this.running.metrics();
   }
 
-  /** Ends what is under way, as there is no supervisor any more. */
-  async finish(): Promise<void> {
-    await this.gateway?.close({ delayMs: 0 });
+  /** Ends what is under way, as there is no supervisor any more, and then the process. */
+  end(): void {
+    if (this.isEnding) return;
+    this.isEnding = true;
+    this.supervisor.close('the supervisor is gone');
+    (this.gateway?.close({ delayMs: 0 }) ?? Promise.resolve()).finally(() => process.exit(0));
   }
 
   /** What all workers have in common. Nobody waits for what is only counted. */

@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { GatewayConfig } from '../../src/config/schema/schema.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { GatewayDescription, TargetDescription } from '../../src/core/control.ts';
 import { Channel } from '../../src/supervisor/channel.ts';
 import { isCodeChanged, readCodeKeys } from '../../src/supervisor/code-keys.ts';
 import { forwardLines } from '../../src/supervisor/forward-lines.ts';
 import { mergeDescriptions } from '../../src/supervisor/merge-descriptions.ts';
 import { RestartDelay } from '../../src/supervisor/restart-delay.ts';
+import { StubClock } from '../observability/stub-clock.ts';
 
 describe('a channel', () => {
   interface Greeter {
@@ -19,7 +21,7 @@ describe('a channel', () => {
   }
 
   /** Two ends, with a copy of each message as between processes. */
-  function connect(local: object): Channel<Greeter> {
+  function connect(local: object, clock: Clock = systemClock): Channel<Greeter> {
     const ends = [new EventEmitter(), new EventEmitter()] as [EventEmitter, EventEmitter];
     const [near, far] = ends.map((end, i) =>
       Object.assign(end, {
@@ -27,8 +29,8 @@ describe('a channel', () => {
           setImmediate(() => ends[1 - i]?.emit('message', structuredClone(message))),
       }),
     ) as unknown as [ConstructorParameters<typeof Channel>[0], ConstructorParameters<typeof Channel>[0]];
-    new Channel(far, local);
-    return new Channel<Greeter>(near, {});
+    new Channel(far, local, { remote: 'near', limitsMs: {} });
+    return new Channel<Greeter>(near, {}, { remote: 'far', limitsMs: { greet: 3000 }, clock });
   }
 
   it('calls and answers', async () => {
@@ -46,6 +48,21 @@ describe('a channel', () => {
       },
     });
     await expect(channel.call('fail')).rejects.toThrow('not today');
+  });
+
+  it('gives up a call that is not answered in time, and no other', async () => {
+    const clock = new StubClock();
+    const channel = connect({ greet: () => new Promise(() => {}), fail: () => new Promise(() => {}) }, clock);
+    const waiting = channel.call('greet', 'a');
+    let isFailDone = false;
+    channel.call('fail').finally(() => {
+      isFailDone = true;
+    });
+    clock.advance(2900);
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(250);
+    await expect(waiting).rejects.toThrow('far did not answer greet in time');
+    expect(isFailDone).toBe(false);
   });
 
   it('rejects what waits and what comes when it is closed', async () => {

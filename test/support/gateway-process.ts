@@ -21,6 +21,8 @@ export interface GatewayProcessOptions {
 export class GatewayProcess {
   readonly configFile: string;
   private readonly child: ChildProcess;
+  /** What it and its workers wrote to standard error. */
+  errors = '';
   private output = '';
   private waiting: (() => void)[] = [];
 
@@ -47,7 +49,11 @@ export class GatewayProcess {
     this.configFile = configFile;
     const limits = openFiles === undefined ? [] : ['prlimit', `--nofile=${openFiles}:${openFiles}`];
     const [command, ...args] = [...limits, process.execPath, cli, 'start', '--config', configFile];
-    this.child = spawn(command as string, args, { stdio: ['ignore', stdout ?? 'pipe', 'inherit'] });
+    this.child = spawn(command as string, args, { stdio: ['ignore', stdout ?? 'pipe', 'pipe'] });
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.errors += text;
+      process.stderr.write(text);
+    });
     onTestFinished(() => void this.child.kill('SIGKILL'));
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => this.hear(text));
     this.child.once('exit', () => this.hear(''));
@@ -65,6 +71,10 @@ export class GatewayProcess {
   get port(): number {
     const started = this.lines.find(({ msg }) => msg === 'gateway started') as { ports: number[] };
     return started.ports[0] as number;
+  }
+
+  get pid(): number {
+    return this.child.pid as number;
   }
 
   /** Where the configuration file is, and what it names. */

@@ -1,0 +1,216 @@
+import type { Socket } from 'node:net';
+import type { Clock } from '../core/clock.ts';
+import type { Counter, Metrics } from '../core/services.ts';
+
+/** A connection that was accepted and that no worker has acknowledged. */
+export interface Unclaimed {
+  readonly socket: Socket;
+  /** Which of our ports it came by. */
+  readonly key: string;
+  readonly since: number;
+}
+
+/** A worker that takes connections: one at a time, the next when it has acknowledged the one before. */
+export interface Receiver {
+  /** Whether it has this port. */
+  serves(key: string): boolean;
+  /** Sends it a connection. */
+  send(connection: Unclaimed): void;
+  /** Asks how many connections it has received since it began. Rejects when it does not say. */
+  countReceived(): Promise<number>;
+}
+
+/** What is known of a receiver. */
+interface Desk {
+  readonly receiver: Receiver;
+  sent: number;
+  /** What it was given and has not acknowledged; since when, and whether it was asked where that is. */
+  inFlight: { readonly connection: Unclaimed; readonly since: number; isAskedFor: boolean } | undefined;
+  /** Whether it is to be given more. */
+  isOpen: boolean;
+}
+
+/** More than a busy gateway ever has waiting; each holds a descriptor. */
+const MAX_WAITING = 10_000;
+/** Longer than it takes to replace a worker that hangs. */
+const MAX_WAIT_MS = 30_000;
+const LOOK_INTERVAL_MS = 1000;
+
+/**
+ * Gives accepted connections to workers in turn, and keeps each until its worker says that it has it: of a worker that
+ * ends, what it had not acknowledged goes to another one. What no worker takes in time is closed.
+ */
+export class HandOver {
+  private readonly clock: Clock;
+  private readonly desks = new Map<Receiver, Desk>();
+  /** Those that have nothing in flight, the one that waits longest first. */
+  private readonly free: Desk[] = [];
+  private waiting: Unclaimed[] = [];
+  private readonly refused: Counter;
+  private readonly handedAgain: Counter;
+  private readonly stopLooking: () => void;
+  private onEmpty: () => void = () => {};
+
+  constructor(clock: Clock, metrics: Metrics) {
+    this.clock = clock;
+    this.refused = metrics.counter(
+      'gateway_connections_unclaimed_total',
+      'Connections that were closed since no worker took them in time.',
+    );
+    this.handedAgain = metrics.counter(
+      'gateway_connections_handed_again_total',
+      'Connections that went to another worker, since the first one ended or lost them.',
+    );
+    metrics.gauge('gateway_connections_waiting', 'Connections that wait for a worker.', {}, () => this.size);
+    this.stopLooking = clock.every(LOOK_INTERVAL_MS, () => this.look());
+  }
+
+  /** How many connections no worker has acknowledged. */
+  get size(): number {
+    return this.waiting.length + this.inFlight.length;
+  }
+
+  /** Takes a connection that came by the port `key`. */
+  take(socket: Socket, key: string): void {
+    const connection = { socket, key, since: this.clock.monotonic() };
+    // Nothing is read of it here, so that it only hears of what it does itself.
+    socket.on('error', ignore);
+    const desk = this.takeFree(key);
+    if (desk !== undefined) this.give(desk, connection);
+    else if (this.waiting.length < MAX_WAITING) this.waiting.push(connection);
+    else this.refuse(connection);
+  }
+
+  /** Gives connections to a worker from now on. */
+  join(receiver: Receiver): void {
+    const desk: Desk = { receiver, sent: 0, inFlight: undefined, isOpen: true };
+    this.desks.set(receiver, desk);
+    this.setFree(desk);
+  }
+
+  /** The worker has what it was given. */
+  acknowledge(receiver: Receiver): void {
+    const desk = this.desks.get(receiver);
+    const acknowledged = desk?.inFlight;
+    if (desk === undefined || acknowledged === undefined) return;
+    desk.inFlight = undefined;
+    // The other process has it; this closes only our own descriptor.
+    acknowledged.connection.socket.destroy();
+    this.setFree(desk);
+    if (this.size === 0) this.onEmpty();
+  }
+
+  /** Takes up again what had to wait, as for a port that workers have from now on. */
+  resume(): void {
+    for (const desk of this.free.splice(0)) this.setFree(desk);
+  }
+
+  /** Gives a worker no more connections. What it was given it still has to acknowledge. */
+  dismiss(receiver: Receiver): void {
+    const desk = this.desks.get(receiver);
+    if (desk === undefined) return;
+    desk.isOpen = false;
+    const at = this.free.indexOf(desk);
+    if (at >= 0) this.free.splice(at, 1);
+  }
+
+  /** A worker has ended, and all that it said was heard. Gives how many connections go to others. */
+  forget(receiver: Receiver): number {
+    const desk = this.desks.get(receiver);
+    this.dismiss(receiver);
+    this.desks.delete(receiver);
+    if (desk?.inFlight === undefined) return 0;
+    this.giveAgain(desk);
+    return 1;
+  }
+
+  /** Closes what waits for a port that is not to be. */
+  refusePort(key: string): void {
+    const [refused, kept] = [
+      this.waiting.filter((each) => each.key === key),
+      this.waiting.filter((each) => each.key !== key),
+    ];
+    this.waiting = kept;
+    for (const connection of refused) this.refuse(connection);
+  }
+
+  /** Resolves when each connection has its worker, or after `timeoutMs`. */
+  settle(timeoutMs: number): Promise<void> {
+    if (this.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.clock.after(timeoutMs, resolve);
+      this.onEmpty = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  /** Closes all that no worker has acknowledged. */
+  close(): void {
+    this.stopLooking();
+    for (const connection of [...this.waiting.splice(0), ...this.inFlight]) connection.socket.destroy();
+  }
+
+  private get inFlight(): Unclaimed[] {
+    return [...this.desks.values()].flatMap(({ inFlight }) => inFlight?.connection ?? []);
+  }
+
+  private takeFree(key: string): Desk | undefined {
+    const at = this.free.findIndex(({ receiver }) => receiver.serves(key));
+    return at < 0 ? undefined : this.free.splice(at, 1)[0];
+  }
+
+  private setFree(desk: Desk): void {
+    if (!desk.isOpen) return;
+    const at = this.waiting.findIndex(({ key }) => desk.receiver.serves(key));
+    if (at < 0) this.free.push(desk);
+    else this.give(desk, this.waiting.splice(at, 1)[0] as Unclaimed);
+  }
+
+  private give(desk: Desk, connection: Unclaimed): void {
+    desk.sent++;
+    desk.inFlight = { connection, since: this.clock.monotonic(), isAskedFor: false };
+    desk.receiver.send(connection);
+  }
+
+  private giveAgain(desk: Desk): void {
+    const { connection } = desk.inFlight as NonNullable<Desk['inFlight']>;
+    desk.inFlight = undefined;
+    this.handedAgain.add();
+    const next = this.takeFree(connection.key);
+    if (next === undefined) this.waiting.unshift(connection);
+    else this.give(next, connection);
+  }
+
+  private look(): void {
+    const now = this.clock.monotonic();
+    const isLate = ({ since }: Unclaimed): boolean => now - since >= MAX_WAIT_MS;
+    const late = this.waiting.filter(isLate);
+    if (late.length > 0) this.waiting = this.waiting.filter((each) => !isLate(each));
+    for (const connection of late) this.refuse(connection);
+    for (const desk of this.desks.values()) {
+      const { inFlight } = desk;
+      if (inFlight === undefined || inFlight.isAskedFor || now - inFlight.since < LOOK_INTERVAL_MS) continue;
+      inFlight.isAskedFor = true;
+      void this.askFor(desk, inFlight);
+    }
+  }
+
+  /** A worker that has no descriptor left receives the message without the connection, and never hears of that one. */
+  private async askFor(desk: Desk, asked: NonNullable<Desk['inFlight']>): Promise<void> {
+    const received = await desk.receiver.countReceived().catch(() => undefined);
+    asked.isAskedFor = false;
+    if (received === undefined || received >= desk.sent || desk.inFlight !== asked) return;
+    desk.sent = received;
+    this.giveAgain(desk);
+    this.setFree(desk);
+  }
+
+  private refuse({ socket }: Unclaimed): void {
+    this.refused.add();
+    socket.destroy();
+  }
+}
+
+function ignore(): void {}
