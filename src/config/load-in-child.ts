@@ -25,6 +25,7 @@ export type ChildLoadReply =
       readonly config: GatewayConfig;
       readonly warnings: readonly Problem[];
       readonly secrets: readonly string[];
+      readonly fingerprint: string | undefined;
     }
   | { readonly failure: string };
 

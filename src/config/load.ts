@@ -9,6 +9,7 @@ import type { ConfigDocument } from './document/document.ts';
 import { type Interpolated, interpolate, pathKey } from './document/interpolate.ts';
 import { readDocument } from './document/read-document.ts';
 import { asFields } from './findings.ts';
+import { Fingerprint } from './fingerprint.ts';
 import { describeIssue, type Finding } from './issue-problems.ts';
 import { joinPolicies } from './join-policies.ts';
 import { formatPath, type Problem, splitRemedy } from './problem.ts';
@@ -34,6 +35,11 @@ export type LoadResult =
       readonly customPolicies: readonly Policy[];
       /** The values that came out of references, for `redactConfig`. */
       readonly secrets: readonly string[];
+      /**
+       * The same for the same content of the file, of all that it refers to and of the files that it names. `undefined` where it
+       * names code, which may read other files.
+       */
+      readonly fingerprint: string | undefined;
     }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
@@ -47,7 +53,9 @@ export type LoadResult =
  * 5. What was found gets its place in the file, and loses what must not be shown.
  */
 export async function loadConfig(file: string, options: LoadOptions): Promise<LoadResult> {
-  const { env, readFile = readTextFile } = options;
+  const { env } = options;
+  const fingerprint = new Fingerprint();
+  const readFile = fingerprint.noting(options.readFile ?? readTextFile);
   const folder = dirname(resolve(file));
   // 1.
   const document = await readDocument(resolve(file), readFile);
@@ -77,6 +85,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     ].sort(byPlace),
     customPolicies: custom.policies,
     secrets: [...interpolated.secrets],
+    fingerprint: fingerprint.of(interpolated.data),
   };
 }
 

@@ -34,4 +34,6 @@ export interface ConfigToPrepare {
 export interface LoadedConfig extends ConfigToPrepare {
   /** What the file held, so that later changes are seen. */
   readonly contentKey: string | undefined;
+  /** See `LoadResult`. */
+  readonly fingerprint: string | undefined;
 }

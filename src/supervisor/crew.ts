@@ -5,6 +5,7 @@ import type { Counter, Log, Metrics } from '../core/services.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import type { HandOver } from './hand-over.ts';
 import { RestartDelay } from './restart-delay.ts';
+import { Turns } from './turns.ts';
 import type { WorkerSetup } from './worker-contract.ts';
 import { type SharedConfig, WorkerProcess } from './worker-process.ts';
 
@@ -41,7 +42,7 @@ interface Place {
 const BOOT_MS = 60_000;
 const WATCH_INTERVAL_MS = 500;
 /** How much longer than the time to drain a worker may take until it is killed. */
-const STOP_GRACE_MS = 2000;
+const STOP_GRACE_MS = 1500;
 /** How long a worker that is replaced lets idle connections wait for one more request. */
 const SPARE_IDLE_MS = 5000;
 
@@ -51,7 +52,7 @@ export class Crew {
   private readonly places: readonly Place[];
   /** All that have not ended, those that still drain or only start included. */
   private readonly processes = new Set<WorkerProcess>();
-  private turn: Promise<unknown> = Promise.resolve();
+  private readonly turns = new Turns();
   private isEnding = false;
   private lastLookAt: number;
   private readonly stopWatching: () => void;
@@ -84,11 +85,9 @@ export class Crew {
     return this.places.length;
   }
 
-  /** Does something while nobody else changes who is there. */
+  /** Does something while nobody else changes who is there. Places that wait for a worker are filled first. */
   inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
-    const result = this.turn.then(task);
-    this.turn = result.catch(() => {});
-    return result;
+    return this.turns.take(task);
   }
 
   /** Starts all workers. Rejects, with none left, when one of them cannot start. */
@@ -194,10 +193,11 @@ export class Crew {
   private restart(place: Place, delayMs: number): void {
     place.cancelRestart();
     place.cancelRestart = this.options.clock.after(delayMs, () => {
-      void this.inTurn(async () => {
+      const fill = async (): Promise<void> => {
         if (this.isEnding || place.worker !== undefined) return;
         await this.fill(place, this.options.current());
-      }).catch((error: unknown) => this.noteFailedStart(place, error));
+      };
+      this.turns.take(fill, { isUrgent: true }).catch((error: unknown) => this.noteFailedStart(place, error));
     });
   }
 

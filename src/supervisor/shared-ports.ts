@@ -1,6 +1,11 @@
+import type { Socket } from 'node:net';
 import type { ListenerConfig } from '../config/schema/schema.ts';
-import type { Log } from '../core/services.ts';
+import type { Clock } from '../core/clock.ts';
+import { Descriptors } from '../core/network/descriptors.ts';
+import { isOwnFault } from '../core/network/own-fault.ts';
+import type { Counter, Log, Metrics } from '../core/services.ts';
 import { type OpenPort, PortSet, portKeyOf } from '../gateway/port-set.ts';
+import { refuseConnection } from '../server/connection-refusal.ts';
 import { ListeningPort } from '../server/connection-source.ts';
 import type { HandOver } from './hand-over.ts';
 import type { SharedPort } from './worker-contract.ts';
@@ -19,20 +24,26 @@ interface Share extends OpenPort {
   readonly listening: ListeningPort;
 }
 
-/** Accepting fails at every attempt while the system has no file left, thousands of times a second. */
-const ACCEPT_ERROR_LOG_INTERVAL_MS = 10_000;
-
 /** The ports on which workers serve. They are open in this process, which accepts connections and hands them over. */
 export class SharedPorts {
   private readonly handOver: HandOver;
-  private readonly log: Log;
+  private readonly services: { readonly clock: Clock; readonly log: Log; readonly metrics: Metrics };
+  private readonly descriptors: Descriptors;
   private readonly set = new PortSet<Share>((share) => this.close(share));
   private lastId = 0;
-  private failedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(handOver: HandOver, log: Log) {
+  constructor(
+    handOver: HandOver,
+    services: { readonly clock: Clock; readonly log: Log; readonly metrics: Metrics },
+  ) {
     this.handOver = handOver;
-    this.log = log;
+    this.services = services;
+    this.descriptors = new Descriptors(services);
+  }
+
+  /** What is amiss, a sentence each. */
+  get troubles(): readonly string[] {
+    return this.descriptors.trouble === undefined ? [] : [`the supervisor: ${this.descriptors.trouble}`];
   }
 
   /** The ports that are open, in the order of the listeners. */
@@ -62,12 +73,20 @@ export class SharedPorts {
     for (const { listening } of this.set.open) listening.close();
   }
 
-  private async openPort(key: string, { host, port }: ListenerConfig): Promise<Share> {
+  private async openPort(key: string, { host, port, tls }: ListenerConfig): Promise<Share> {
     const listening = new ListeningPort({ host, port, paused: true });
     const id = String(++this.lastId);
+    const name = (): string => `${host}:${listening.port}`;
+    let refused: Counter | undefined;
     await listening.open({
-      take: (socket) => this.handOver.take(socket, id),
-      fail: (error) => this.noteFailure(error, `${host}:${listening.port}`),
+      take: (socket) => {
+        const room = this.descriptors.roomFor(socket);
+        if (room === 'exchange') return this.handOver.take(socket, id);
+        refused ??= this.countRefused(name());
+        refused.add();
+        this.refuse(socket, room === 'refusal' && tls === undefined);
+      },
+      fail: (error) => this.noteFailure(error, name()),
     });
     return { key, id, port: listening.port, listening };
   }
@@ -77,14 +96,20 @@ export class SharedPorts {
     this.handOver.refusePort(id);
   }
 
+  /** Where a handshake would have to come first, there is no answer that refuses. */
+  private refuse(socket: Socket, isAnswered: boolean): void {
+    if (isAnswered) refuseConnection(socket, this.services.clock);
+    else socket.destroy();
+  }
+
+  private countRefused(listener: string): Counter {
+    const help = 'Connections above the limit.';
+    return this.services.metrics.counter('gateway_connections_refused_total', help, { listener });
+  }
+
   private noteFailure(error: Error, listener: string): void {
-    const now = performance.now();
-    if (now - this.failedAt < ACCEPT_ERROR_LOG_INTERVAL_MS) return;
-    this.failedAt = now;
-    this.log.error(
-      { err: error, listener },
-      'cannot accept connections; raise the limit of open files (ulimit -n), or lower limits.connections',
-    );
+    if (isOwnFault(error)) this.descriptors.noteShortage('client', error);
+    else this.services.log.error({ err: error, listener }, 'cannot accept connections');
   }
 }
 

@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { OperatorServer } from '../admin/http-app.ts';
-import { formatProblem } from '../config/problem.ts';
 import type { GatewayConfig } from '../config/schema/schema.ts';
-import { type Clock, systemClock } from '../core/clock.ts';
+import { systemClock } from '../core/clock.ts';
 import type {
   GatewayControl,
   GatewayDescription,
@@ -12,13 +10,12 @@ import type {
 } from '../core/control.ts';
 import type { ApiKeyAdministration } from '../core/identity/api-keys.ts';
 import type { Log } from '../core/services.ts';
-import { watchConfigFile } from '../gateway/config-watch.ts';
 import type { GatewayOptions } from '../gateway/gateway.ts';
 import { createMemoryLimits, type GatewayLimits } from '../gateway/gateway-limits.ts';
+import { Life, type Service } from '../gateway/life.ts';
 import type { LoadedConfig } from '../gateway/load-configuration.ts';
 import { createGatewayKeys } from '../gateway/open-api-keys.ts';
-import { openOperatorPorts } from '../gateway/operator-ports.ts';
-import { findLateSettings, keepLateSettings, loadBeside } from '../gateway/reload-config.ts';
+import { Reloads } from '../gateway/reloads.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
 import { createLog } from '../observability/log.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
@@ -42,17 +39,16 @@ export interface SupervisorOptions extends GatewayOptions {
 
 const HUNG_AFTER_MS = 10_000;
 /** How long connections that were accepted may wait for a worker at the end. */
-const SETTLE_MS = 1000;
+const SETTLE_MS = 500;
 
 /**
  * Runs a gateway in several processes on the same ports, and speaks for all of them: it owns the configuration, the
  * ports for operators and the metrics, and replaces workers that end.
  */
-export class Supervisor implements GatewayControl {
-  private readonly options: SupervisorOptions;
-  private readonly clock: Clock;
+export class Supervisor implements GatewayControl, Service {
   private readonly log: Log;
-  private readonly destination: LogDestination;
+  private readonly life: Life;
+  private readonly reloads: Reloads;
   private readonly ownMetrics: GatewayMetrics = createMetrics({ version: VERSION });
   private readonly mergedMetrics = new MergedMetrics();
   private readonly handOver: HandOver;
@@ -60,23 +56,13 @@ export class Supervisor implements GatewayControl {
   private readonly crew: Crew;
   private readonly keys: GatewayKeys;
   private readonly limits: GatewayLimits;
-  private readonly loaded: LoadedConfig;
   private current: SharedConfig;
   private code: CodeKeys = new Map();
-  private currentState: GatewayState = 'starting';
-  private closing: Promise<void> | undefined = undefined;
   private rendering: Promise<MetricsText> | undefined = undefined;
-  private stopWatching: () => void = () => {};
-  private operatorServers: OperatorServer[] = [];
-  private isReloadRefused = false;
 
   constructor(options: SupervisorOptions, loaded: LoadedConfig, destination: LogDestination) {
-    const { configFile, logLevel = 'info', clock = systemClock } = options;
-    this.options = options;
-    this.loaded = loaded;
+    const { configFile, env = process.env, watch = true, logLevel = 'info', clock = systemClock } = options;
     this.current = { version: 1, config: loaded.config, ports: [] };
-    this.clock = clock;
-    this.destination = destination;
     this.log = createLog({ level: logLevel, destination });
     this.ownMetrics.setConfigVersion(1);
     this.ownMetrics.watchDroppedLogLines(() => destination.droppedLines);
@@ -85,7 +71,7 @@ export class Supervisor implements GatewayControl {
     this.limits = createMemoryLimits(services);
     this.keys = createGatewayKeys(loaded.config, services);
     this.handOver = new HandOver(clock, this.ownMetrics);
-    this.ports = new SharedPorts(this.handOver, this.log);
+    this.ports = new SharedPorts(this.handOver, services);
     this.crew = new Crew({
       count: options.workers,
       setup: { configFile, logLevel, ticketSecret: randomBytes(32) },
@@ -100,52 +86,52 @@ export class Supervisor implements GatewayControl {
       current: () => this.current,
       onMetricsOfEnded: (text) => this.mergedMetrics.keep(text),
     });
+    this.life = new Life({
+      service: this,
+      control: this,
+      configFile,
+      contentKey: loaded.contentKey,
+      watch,
+      isWorker: false,
+      clock,
+      log: this.log,
+      destination,
+    });
+    this.reloads = new Reloads({
+      configFile,
+      env,
+      loaded,
+      life: this.life,
+      log: this.log,
+      metrics: this.ownMetrics,
+      running: () => this.current,
+      takeUp: ({ config }, version) => this.crew.inTurn(() => this.takeUp(config, version)),
+    });
   }
 
   get state(): GatewayState {
-    return this.currentState;
+    return this.life.state;
+  }
+
+  /** The configuration that all workers run. */
+  get config(): GatewayConfig {
+    return this.current.config;
   }
 
   /** Starts all workers. Rejects, with nothing left open and no process left, when something cannot be had. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
     process.title = 'sallyport: supervisor';
-    try {
-      this.code = await readCodeKeys(this.current.config);
-      await this.prepareLimits(this.current.config);
-      const { ports, commit } = await this.ports.prepare(this.current.config.listeners);
-      commit();
-      this.current = { ...this.current, ports };
-      await this.crew.inTurn(() => this.crew.start());
-      this.operatorServers = await openOperatorPorts(this.current.config, this, this.log);
-    } catch (error) {
-      if (this.closing !== undefined) return this.closing;
-      this.crew.kill();
-      await this.abandon();
-      throw error;
-    }
-    if (this.closing !== undefined) return this.closing.then(() => this.abandon());
-    this.currentState = 'ready';
-    const { configFile, watch } = this.options;
-    if (watch !== false)
-      this.stopWatching = watchConfigFile(
-        configFile,
-        this.loaded.contentKey,
-        this.clock,
-        () => void this.reload(),
-      );
-    const ports = this.current.ports.map(({ port }) => port);
-    this.log.info({ ports, version: VERSION, workers: this.crew.count }, 'gateway started');
+    return this.life.start(() => void this.reload());
   }
 
-  /** Has all workers take up the configuration file as it is now, or none, and says why. One at a time. */
+  /** Has all workers take up the configuration file as it is now, or none, and says why. One runs, and one waits for all who ask meanwhile. */
   reload(): Promise<ReloadResult> {
-    return this.crew.inTurn(() => this.reloadNow());
+    return this.reloads.reload();
   }
 
   /** Drains: not ready, then no new connections, then the end of what is under way in all workers. */
   close(): Promise<void> {
-    this.closing ??= this.drain();
-    return this.closing;
+    return this.life.close({});
   }
 
   /** Ends all workers at once. */
@@ -156,11 +142,11 @@ export class Supervisor implements GatewayControl {
   readiness(): Readiness {
     const { serving, count } = this.crew;
     const details: string[] = [];
-    const isReady = this.currentState === 'ready' && serving.length > 0;
-    if (this.currentState !== 'ready') details.push(`the gateway is ${this.currentState}`);
-    if (this.isReloadRefused) details.push('the last reload was refused; the configuration before it runs');
+    const isReady = this.state === 'ready' && serving.length > 0;
+    if (this.state !== 'ready') details.push(`the gateway is ${this.state}`);
+    details.push(...this.reloads.troubles);
     if (serving.length < count) details.push(`${serving.length} of ${count} workers serve`);
-    details.push(...this.limits.troubles(), ...this.keys.troubles());
+    details.push(...this.ports.troubles, ...this.limits.troubles(), ...this.keys.troubles());
     return {
       isReady,
       details: [...new Set([...details, ...serving.flatMap((each) => each.readiness.details)])],
@@ -223,43 +209,12 @@ export class Supervisor implements GatewayControl {
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
   }
 
-  private async reloadNow(): Promise<ReloadResult> {
-    if (this.currentState !== 'ready')
-      return { ok: false, problems: [`the gateway is ${this.currentState}`] };
-    const former = this.current.config;
-    try {
-      const loaded = await loadBeside(this.options.configFile, this.options.env ?? process.env);
-      if (!loaded.ok) return this.refuseReload(loaded.problems.map(formatProblem));
-      const settings = findLateSettings(former, loaded.config);
-      // A worker that is started later must not have another store than those that run.
-      const config = keepLateSettings(former, loaded.config);
-      await this.takeUp(config);
-      if (settings.length > 0)
-        this.log.warn({ settings }, 'some changed settings take effect at the next start');
-    } catch (error) {
-      return this.refuseReload([error instanceof Error ? error.message : String(error)]);
-    }
-    const { version, config } = this.current;
-    this.isReloadRefused = false;
-    this.ownMetrics.configReloaded('success');
-    this.mergedMetrics.forgetRoutesBut(new Set([...config.routes.map(({ id }) => id), '_unmatched']));
-    this.log.info({ version }, 'configuration reloaded');
-    return { ok: true, version };
-  }
-
-  private refuseReload(problems: readonly string[]): ReloadResult {
-    this.isReloadRefused = true;
-    this.ownMetrics.configReloaded('failure');
-    this.log.error({ problems }, 'the configuration was not reloaded; the one before it goes on');
-    return { ok: false, problems };
-  }
-
   /** Gives a configuration to all workers, or rejects and leaves them as they are. */
-  private async takeUp(config: GatewayConfig): Promise<void> {
+  private async takeUp(config: GatewayConfig, version: number): Promise<void> {
     await this.prepareLimits(config);
     const code = await readCodeKeys(config);
     const { ports, commit, discard } = await this.ports.prepare(config.listeners);
-    const next = { version: this.current.version + 1, config, ports };
+    const next = { version, config, ports };
     const putInForce = (): void => {
       this.putInForce(next);
       commit();
@@ -273,6 +228,7 @@ export class Supervisor implements GatewayControl {
       throw error;
     }
     this.code = areReplaced ? code : new Map([...this.code, ...code]);
+    this.mergedMetrics.forgetRoutesBut(new Set([...config.routes.map(({ id }) => id), '_unmatched']));
   }
 
   private replaceAll(next: SharedConfig, putInForce: () => void): Promise<void> {
@@ -298,9 +254,8 @@ export class Supervisor implements GatewayControl {
       // 1.
       await first.prepare(next);
       // 2.
-      const outcomes = await Promise.allSettled(others.map((worker) => worker.prepare(next)));
-      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-      if (this.currentState !== 'ready') throw new Error(`the gateway is ${this.currentState}`);
+      await Promise.all(others.map((worker) => prepareIfAlive(worker, next)));
+      if (this.state !== 'ready') throw new Error(`the gateway is ${this.state}`);
     } catch (error) {
       await Promise.all(workers.map((worker) => worker.discard()));
       throw error;
@@ -318,28 +273,44 @@ export class Supervisor implements GatewayControl {
     this.ownMetrics.setConfigVersion(shared.version);
   }
 
-  private async drain(): Promise<void> {
-    const { listeners, drain }: GatewayConfig = this.current.config;
-    this.currentState = 'draining';
-    this.stopWatching();
-    this.log.info({}, 'draining');
-    // Without an open port there is no load balancer that has to notice.
-    const hasPorts = listeners.length > 0 && this.crew.serving.length > 0;
-    if (hasPorts) await new Promise<void>((resolve) => setTimeout(resolve, drain.delay));
+  /** @internal What `start` does between the beginning and the end of its life. */
+  async open(): Promise<object> {
+    this.code = await readCodeKeys(this.config);
+    await this.prepareLimits(this.config);
+    const { ports, commit } = await this.ports.prepare(this.config.listeners);
+    commit();
+    this.current = { ...this.current, ports };
+    await this.crew.inTurn(() => this.crew.start());
+    return { ports: ports.map(({ port }) => port), version: VERSION, workers: this.crew.count };
+  }
+
+  /** @internal */
+  hasOpenPorts(): boolean {
+    return this.ports.open.length > 0 && this.crew.serving.length > 0;
+  }
+
+  /** @internal */
+  async finish(): Promise<void> {
     this.ports.stopAccepting();
     await this.handOver.settle(SETTLE_MS);
     await this.crew.drain();
-    await this.abandon();
-    this.log.info({}, 'gateway stopped');
-    await this.destination.close();
   }
 
-  private async abandon(): Promise<void> {
-    this.currentState = 'closed';
+  /** @internal */
+  async free(): Promise<void> {
+    this.crew.kill();
     this.ports.stopAccepting();
     this.handOver.close();
-    await Promise.all(this.operatorServers.splice(0).map((server) => server.close()));
     await Promise.all([this.keys.close(), this.limits.close()]);
     this.ownMetrics.close();
+  }
+}
+
+/** One that ends meanwhile costs no more than itself: the next one in its place starts with `next`. */
+async function prepareIfAlive(worker: WorkerProcess, next: SharedConfig): Promise<void> {
+  try {
+    await worker.prepare(next);
+  } catch (error) {
+    if (!worker.hasEnded) throw error;
   }
 }

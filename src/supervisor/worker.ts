@@ -74,7 +74,7 @@ class Worker implements WorkerMethods {
     // The supervisor makes its lines readable where somebody reads them.
     const destination = await openLogDestination({ pretty: false });
     endAtCrash(destination);
-    const loaded = { ...(await this.takeWhole()), contentKey: undefined };
+    const loaded = { ...(await this.takeWhole()), contentKey: undefined, fingerprint: undefined };
     const options: GatewayOptions = { configFile, logLevel, watch: false };
     const shared = loaded.config.redis === undefined ? this.share() : undefined;
     const handed = this.connections.prepare(ports);

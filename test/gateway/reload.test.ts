@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -156,12 +157,47 @@ describe('a reload', () => {
     expect(gateway.gateway.ports).toEqual([gateway.port]);
   });
 
-  it('waits for the one before it', async () => {
-    const gateway = await startGateway(answering('one'));
-    await gateway.rewrite(answering('two'));
-    const results = await Promise.all(Array.from({ length: 2 }, () => gateway.gateway.reload()));
-    expect(results).toEqual([2, 3].map((version) => ({ ok: true, version })));
+  it('waits for the one before it, and is one for all who ask meanwhile', async () => {
+    // A configuration that names code is taken up each time.
+    const withCode = (text: string): TestConfig => ({ ...answering(text), customPolicies });
+    const gateway = await startGateway(withCode('one'));
+    await gateway.rewrite(withCode('two'));
+    const results = await Promise.all(Array.from({ length: 40 }, () => gateway.gateway.reload()));
+    expect(results).toEqual([2, ...Array(39).fill(3)].map((version) => ({ ok: true, version })));
     expect(await textOf(gateway.url)).toBe('two');
+  });
+
+  it('of what runs already changes nothing', async () => {
+    const gateway = await startGateway(answering('one'));
+    expect(await gateway.gateway.reload()).toEqual({ ok: true, version: 1 });
+    await logged(gateway, 'the configuration is the one that runs; nothing was changed');
+    await writeFile(gateway.configFile, '{');
+    expect(await gateway.gateway.reload()).toMatchObject({ ok: false });
+    await gateway.rewrite(answering('one'));
+    expect(await gateway.gateway.reload()).toEqual({ ok: true, version: 1 });
+    expect(gateway.gateway.readiness()).toEqual({ isReady: true, details: [] });
+  });
+
+  it.each<[string, TestConfig]>([
+    [
+      'a file that a value refers to',
+      { routes: [{ id: 'a', path: '/*', respond: { status: 200, body: '${file:./more}' } }] },
+    ],
+    [
+      'a file that is named',
+      { ...answering('one'), authServices: { a: { publicKeyFile: './more', issuer: 'i', audience: 'a' } } },
+    ],
+  ])('of the same file takes up %s when that has changed', async (_, config) => {
+    const key = (): string =>
+      generateKeyPairSync('ec', {
+        namedCurve: 'P-256',
+        publicKeyEncoding: { type: 'spki', format: 'pem' },
+        privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+      }).publicKey;
+    const gateway = await startGateway(config, { files: { more: key() } });
+    expect(await gateway.gateway.reload()).toEqual({ ok: true, version: 1 });
+    await writeFile(join(gateway.folder, 'more'), key());
+    expect(await gateway.gateway.reload()).toEqual({ ok: true, version: 2 });
   });
 
   it('that is refused does not keep the next one from succeeding', async () => {

@@ -35,9 +35,13 @@ describe('a reload of several workers', () => {
     await crew.rewrite(answering('two'));
     await crew.gateway.line('configuration reloaded', ({ version }) => version === 2);
     expect(await askBoth(crew)).toEqual(['two', 'two']);
+    await crew.rewrite(answering('three'));
     crew.gateway.signal('SIGHUP');
     await crew.gateway.line('configuration reloaded', ({ version }) => version === 3);
+    await crew.rewrite(answering('four'));
     expect(await (await crew.admin('/api/reload', 'POST')).json()).toEqual({ configVersion: 4 });
+    expect(await (await crew.admin('/api/reload', 'POST')).json()).toEqual({ configVersion: 4 });
+    expect(await askBoth(crew)).toEqual(['four', 'four']);
     expect(await configVersion()).toBe(4);
     expect(readValue(await crew.metrics(), 'gateway_config_version')).toBe(4);
     expect(crew.gateway.lines.filter(({ msg }) => msg === 'worker started')).toHaveLength(2);
@@ -87,6 +91,21 @@ describe('a reload of several workers', () => {
     await crew.gateway.line('worker started', ({ worker, pid }) => worker === 1 && pid !== former);
     expect(await askBoth(crew)).toEqual(['one', 'one']);
     expect(crew.gateway.lines.filter(({ msg }) => String(msg).startsWith('a worker ended'))).toHaveLength(1);
+  });
+
+  it('is one that runs and one that waits for forty that ask at once, and a worker that ends meanwhile is replaced', async () => {
+    const code = policyCode(`return { onRequest: () => ({ status: 200, body: 'x' }) };`);
+    const crew = await startCrew(withCode({}), { 'code.mjs': code });
+    for (let i = 0; i < 40; i++) crew.gateway.signal('SIGHUP');
+    const asked = Array.from({ length: 40 }, () => crew.admin('/api/reload', 'POST'));
+    const killed = crew.kill(2);
+    const versions = await Promise.all(
+      asked.map(async (answer) => ((await (await answer).json()) as { configVersion: number }).configVersion),
+    );
+    await killed.replaced();
+    // The signals may come one by one before the others, or together with them.
+    expect(Math.max(...versions)).toBeLessThanOrEqual(4);
+    expect(await askBoth(crew)).toEqual(['x', 'x']);
   });
 
   it('is what a worker starts with that was away meanwhile', async () => {

@@ -1,0 +1,155 @@
+import type { OperatorServer } from '../admin/http-app.ts';
+import type { GatewayConfig } from '../config/schema/schema.ts';
+import type { Clock } from '../core/clock.ts';
+import type { GatewayControl, GatewayState } from '../core/control.ts';
+import type { Log } from '../core/services.ts';
+import type { LogDestination } from '../observability/log-destination.ts';
+import { watchConfigFile } from './config-watch.ts';
+import { openOperatorPorts } from './operator-ports.ts';
+import { stayAlive } from './stay-alive.ts';
+import type { DrainTimes } from './worker-role.ts';
+
+/** What serves, and is to be opened and ended: in this process, or as several workers. */
+export interface Service {
+  /** What runs now. */
+  readonly config: GatewayConfig;
+  /** Makes and opens all that serves. Gives what the log is to say of it. */
+  open(): Promise<object>;
+  /** Whether a load balancer may know of it. */
+  hasOpenPorts(): boolean;
+  /** Takes no more connections, and lets what is under way end within `drain.timeout`. */
+  finish(times: DrainTimes): Promise<void>;
+  /** Frees all at once, whatever of it there is. */
+  free(): Promise<void>;
+}
+
+export interface LifeOptions {
+  readonly service: Service;
+  readonly control: GatewayControl;
+  readonly configFile: string;
+  /** What the configuration file held when it was loaded. */
+  readonly contentKey: string | undefined;
+  readonly watch: boolean;
+  /** Whether this is one of several workers: who speaks for all of them has the ports for operators and the log lines. */
+  readonly isWorker: boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly destination: LogDestination;
+}
+
+/** How long what has to end with `drain.timeout` may take longer than that. */
+const FINISH_GRACE_MS = 2000;
+/** How long the rest may take to be freed. With these and the log the defaults of `drain` stay below the 30 s of Kubernetes. */
+const FREE_MS = 1000;
+
+/**
+ * The life of a gateway: it starts, is ready, drains and is closed, each once. From the call of `close` on it ends in
+ * time, whatever hangs.
+ */
+export class Life {
+  private readonly options: LifeOptions;
+  private currentState: GatewayState = 'starting';
+  private closing: Promise<void> | undefined = undefined;
+  private freeing: Promise<void> | undefined = undefined;
+  private stopWatching: () => void = () => {};
+  private operatorServers: OperatorServer[] = [];
+  private tellStarted: () => void = () => {};
+  /** Resolves when it is no longer starting. */
+  readonly started: Promise<void>;
+
+  constructor(options: LifeOptions) {
+    this.options = options;
+    this.started = new Promise((resolve) => {
+      this.tellStarted = resolve;
+    });
+  }
+
+  get state(): GatewayState {
+    return this.currentState;
+  }
+
+  get isStopping(): boolean {
+    return this.currentState === 'draining' || this.currentState === 'closed';
+  }
+
+  /** The ports for operators: `admin`, then `status` if there is one. */
+  get operatorPorts(): readonly number[] {
+    return this.operatorServers.map(({ port }) => port);
+  }
+
+  /**
+   * Opens all. Rejects, with nothing left open, when a part cannot be had. Closed meanwhile, it resolves with nothing left
+   * open. `onChange` is called when the configuration file changes.
+   */
+  async start(onChange: () => void): Promise<void> {
+    const { service, control, isWorker, log, configFile, contentKey, watch, clock } = this.options;
+    let opened: object = {};
+    try {
+      opened = await stayAlive(service.open());
+      if (!isWorker) this.operatorServers = await openOperatorPorts(service.config, control, log);
+    } catch (error) {
+      if (this.closing !== undefined) return this.closing;
+      await this.free();
+      this.tellStarted();
+      throw error;
+    }
+    if (this.closing !== undefined) return this.closing.then(() => this.free());
+    this.currentState = 'ready';
+    this.tell(opened, 'gateway started');
+    if (watch && !isWorker) this.stopWatching = watchConfigFile(configFile, contentKey, clock, onChange);
+    this.tellStarted();
+  }
+
+  /**
+   * Drains: not ready, then no new connections, then the end of what is under way. A supervisor waits by itself until
+   * load balancers have noticed, and spares idle connections for longer when another worker goes on.
+   */
+  close(times: DrainTimes): Promise<void> {
+    this.closing ??= stayAlive(this.drain(times));
+    return this.closing;
+  }
+
+  private async drain(times: DrainTimes): Promise<void> {
+    const { service, destination } = this.options;
+    const { delay, timeout } = service.config.drain;
+    this.currentState = 'draining';
+    this.tellStarted();
+    this.stopWatching();
+    this.tell({}, 'draining');
+    if (service.hasOpenPorts())
+      await new Promise<void>((resolve) => setTimeout(resolve, times.delayMs ?? delay));
+    await this.within(timeout + FINISH_GRACE_MS, service.finish(times), 'requests');
+    await this.within(FREE_MS, this.free(), 'the parts of the gateway');
+    this.tell({}, 'gateway stopped');
+    await destination.close();
+  }
+
+  private free(): Promise<void> {
+    this.currentState = 'closed';
+    const servers = this.operatorServers.splice(0).map((server) => server.close());
+    this.freeing = Promise.all([this.freeing, ...servers, this.options.service.free()]).then(() => {});
+    return this.freeing;
+  }
+
+  /** Goes on after `limitMs`, and where something went wrong: what hangs must not keep the process. */
+  private async within(limitMs: number, work: Promise<void>, what: string): Promise<void> {
+    const { clock, log } = this.options;
+    let cancel: () => void = () => {};
+    const isLate = new Promise<void>((resolve) => {
+      cancel = clock.after(limitMs, () => {
+        log.warn({ limitMs }, `${what} did not end in time, and are left as they are`);
+        resolve();
+      });
+    });
+    const failed = (err: unknown): void => log.error({ err }, `${what} could not be ended as they should`);
+    await Promise.race([work.catch(failed), isLate]);
+    cancel();
+  }
+
+  /** Of workers, the supervisor says it once for all. */
+  private tell(fields: object, message: string): void {
+    const { isWorker, log } = this.options;
+    if (isWorker) log.debug(fields, message);
+    else log.info(fields, message);
+  }
+}
