@@ -181,7 +181,7 @@ describe('a reload', () => {
   it.each<[string, TestConfig]>([
     [
       'a file that a value refers to',
-      { routes: [{ id: 'a', path: '/*', respond: { status: 200, body: '${file:./more}' } }] },
+      { routes: [{ id: 'a', path: '/*', respond: { status: 200, body: `\${file:./more}` } }] },
     ],
     [
       'a file that is named',
