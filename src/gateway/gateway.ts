@@ -29,7 +29,8 @@ import { describeSnapshot, troublesOf } from './describe-snapshot.ts';
 import { useLimits } from './gateway-limits.ts';
 import { createServices, type GatewayServices } from './gateway-services.ts';
 import { handleRequest, type ListenerRules, type RequestContext } from './handle-request.ts';
-import { Life, type Service } from './life.ts';
+import { Life, type Service } from './life/life.ts';
+import { Reloads } from './life/reloads.ts';
 import { Listeners, servingRules } from './listeners.ts';
 import {
   type ConfigSource,
@@ -37,7 +38,6 @@ import {
   type LoadedConfig,
   loadConfiguration,
 } from './load-configuration.ts';
-import { Reloads } from './reloads.ts';
 import { RequestsAsValues, type ServingRules } from './requests-as-values.ts';
 import { OpenReplies } from './run-rest.ts';
 import { RunningConfig } from './running-config.ts';

@@ -3,7 +3,7 @@ import { ConfigError } from '../config/problem.ts';
 import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { Policy } from '../core/policy.ts';
 import { builtInPolicies } from '../policies/index.ts';
-import { contentKeyOf } from './config-watch.ts';
+import { contentKeyOf } from './life/config-watch.ts';
 
 /** Where a configuration comes from. */
 export interface ConfigSource {

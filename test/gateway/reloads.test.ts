@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LoadResult } from '../../src/config/load.ts';
 import type { GatewayConfig } from '../../src/config/schema/schema.ts';
-import { Reloads } from '../../src/gateway/reloads.ts';
+import { Reloads } from '../../src/gateway/life/reloads.ts';
 
 const config = { routes: [] } as unknown as GatewayConfig;
 const good = (fingerprint: string | undefined): LoadResult => ({

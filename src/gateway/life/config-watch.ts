@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Clock } from '../core/clock.ts';
-import { watchFiles } from '../core/disk/watch-files.ts';
+import type { Clock } from '../../core/clock.ts';
+import { watchFiles } from '../../core/disk/watch-files.ts';
 
 const SETTLE_MS = 150;
 const RECHECK_MS = 10_000;

@@ -1,6 +1,6 @@
-import type { LoadResult } from '../config/load.ts';
-import { loadConfigInChild } from '../config/load-in-child.ts';
-import type { GatewayConfig } from '../config/schema/schema.ts';
+import type { LoadResult } from '../../config/load.ts';
+import { loadConfigInChild } from '../../config/load-in-child.ts';
+import type { GatewayConfig } from '../../config/schema/schema.ts';
 
 /** Loads a configuration beside what runs. */
 export function loadBeside(
@@ -8,7 +8,7 @@ export function loadBeside(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<LoadResult> {
   const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-  const policiesModule = new URL(`../policies/index${ending}`, import.meta.url).href;
+  const policiesModule = new URL(`../../policies/index${ending}`, import.meta.url).href;
   return loadConfigInChild(file, { policiesModule, env });
 }
 

@@ -1,13 +1,13 @@
-import type { OperatorServer } from '../admin/http-app.ts';
-import type { GatewayConfig } from '../config/schema/schema.ts';
-import type { Clock } from '../core/clock.ts';
-import type { GatewayControl, GatewayState } from '../core/control.ts';
-import type { Log } from '../core/services.ts';
-import type { LogDestination } from '../observability/log-destination.ts';
+import type { OperatorServer } from '../../admin/http-app.ts';
+import type { GatewayConfig } from '../../config/schema/schema.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { GatewayControl, GatewayState } from '../../core/control.ts';
+import type { Log } from '../../core/services.ts';
+import type { LogDestination } from '../../observability/log-destination.ts';
+import type { DrainTimes } from '../worker-role.ts';
 import { watchConfigFile } from './config-watch.ts';
 import { openOperatorPorts } from './operator-ports.ts';
 import { stayAlive } from './stay-alive.ts';
-import type { DrainTimes } from './worker-role.ts';
 
 /** What serves, and is to be opened and ended: in this process, or as several workers. */
 export interface Service {

@@ -1,12 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { LoadResult } from '../config/load.ts';
-import { formatProblem } from '../config/problem.ts';
-import type { GatewayConfig } from '../config/schema/schema.ts';
-import type { ReloadResult } from '../core/control.ts';
-import type { Log } from '../core/services.ts';
-import type { GatewayMetrics } from '../observability/metrics.ts';
+import type { LoadResult } from '../../config/load.ts';
+import { formatProblem } from '../../config/problem.ts';
+import type { GatewayConfig } from '../../config/schema/schema.ts';
+import type { ReloadResult } from '../../core/control.ts';
+import type { Log } from '../../core/services.ts';
+import type { GatewayMetrics } from '../../observability/metrics.ts';
+import type { ConfigToPrepare, LoadedConfig } from '../load-configuration.ts';
 import type { Life } from './life.ts';
-import type { ConfigToPrepare, LoadedConfig } from './load-configuration.ts';
 import { findLateSettings, keepLateSettings, loadBeside } from './reload-config.ts';
 
 export interface ReloadsOptions {
