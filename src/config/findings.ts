@@ -25,3 +25,9 @@ export function asFields(value: unknown): Fields {
 export function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
+
+/** The parts of a route's `split` and where they stand, in the short form and in the long one. */
+export function splitParts(split: unknown): { readonly parts: readonly Fields[]; readonly at: ConfigPath } {
+  if (Array.isArray(split)) return { parts: split.map(asFields), at: ['split'] };
+  return { parts: asList(asFields(split).parts).map(asFields), at: ['split', 'parts'] };
+}

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { type FailureCode, GatewayError } from '../core/errors.ts';
 import { Exchange, type Proceeder, type ProceedOptions } from '../core/exchange.ts';
+import { changeHeaders } from '../core/fields/header-changes.ts';
 import { hasEnded } from '../core/identity/seal-identity.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { ClientRequest, ClientSink, Reply, TargetRequest } from '../core/message.ts';
@@ -12,7 +13,7 @@ import type { Log } from '../core/services.ts';
 import type { AccessLog } from '../observability/access-log.ts';
 import { BodyPump } from '../proxy/body-pump.ts';
 import { Forward, type ForwardOwner } from '../proxy/forward.ts';
-import { writeForwardHeaders } from '../proxy/forward-headers.ts';
+import { writeForwardedPrefix, writeForwardHeaders } from '../proxy/forward-headers.ts';
 import { hostFor } from '../proxy/forward-plan.ts';
 import { writeIdentityHeaders } from '../proxy/identity-headers.ts';
 import type { ReplySink } from '../proxy/reply-sink.ts';
@@ -20,7 +21,7 @@ import { normaliseTarget } from '../router/normalise.ts';
 import type { SpellingRules } from '../router/path-spelling.ts';
 import type { RouteResult } from '../router/router.ts';
 import { redirectToHttps } from '../server/https-redirect.ts';
-import type { ForwardAction, Route } from '../snapshot/route.ts';
+import type { ForwardAction, Route, SplitDestination } from '../snapshot/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { describeClient } from './describe-client.ts';
@@ -71,6 +72,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
   private openReplies: OpenReplies | undefined = undefined;
   private forward: Forward | undefined = undefined;
   private pump: BodyPump | undefined = undefined;
+  private part: SplitDestination | undefined = undefined;
   private rawParams: readonly string[] = [];
   private isFinished = false;
   private holdsSnapshot = true;
@@ -269,7 +271,9 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
 
   private forwardTo(action: ForwardAction): void {
     const { exchange } = this;
-    const upstream = action.split === undefined ? (action.upstreams[0] as Upstream) : action.split(exchange);
+    const part = action.split?.(exchange);
+    this.part = part;
+    const upstream = part?.upstream ?? (action.upstreams[0] as Upstream);
     const path = upstreamPath(action, exchange.path, this.rawParams);
     if (path === undefined) return this.answer(new GatewayError('GW_BAD_PATH'));
     exchange.upstream = upstream.name;
@@ -297,7 +301,9 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     const { exchange } = this;
     const slot = upstream.pick(exchange);
     if (slot === undefined) return this.answer(upstream.refusal());
+    if (this.part?.request !== undefined) changeHeaders(exchange.headers, this.part.request);
     writeForwardHeaders(exchange, this.snapshot);
+    if (action.prefix !== undefined) writeForwardedPrefix(exchange, action.prefix);
     writeIdentityHeaders(exchange);
     const { request } = exchange;
     exchange.upstreamPath = path + exchange.search;
@@ -314,7 +320,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
       // On the connection of a proxy, everybody comes.
       login: exchange.isTrustedPeer ? undefined : request.client,
     };
-    this.forward = new Forward(this, upstream, action);
+    this.forward = new Forward(this, upstream, action, this.part?.response);
     this.forward.start(slot, target);
   }
 

@@ -3,6 +3,7 @@ import { headerName } from '../config/schema/scalars.ts';
 import { plainAddress } from '../core/address-blocks.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
+import { findOwnedField } from '../core/fields/owned-fields.ts';
 import type { ApiKeyRefusal, ApiKeyVerifier, VerifiedApiKey } from '../core/identity/api-keys.ts';
 import type { Identification, Identifier } from '../core/identity/identifier.ts';
 import { defineIdentifyingPolicy } from '../core/identity/identify.ts';
@@ -10,7 +11,6 @@ import { isPromise } from '../core/is-promise.ts';
 import { dropTrailers } from './drop-trailers.ts';
 import { LookalikeNames } from './lookalike-names.ts';
 import { onward } from './onward.ts';
-import { findOwnedField } from './owned-fields.ts';
 
 /** Asks for an API key, made with `sallyport keys` or the admin API. */
 export const apiKey = defineIdentifyingPolicy({

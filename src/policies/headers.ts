@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { headerName, headerValue } from '../config/schema/scalars.ts';
 import type { Exchange } from '../core/exchange.ts';
+import { findOwnedField } from '../core/fields/owned-fields.ts';
 import type { HeaderList } from '../core/header-list.ts';
 import { definePolicy } from '../core/policy.ts';
-import { findOwnedField } from './owned-fields.ts';
 import { compileTemplate, findTemplateFault } from './template.ts';
 
 /** Changes header fields of what the upstream gets and of what the client gets. */

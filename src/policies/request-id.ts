@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { headerName } from '../config/schema/scalars.ts';
 import { FieldKind } from '../core/field-kind.ts';
+import { findOwnedField } from '../core/fields/owned-fields.ts';
 import { definePolicy } from '../core/policy.ts';
-import { findOwnedField } from './owned-fields.ts';
 
 /** What a proxy in front may choose: enough for UUIDs, trace ids and base64, nothing that a log could misread. */
 const ID = /^[A-Za-z0-9._~:/+=@-]{1,128}$/;

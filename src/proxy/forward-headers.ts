@@ -38,6 +38,16 @@ export function writeForwardHeaders(exchange: Exchange, options: ForwardHeaderOp
   if (options.forwarded) headers.appendTrusted('forwarded', forwardedElement(exchange));
 }
 
+/**
+ * Says what was taken off the path, behind what a proxy took off before that is believed about it. `prefix` is as
+ * configured; told is how the client has written it.
+ */
+export function writeForwardedPrefix({ headers, path }: Exchange, prefix: string): void {
+  const earlier = headers.get('x-forwarded-prefix') ?? '';
+  headers.delete('x-forwarded-prefix');
+  headers.append('x-forwarded-prefix', earlier.replace(/\/$/, '') + path.slice(0, prefix.length));
+}
+
 /** Adds us to the response's `Via`. */
 export function writeResponseVia(headers: HeaderList): void {
   headers.appendBlock(RESPONSE_VIA);

@@ -4,6 +4,10 @@ export interface ForwardPlan {
   readonly hostHeader: string;
   /** Milliseconds from the end of the request to the head of the response, over all attempts. */
   readonly timeoutMs: number;
+  /** What is taken off the path, for `X-Forwarded-Prefix`; `undefined` for nothing. */
+  readonly prefix?: string | undefined;
+  /** Whether that is put back into what answers say about paths. */
+  readonly restoresPrefix?: boolean;
 }
 
 /** Says which `Host` a target sees of a request for `authority`. */

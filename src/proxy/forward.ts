@@ -3,6 +3,7 @@ import { EMPTY_BODY } from '../core/body.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
+import { changeHeaders, type HeaderChanges } from '../core/fields/header-changes.ts';
 import type { HeaderList } from '../core/header-list.ts';
 import { HeldBody } from '../core/held-body.ts';
 import { isPromise } from '../core/is-promise.ts';
@@ -14,6 +15,7 @@ import { Attempts, type AttemptsOwner } from './attempts.ts';
 import { BodyPump } from './body-pump.ts';
 import { writeResponseVia } from './forward-headers.ts';
 import type { ForwardPlan } from './forward-plan.ts';
+import { restorePrefix } from './restore-prefix.ts';
 
 /** What a forward needs of who handles the exchange. */
 export interface ForwardOwner {
@@ -39,6 +41,7 @@ export class Forward implements AttemptsOwner, BodyHolder {
   private readonly owner: ForwardOwner;
   private readonly client: ClientSink;
   private readonly attempts: Attempts;
+  private readonly changes: HeaderChanges | undefined;
   private answer: ResponseHead | undefined = undefined;
   private tunnel: Tunnel | undefined = undefined;
   private hasLeft = false;
@@ -47,7 +50,9 @@ export class Forward implements AttemptsOwner, BodyHolder {
   /** What a policy put in place of the target's body. */
   private pump: BodyPump | undefined = undefined;
 
-  constructor(owner: ForwardOwner, upstream: Upstream, plan: ForwardPlan) {
+  /** `changes` is what the part of a split that this goes to changes of answers. */
+  constructor(owner: ForwardOwner, upstream: Upstream, plan: ForwardPlan, changes?: HeaderChanges) {
+    this.changes = changes;
     this.owner = owner;
     this.exchange = owner.exchange;
     this.client = owner.client;
@@ -94,7 +99,7 @@ export class Forward implements AttemptsOwner, BodyHolder {
     // What calls this is a socket, which has no use for an error of policies.
     try {
       exchange.respondedAt = attempts.respondedAt;
-      writeResponseVia(head.headers);
+      this.changeHead(head);
       this.upstream.sticky?.write(exchange, attempts.slot as UpstreamTarget, head.headers);
       this.answer = head;
       const body = owner.pipeline.runResponse(exchange, head, this);
@@ -111,7 +116,7 @@ export class Forward implements AttemptsOwner, BodyHolder {
     const { exchange, attempts, owner } = this;
     try {
       exchange.respondedAt = attempts.respondedAt;
-      writeResponseVia(head.headers);
+      this.changeHead(head);
       this.tunnel = tunnel;
       const body = owner.pipeline.runResponse(exchange, head, this);
       if (!isPromise(body)) return this.joinTunnel(head, body);
@@ -119,6 +124,15 @@ export class Forward implements AttemptsOwner, BodyHolder {
     } catch (cause) {
       owner.crash(cause);
     }
+  }
+
+  /** Makes the head what the route says that it is to be, before policies see it. */
+  private changeHead({ headers }: ResponseHead): void {
+    const { plan, changes, exchange } = this;
+    writeResponseVia(headers);
+    if (plan.restoresPrefix === true && plan.prefix !== undefined)
+      restorePrefix(headers, exchange.path.slice(0, plan.prefix.length), exchange);
+    if (changes !== undefined) changeHeaders(headers, changes);
   }
 
   fail(error: GatewayError): void {

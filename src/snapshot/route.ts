@@ -1,5 +1,6 @@
 import type { InternalTokens } from '../auth/internal-tokens.ts';
 import type { RouteInfo } from '../core/exchange.ts';
+import type { HeaderChanges } from '../core/fields/header-changes.ts';
 import type { Reply } from '../core/message.ts';
 import type { Pipeline } from '../core/pipeline/pipeline.ts';
 import type { QuotaReader } from '../limits/quota-reader.ts';
@@ -22,10 +23,17 @@ export interface ForwardAction extends ForwardPlan {
   readonly kind: 'forward';
   readonly upstreams: readonly Upstream[];
   /** Chooses one of several, `undefined` where there is but one. */
-  readonly split: Split<Upstream> | undefined;
+  readonly split: Split<SplitDestination> | undefined;
   /** The path that the upstream sees, `undefined` for the one that was matched. */
   readonly rewrite: PathTemplate | undefined;
   readonly stripPrefix: ((path: string) => string) | undefined;
+}
+
+/** Where a part of a split goes, and what is changed on the way. */
+export interface SplitDestination {
+  readonly upstream: Upstream;
+  readonly request: HeaderChanges | undefined;
+  readonly response: HeaderChanges | undefined;
 }
 
 /** A route as compiled: frozen, one for each route of a Snapshot. */

@@ -199,7 +199,7 @@ class SnapshotBuilder {
         route.id,
         route.path,
         entries,
-        compileAction(route, parts, this.config.paths.caseSensitive),
+        compileAction(route, parts, this.config.paths.caseSensitive, this.services.random),
       );
     // To look at a quota costs nothing of it.
     const others = entries.filter(({ instance }) => !isQuota(instance));
@@ -224,6 +224,7 @@ function compileAction(
   route: RouteConfig,
   { upstreams, internalTokens }: RouteParts,
   isCaseSensitive: boolean,
+  random: () => number,
 ): RouteAction {
   const { paramNames } = parseRoutePath(route.path);
   if (route.respond === 'jwks') {
@@ -241,7 +242,7 @@ function compileAction(
   }
   return {
     kind: 'forward',
-    ...compileDestination(route, upstreams),
+    ...compileDestination(route, upstreams, random),
     rewrite: route.rewrite === undefined ? undefined : compileRewrite(route.rewrite, paramNames),
     stripPrefix:
       route.stripPrefix === undefined
@@ -249,12 +250,15 @@ function compileAction(
         : compileStripPrefix(route.stripPrefix, route.caseSensitive ?? isCaseSensitive),
     hostHeader: route.hostHeader,
     timeoutMs: route.timeout,
+    prefix: route.stripPrefix?.replace(/\/$/, '') || undefined,
+    restoresPrefix: route.restorePrefix,
   };
 }
 
 function compileDestination(
   route: RouteConfig,
   upstreams: ReadonlyMap<string, Upstream>,
+  random: () => number,
 ): Pick<ForwardAction, 'upstreams' | 'split'> {
   const find = (name: string): Upstream => {
     const upstream = upstreams.get(name);
@@ -262,9 +266,12 @@ function compileDestination(
     return upstream;
   };
   if (route.split === undefined) return { upstreams: [find(route.upstream ?? '')], split: undefined };
-  const parts = route.split.map(({ upstream, ...part }) => ({ value: find(upstream), ...part }));
-  const named = [...new Set(parts.map(({ value }) => value))];
-  return { upstreams: named, split: compileSplit(parts, route.id) };
+  const parts = route.split.parts.map(({ upstream, request, response, ...part }) => ({
+    value: { upstream: find(upstream), request, response },
+    ...part,
+  }));
+  const named = [...new Set(parts.map(({ value }) => value.upstream))];
+  return { upstreams: named, split: compileSplit({ by: route.split.by, parts }, route.id, random) };
 }
 
 function compileRespond({

@@ -16,27 +16,43 @@ export interface SplitPart<T> {
 /** Says to which part a request belongs. */
 export type Split<T> = (exchange: Exchange) => T;
 
+export interface SplitSettings<T> {
+  /** `request`, or the key of those that are kept with one part. */
+  readonly by: string;
+  readonly parts: readonly SplitPart<T>[];
+}
+
 /**
- * Compiles a split. The first part whose conditions a request meets takes it; else it goes by weight, and the same
- * subject (or, without one, the same address) always to the same part. A part that grows keeps those that it had.
- * `seed`, such as the route's id, makes others the first to try something on another route.
+ * Compiles a split. The first part whose conditions a request meets takes it; else it goes by weight: each request by
+ * chance, or the same key (such as a subject, or without one the address) always to the same part, and then a part that
+ * grows keeps those that it had. `seed`, such as the route's id, makes others the first to try something on another route.
  */
-export function compileSplit<T>(parts: readonly SplitPart<T>[], seed: string): Split<T> {
+export function compileSplit<T>(
+  { by, parts }: SplitSettings<T>,
+  seed: string,
+  random: () => number,
+): Split<T> {
   const conditional = parts.filter(hasConditions);
   const weighted = parts.filter(({ weight }) => weight > 0);
   const total = weighted.reduce((sum, { weight }) => sum + weight, 0);
   const last = weighted.at(-1);
   if (last === undefined) throw new TypeError('no part of the split has a weight');
-  const keyOf = compileRequestKey('subject');
+  const shareOf = by === 'request' ? random : compileShare(by, seed);
   return (exchange) => {
     for (const part of conditional) if (isMet(part, exchange)) return part.value;
-    let point = (hash32(`${seed}\0${keyOf(exchange)}`) / 2 ** 32) * total;
+    let point = shareOf(exchange) * total;
     for (const part of weighted) {
       point -= part.weight;
       if (point < 0) return part.value;
     }
     return last.value;
   };
+}
+
+/** Gives each key its place in [0, 1). */
+function compileShare(by: string, seed: string): (exchange: Exchange) => number {
+  const keyOf = compileRequestKey(by);
+  return (exchange) => hash32(`${seed}\0${keyOf(exchange)}`) / 2 ** 32;
 }
 
 function hasConditions({ headers, cookies }: SplitPart<unknown>): boolean {

@@ -1,4 +1,4 @@
-import { asFields, asList, type Fields, type Findings } from '../findings.ts';
+import { asFields, asList, type Fields, type Findings, splitParts } from '../findings.ts';
 import type { ConfigPath } from '../problem.ts';
 import { findPatternFault, paramNames, parsePathPattern } from '../schema/path-pattern.ts';
 import { suggest } from '../suggest.ts';
@@ -66,8 +66,8 @@ function checkSplit(
   upstreams: readonly string[],
   findings: Findings,
 ): void {
-  const parts = asList(split).map(asFields);
-  const at = [...path, 'split'];
+  const { parts, at: within } = splitParts(split);
+  const at = [...path, ...within];
   for (const [i, { upstream }] of parts.entries()) {
     checkUpstreamName(upstream, [...at, i, 'upstream'], upstreams, findings);
   }
@@ -102,6 +102,8 @@ function checkPaths(route: Fields, path: ConfigPath, findings: Findings): void {
     const fault = findTemplateFault(rewrite, names);
     if (fault !== undefined) findings.refuse([...path, 'rewrite'], fault);
   }
+  if (stripPrefix === undefined && route.restorePrefix === true)
+    findings.refuse([...path, 'restorePrefix'], 'has nothing to restore — add stripPrefix, or take it out');
   if (stripPrefix === undefined) return;
   const at = [...path, 'stripPrefix'];
   if (rewrite !== undefined) findings.refuse(at, 'stands beside rewrite — keep one of them');

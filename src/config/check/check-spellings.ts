@@ -1,4 +1,4 @@
-import { asFields, asList, type Fields, type Findings } from '../findings.ts';
+import { asFields, asList, type Fields, type Findings, splitParts } from '../findings.ts';
 import { findPatternFault, parsePathPattern } from '../schema/path-pattern.ts';
 import type { WrittenRoute, WrittenUse } from './check-access.ts';
 import { findLack, listRefusing } from './protection.ts';
@@ -72,7 +72,7 @@ function placeRoute(
 }
 
 function readServices({ upstream, split }: Fields, upstreams: Fields): ReadonlySet<string> {
-  const names = upstream === undefined ? asList(split).map((part) => asFields(part).upstream) : [upstream];
+  const names = upstream === undefined ? splitParts(split).parts.map((part) => part.upstream) : [upstream];
   return new Set(
     names.flatMap((name) => {
       const { targets, discovery } = asFields(upstreams[String(name)]);

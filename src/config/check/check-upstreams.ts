@@ -1,4 +1,4 @@
-import { asFields, asList, type Fields, type Findings } from '../findings.ts';
+import { asFields, asList, type Fields, type Findings, splitParts } from '../findings.ts';
 import type { ConfigPath } from '../problem.ts';
 
 /** Checks that each upstream has one way to answer, and that its settings have an effect. */
@@ -8,7 +8,7 @@ export function checkUpstreams(gateway: Fields, findings: Findings): void {
     ...named.map(({ upstream }) => upstream),
     ...asList(gateway.routes).flatMap((route) => {
       const { upstream, split } = asFields(route);
-      return [upstream, ...asList(split).map((part) => asFields(part).upstream)];
+      return [upstream, ...splitParts(split).parts.map((part) => part.upstream)];
     }),
   ]);
   checkNames(named, Object.keys(asFields(gateway.upstreams)), findings);

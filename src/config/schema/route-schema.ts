@@ -2,7 +2,8 @@ import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { FORWARDED_METHODS } from '../../core/methods.ts';
 import { findPatternFault } from './path-pattern.ts';
-import { duration, headerName, headerValue, text, wholeNumber } from './scalars.ts';
+import { duration, headerFields, text } from './scalars.ts';
+import { splitSchema } from './split-schema.ts';
 
 /** Makes the schema of one entry of `routes`. `policies` is the schema of a list of policies. */
 export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
@@ -33,9 +34,7 @@ export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
       .describe('Query parameters that must be there with exactly this value.'),
     ...spellingFields(),
     upstream: text().optional().describe('Name of the upstream that answers.'),
-    split: z
-      .array(splitPart())
-      .min(2, { error: 'splits nothing — name two upstreams, or write upstream instead' })
+    split: splitSchema()
       .optional()
       .describe('Several upstreams that share the requests, such as a canary release, instead of one.'),
     respond: answerSchema()
@@ -44,12 +43,34 @@ export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
         'Answers from the gateway itself, instead of an upstream; `quota` tells the client how it stands with its quotas, `jwks` which keys verify `internalTokens`.',
       ),
     redirect: redirectSchema().optional().describe('Sends the client elsewhere, instead of an upstream.'),
+    ...forwardingSettings(),
+    public: z
+      .boolean()
+      .prefault(false)
+      .describe(
+        'Leaves out the top-level policies about who is calling. Those of this route itself run nevertheless.',
+      ),
+    policies: policies.describe('Policies of this route, which run after the top-level ones, in this order.'),
+  });
+}
+
+/** Makes the settings of what an upstream gets. */
+function forwardingSettings() {
+  return {
     rewrite: absolutePath()
       .optional()
       .describe('Path that the upstream sees, such as `/v1/orders/{params.id}`; left out: as it came.'),
     stripPrefix: absolutePath()
       .optional()
-      .describe('Whole leading segments that are taken off the path before the upstream sees it.'),
+      .describe(
+        'Whole leading segments that are taken off the path before the upstream sees it, which is told of them in `X-Forwarded-Prefix`.',
+      ),
+    restorePrefix: z
+      .boolean()
+      .prefault(false)
+      .describe(
+        'Puts what `stripPrefix` takes off back into `Location`, `Content-Location` and the `Path` of cookies.',
+      ),
     hostHeader: z
       .string()
       .regex(/^[0-9A-Za-z.:[\]_-]+$/, { error: 'is not a host — write preserve, target or a host name' })
@@ -60,14 +81,7 @@ export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
     timeout: duration()
       .prefault('30s')
       .describe('From the end of the request to the head of the response, over all attempts.'),
-    public: z
-      .boolean()
-      .prefault(false)
-      .describe(
-        'Leaves out the top-level policies about who is calling. Those of this route itself run nevertheless.',
-      ),
-    policies: policies.describe('Policies of this route, which run after the top-level ones, in this order.'),
-  });
+  };
 }
 
 /** What other gateways write for all methods; else the schema's own words. */
@@ -99,24 +113,6 @@ const TRAILING_SLASH =
 
 function trailingSlash() {
   return z.enum(['exact', 'same'], { error: 'is not a rule for slashes — write exact, or same' });
-}
-
-function splitPart() {
-  return z.strictObject({
-    upstream: text().describe('Name of the upstream that answers this part.'),
-    weight: wholeNumber(0)
-      .prefault(0)
-      .describe(
-        'Share of the requests that no condition takes; the same subject or address always goes to the same part.',
-      ),
-    headers: headerFields()
-      .prefault({})
-      .describe('Header fields that must have these values for a request to be taken, whatever the weights.'),
-    cookies: z
-      .record(headerName(), z.string())
-      .prefault({})
-      .describe('Cookies that must have these values for a request to be taken, whatever the weights.'),
-  });
 }
 
 function answerSchema() {
@@ -155,14 +151,6 @@ function redirectHost() {
   return z
     .string()
     .refine((host) => /^[A-Za-z0-9._-]+$/.test(host) || isIPv6(host.replace(/^\[(.*)\]$/, '$1')), { error });
-}
-
-function headerFields() {
-  return z
-    .record(headerName(), headerValue())
-    .transform((fields) =>
-      Object.fromEntries(Object.entries(fields).map(([name, value]) => [name.toLowerCase(), value])),
-    );
 }
 
 function pathPattern() {

@@ -112,3 +112,12 @@ function measure(text: string, units: Readonly<Record<string, number>>): number 
 function numberError(otherwise: string) {
   return (issue: { readonly input?: unknown }): string => describeBadNumber(issue.input) ?? otherwise;
 }
+
+/** Takes header fields with the values that they have, by their names in lower case. */
+export function headerFields() {
+  return z
+    .record(headerName(), headerValue())
+    .transform((fields) =>
+      Object.fromEntries(Object.entries(fields).map(([name, value]) => [name.toLowerCase(), value])),
+    );
+}

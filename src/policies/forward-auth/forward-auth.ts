@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { duration, headerName, text } from '../../config/schema/scalars.ts';
+import { findOwnedField } from '../../core/fields/owned-fields.ts';
 import { defineIdentifyingPolicy } from '../../core/identity/identify.ts';
-import { findOwnedField } from '../owned-fields.ts';
 import { pageOrigins } from '../page-origins.ts';
 import { ForwardAuth } from './forward-auth-identifier.ts';
 import { findAnswerField, findRequestField } from './message-fields.ts';

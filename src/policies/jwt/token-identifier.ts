@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { headerName, text } from '../../config/schema/scalars.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange.ts';
+import { findOwnedField } from '../../core/fields/owned-fields.ts';
 import {
   endOfToken,
   isRefusal,
@@ -15,7 +16,6 @@ import { sealIdentity } from '../../core/identity/seal-identity.ts';
 import { isPromise } from '../../core/is-promise.ts';
 import type { Services } from '../../core/services.ts';
 import { compileOrigins } from '../cors/origin-pattern.ts';
-import { findOwnedField } from '../owned-fields.ts';
 import { pageOrigins } from '../page-origins.ts';
 import { TokenPlace } from './token-place.ts';
 import { readUnverifiedIssuer } from './unverified-issuer.ts';

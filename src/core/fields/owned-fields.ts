@@ -1,4 +1,4 @@
-import { FieldKind, fieldKindOf } from '../core/field-kind.ts';
+import { FieldKind, fieldKindOf } from '../field-kind.ts';
 
 const FRAMING =
   'frames the message or belongs to one connection, so the gateway writes it — leave this line out';
