@@ -94,6 +94,7 @@ export async function makeSnapshot(
     budget: new BufferBudget(),
     policies: builtInPolicies,
     targetConnections: new ConnectionCount(),
+    snapshots: { inUse: 0 },
   });
   snapshot.upstreams.get('service')?.setTargets([makeTarget(target)]);
   return snapshot;

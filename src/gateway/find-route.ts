@@ -41,3 +41,9 @@ export function limitForwards({ headers, request }: Exchange): Reply | undefined
   headers.set('max-forwards', String(Number(stated) - 1));
   return undefined;
 }
+
+/** The answer to a caller whose credential has ended meanwhile. */
+export function answerExpired({ challenge }: Exchange): GatewayError {
+  const headers = { 'www-authenticate': challenge === '' ? 'Bearer' : challenge };
+  return new GatewayError('GW_CREDENTIALS_INVALID', { headers, reason: 'expired' });
+}

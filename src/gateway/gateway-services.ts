@@ -6,6 +6,7 @@ import { systemLookup } from '../core/network/name-lookup.ts';
 import type { Services } from '../core/services.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
 import { ConnectionCount } from '../proxy/http-target.ts';
+import type { SnapshotCount } from '../snapshot/snapshot-context.ts';
 import { createMemoryLimits, type GatewayLimits } from './gateway-limits.ts';
 import { createGatewayKeys } from './open-api-keys.ts';
 import { createRedisLimits } from './redis-limits.ts';
@@ -18,6 +19,8 @@ export interface GatewayServicesOptions extends Pick<Services, 'log' | 'clock' |
   readonly limits?: GatewayLimits | undefined;
 }
 
+const SNAPSHOTS_HELP =
+  'Configurations that are in memory: the one that runs, and those before it with requests under way.';
 const UNANSWERED_HELP =
   'Host names for which no name server answers, so that their last good addresses are used.';
 
@@ -28,6 +31,7 @@ export interface GatewayServices extends Services {
   readonly gatewayLimits: GatewayLimits;
   readonly descriptors: Descriptors;
   readonly targetConnections: ConnectionCount;
+  readonly snapshots: SnapshotCount;
 }
 
 /** Makes the services of a gateway, which outlive its Snapshots. */
@@ -36,6 +40,8 @@ export function createServices(options: GatewayServicesOptions): GatewayServices
   const base = { log, clock, metrics, random: Math.random };
   const keep: Services['keep'] = (key, create, close) => kept.hold(key, create, close);
   metrics.gauge('gateway_names_unanswered', UNANSWERED_HELP, {}, () => systemLookup().unanswered.length);
+  const snapshots: SnapshotCount = { inUse: 0 };
+  metrics.gauge('gateway_snapshots', SNAPSHOTS_HELP, {}, () => snapshots.inUse);
   const descriptors = new Descriptors(base);
   const gatewayLimits = options.limits ?? createLimits(config, { ...base, keep });
   return {
@@ -48,6 +54,7 @@ export function createServices(options: GatewayServicesOptions): GatewayServices
     gatewayLimits,
     descriptors,
     targetConnections: new ConnectionCount(descriptors),
+    snapshots,
   };
 }
 

@@ -100,7 +100,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
       limits: role?.limits && role.once && useLimits(role.limits, role.once),
     });
     const { services } = this;
-    const { descriptors, targetConnections } = services;
+    const { descriptors, targetConnections, snapshots } = services;
     this.listeners = new Listeners({
       services,
       descriptors,
@@ -114,7 +114,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     const budget = new BufferBudget();
     this.current = new RunningConfig({
       loaded,
-      context: { services, clock, log, metrics, deadlines, kept, budget, targetConnections },
+      context: { services, clock, log, metrics, deadlines, kept, budget, targetConnections, snapshots },
       listeners,
       prepareLimits: (config) => services.gatewayLimits.prepare(config),
       onVersion: (version) => metrics.setConfigVersion(version),

@@ -21,12 +21,14 @@ import { normaliseTarget } from '../router/normalise.ts';
 import type { SpellingRules } from '../router/path-spelling.ts';
 import type { RouteResult } from '../router/router.ts';
 import { redirectToHttps } from '../server/https-redirect.ts';
-import type { ForwardAction, Route, SplitDestination } from '../snapshot/route.ts';
+import { type ForwardAction, type Route, type SplitDestination, withoutParts } from '../snapshot/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { describeClient } from './describe-client.ts';
-import { answerWithoutRoute, findRoute, limitForwards } from './find-route.ts';
+import { answerExpired, answerWithoutRoute, findRoute, limitForwards } from './find-route.ts';
+import { reportCrash } from './report-crash.ts';
 import { OpenReplies, type RestOwner, runRest } from './run-rest.ts';
+import { upstreamPath } from './upstream-path.ts';
 
 /** What the listener that a request came on decides about it. */
 export interface ListenerRules {
@@ -64,7 +66,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
   readonly client: ClientSink;
   readonly clock: Clock;
   private readonly log: Log;
-  private readonly snapshot: Snapshot;
+  private held: Snapshot | undefined;
   private readonly context: RequestContext;
   private route: Route;
   /** What is left of the route's pipeline, where this is the rest of a request. */
@@ -75,7 +77,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
   private part: SplitDestination | undefined = undefined;
   private rawParams: readonly string[] = [];
   private isFinished = false;
-  private holdsSnapshot = true;
+  private isLogged = false;
   private hasCrashed = false;
   private hasActed = false;
 
@@ -85,13 +87,18 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     this.context = context;
     this.exchange = exchange;
     this.client = client;
-    this.snapshot = snapshot;
+    this.held = snapshot;
     this.route = snapshot.unmatched;
     exchange.route = this.route;
     exchange.proceeder = this;
     snapshot.acquire();
     client.onFinish = (bytesSent) => this.finish(bytesSent);
     client.onClose = (bytesSent, failure) => this.leave(bytesSent, failure);
+  }
+
+  private get snapshot(): Snapshot {
+    if (this.held === undefined) throw new TypeError('the Snapshot was let go');
+    return this.held;
   }
 
   get pipeline(): Pipeline {
@@ -156,7 +163,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
    */
   crash(cause: unknown): void {
     const error = new GatewayError('GW_INTERNAL', { cause });
-    this.report(cause);
+    reportCrash(this.log, this.exchange, cause);
     if (this.isFinished) return;
     const isAgain = this.hasCrashed;
     this.hasCrashed = true;
@@ -170,15 +177,6 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     } catch (another) {
       if (isAgain) this.client.abort(error);
       else this.crash(another);
-    }
-  }
-
-  private report(cause: unknown): void {
-    try {
-      const { requestId, route } = this.exchange;
-      this.log.error({ err: cause, requestId, route: route.id }, 'the gateway failed at a request');
-    } catch {
-      // A log that cannot be written must not cost the answer.
     }
   }
 
@@ -222,6 +220,19 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
   /** A tunnel may live for days: the Snapshot that began it may retire before. */
   onTunnel(): void {
     this.pipeline.runFinish(this.exchange);
+    this.letSnapshotGo();
+  }
+
+  /** A stream may live as long. What no policy has to see again needs nothing of its Snapshot, which is large. */
+  onLongAnswer(): void {
+    const isAlone = this.rest === undefined && this.openReplies === undefined;
+    if (isAlone && this.pipeline.isDoneWith(this.exchange)) this.letSnapshotGo();
+  }
+
+  /** Keeps of it only what log and metrics need at the end. */
+  private letSnapshotGo(): void {
+    this.route = withoutParts(this.route);
+    this.exchange.route = this.route;
     this.releaseSnapshot();
   }
 
@@ -240,7 +251,9 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     this.hasActed = true;
     if (result !== undefined) return this.answer(result);
     const { identity } = this.exchange;
-    if (identity !== undefined && hasEnded(identity, this.clock.now())) return this.answer(this.expired());
+    // Policies may have taken a while.
+    if (identity !== undefined && hasEnded(identity, this.clock.now()))
+      return this.answer(answerExpired(this.exchange));
     const { action } = this.route;
     switch (action.kind) {
       case 'forward':
@@ -260,13 +273,6 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
         return this.answer({ status: action.status, headers: { location } });
       }
     }
-  }
-
-  /** Policies may have taken a while. */
-  private expired(): GatewayError {
-    const { challenge } = this.exchange;
-    const headers = { 'www-authenticate': challenge === '' ? 'Bearer' : challenge };
-    return new GatewayError('GW_CREDENTIALS_INVALID', { headers, reason: 'expired' });
   }
 
   private forwardTo(action: ForwardAction): void {
@@ -351,12 +357,12 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     try {
       this.tell(bytesSent);
     } catch (cause) {
-      this.report(cause);
+      reportCrash(this.log, this.exchange, cause);
     }
     try {
       this.free();
     } catch (cause) {
-      this.report(cause);
+      reportCrash(this.log, this.exchange, cause);
     }
     // Without this, one exchange that the collector has promoted keeps those after it alive until a full collection.
     this.forward = undefined;
@@ -369,7 +375,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     const finishedAt = this.clock.monotonic();
     exchange.bytesSent = bytesSent;
     if (this.rest !== undefined && !exchange.isDetached) return;
-    if (this.snapshot.config.accessLog) this.context.accessLog?.write(exchange, finishedAt);
+    if (this.held?.config.accessLog ?? this.isLogged) this.context.accessLog?.write(exchange, finishedAt);
     if (exchange.isDetached) return;
     const seconds = (finishedAt - exchange.startedAt) / 1000;
     this.route.recorder?.record(exchange.request.method, exchange.status, seconds);
@@ -384,12 +390,9 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
   }
 
   private releaseSnapshot(): void {
-    if (this.holdsSnapshot) this.snapshot.release();
-    this.holdsSnapshot = false;
+    if (this.held === undefined) return;
+    this.isLogged = this.held.config.accessLog;
+    this.held.release();
+    this.held = undefined;
   }
-}
-
-function upstreamPath(action: ForwardAction, path: string, rawParams: readonly string[]): string | undefined {
-  if (action.rewrite !== undefined) return action.rewrite(rawParams);
-  return action.stripPrefix === undefined ? path : action.stripPrefix(path);
 }

@@ -29,7 +29,12 @@ export interface ForwardOwner {
   crash(cause: unknown): void;
   /** The exchange became a tunnel. */
   onTunnel(): void;
+  /** An answer has begun that may take long, and that no policy changes. */
+  onLongAnswer(): void;
 }
+
+/** Answers of more bytes may take long, as may those whose length nobody knows, such as event streams. */
+const LONG_BYTES = 1024 * 1024;
 
 /** Takes one exchange to an upstream and its answer back, through the policies that want to see it. */
 export class Forward implements AttemptsOwner, BodyHolder {
@@ -168,6 +173,7 @@ export class Forward implements AttemptsOwner, BodyHolder {
       this.pump = new BodyPump(changed, client, exchange);
       return this.pump.start();
     }
+    if (head.length === undefined || head.length > LONG_BYTES) this.owner.onLongAnswer();
     if (held === undefined) return this.attempts.join(client);
     // Asynchronous policies have looked at the head alone.
     client.onDrain = () => held.resume();

@@ -1,8 +1,9 @@
 import type { InternalTokens } from '../auth/internal-tokens.ts';
+import { BufferBudget } from '../core/buffer-budget.ts';
 import type { RouteInfo } from '../core/exchange.ts';
 import type { HeaderChanges } from '../core/fields/header-changes.ts';
 import type { Reply } from '../core/message.ts';
-import type { Pipeline } from '../core/pipeline/pipeline.ts';
+import { Pipeline } from '../core/pipeline/pipeline.ts';
 import type { QuotaReader } from '../limits/quota-reader.ts';
 import type { RouteRecorder } from '../observability/metrics.ts';
 import type { ForwardPlan } from '../proxy/forward-plan.ts';
@@ -49,3 +50,11 @@ export interface Route extends RouteInfo {
 
 /** The id under which requests are counted that no route takes. */
 export const UNMATCHED = '_unmatched';
+
+const NO_POLICIES = new Pipeline([], 0, new BufferBudget());
+const NO_ACTION: RouteAction = { kind: 'respond', reply: { status: 404 } };
+
+/** What is left of a route for an exchange that needs neither its policies nor its action any more: it holds no Snapshot. */
+export function withoutParts({ id, path, recorder, answersPreflights }: Route): Route {
+  return { id, path, recorder, answersPreflights, pipeline: NO_POLICIES, action: NO_ACTION };
+}

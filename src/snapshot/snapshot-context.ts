@@ -8,6 +8,11 @@ import { systemLookup } from '../http1/target/lookup.ts';
 import type { GatewayMetrics } from '../observability/metrics.ts';
 import type { ConnectionCount, PoolServices } from '../proxy/http-target.ts';
 
+/** How many Snapshots are in use: the one that runs, and those with exchanges under way. */
+export interface SnapshotCount {
+  inUse: number;
+}
+
 /** What a Snapshot is built with; all of it outlives the Snapshot. */
 export interface SnapshotContext {
   readonly services: Services;
@@ -19,6 +24,7 @@ export interface SnapshotContext {
   readonly budget: BufferBudget;
   readonly policies: readonly Policy[];
   readonly targetConnections: ConnectionCount;
+  readonly snapshots: SnapshotCount;
 }
 
 /** Picks what the pools of targets need. */

@@ -72,6 +72,9 @@ export async function buildSnapshot(
   context: SnapshotContext,
 ): Promise<Snapshot> {
   const closers: (() => void | Promise<void>)[] = [];
+  const { snapshots } = context;
+  snapshots.inUse++;
+  closers.push(() => void snapshots.inUse--);
   const builder = new SnapshotBuilder(config, context, closers);
   try {
     // 1.

@@ -128,6 +128,12 @@ export class Pipeline {
     return body.then((changed) => ({ head: answer.head, body: changed ?? answer.body }));
   }
 
+  /** Tells whether nothing is left to do for an exchange whose answer has begun as the policies have made it. */
+  isDoneWith(exchange: Exchange): boolean {
+    for (const { rank } of this.finishSteps) if (rank <= exchange.policiesRun) return false;
+    return exchange.bufferedBytes === 0 && exchange.body === exchange.request.body;
+  }
+
   /** Runs `onFinish` of every policy that has begun, once, and frees what the exchange holds. */
   runFinish(exchange: Exchange): void {
     const ran = exchange.policiesRun;
