@@ -70,6 +70,7 @@ async function start({ config, workers: written }: StartOptions): Promise<void> 
   if (typeof workers === 'string') return fail(workers);
   const configFile = await findConfig(config);
   if (configFile === undefined) return;
+  const giveSignals = hearSignals();
   try {
     const [{ allocateYoung }, { takeOverLookups }] = await Promise.all([
       import('./gateway/allocate-young.ts'),
@@ -80,7 +81,7 @@ async function start({ config, workers: written }: StartOptions): Promise<void> 
     const logDestination = await openLog();
     const { createRunner } = await import('./supervisor/create-runner.ts');
     const runner = await createRunner({ configFile, env: process.env, workers, logDestination });
-    wireSignals(runner);
+    giveSignals(runner);
     await runner.start();
   } catch (error) {
     await reportFailure(error);
@@ -111,9 +112,22 @@ async function parseWorkers(written: string): Promise<number | string> {
   return `--workers ${written} is not a number of workers: write a whole number from 1 to ${MAX_WORKERS}, or auto`;
 }
 
-function wireSignals(gateway: { reload(): Promise<unknown>; close(): Promise<void>; kill(): void }): void {
+interface Signalled {
+  reload(): Promise<unknown>;
+  close(): Promise<void>;
+  kill(): void;
+}
+
+/**
+ * Hears signals from now on, and gives them to the gateway once there is one. Before that a signal to end ends the process,
+ * which the system would not do for process 1 of a container, and one to reload waits.
+ */
+function hearSignals(): (gateway: Signalled) => void {
+  let gateway: Signalled | undefined;
   let isClosing = false;
+  let isReloadWanted = false;
   const stop = () => {
+    if (gateway === undefined) process.exit(0);
     if (isClosing) {
       gateway.kill();
       process.exit(1);
@@ -127,10 +141,18 @@ function wireSignals(gateway: { reload(): Promise<unknown>; close(): Promise<voi
       },
     );
   };
+  // What came of a reload is logged by the gateway, whoever asked for it.
+  const reload = () => {
+    isReloadWanted = gateway === undefined;
+    void gateway?.reload().catch(reportFailure);
+  };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  // What came of a reload is logged by the gateway, whoever asked for it.
-  process.on('SIGHUP', () => void gateway.reload().catch(reportFailure));
+  process.on('SIGHUP', reload);
+  return (made) => {
+    gateway = made;
+    if (isReloadWanted) reload();
+  };
 }
 
 async function reportFailure(error: unknown): Promise<void> {

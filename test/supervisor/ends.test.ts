@@ -57,6 +57,15 @@ describe('workers whose supervisor is killed', () => {
   });
 });
 
+describe('SIGHUP', () => {
+  it('while a gateway starts reloads it when it has', async () => {
+    // The policy is imported in the middle of the start.
+    const code = `process.kill(process.pid, 'SIGHUP');\n${policyCode('return { onRequest() {} };')}`;
+    const gateway = await GatewayProcess.start(withCode({ drain: { delay: '0s' } }), { 'code.mjs': code });
+    expect(await gateway.line('configuration reloaded')).toMatchObject({ version: 2 });
+  });
+});
+
 describe('SIGUSR1', () => {
   it.each([1, 2])(
     'opens no inspector in any process, with %d of them, nor in the one that reads a configuration',

@@ -32,4 +32,21 @@ describe('API keys of several workers', () => {
     expect((await crew.admin(`/api/keys/${id}`, 'DELETE')).status).toBe(204);
     expect(await askBoth(crew, key)).toEqual([401, 401]);
   });
+
+  it('are let in by no worker that did not hear that they are taken away: it is replaced', async () => {
+    const crew = await startCrew({
+      dataDir: './data',
+      routes: [{ id: 'all', path: '/*', policies: ['api-key'], respond: { status: 200 } }],
+    });
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
+    const body = JSON.stringify({ owner: 'partner' });
+    const created = await fetch(`${crew.adminUrl}/api/keys`, { method: 'POST', headers, body });
+    const { id, key } = (await created.json()) as { id: string; key: string };
+    expect(await askBoth(crew, key)).toEqual([200, 200]);
+    const deaf = crew.pids().get(1) as number;
+    process.kill(deaf, 'SIGSTOP');
+    expect((await crew.admin(`/api/keys/${id}`, 'DELETE')).status).toBe(204);
+    await crew.gateway.line('worker started', ({ worker, pid }) => worker === 1 && pid !== deaf);
+    expect(await askBoth(crew, key)).toEqual([401, 401]);
+  });
 });
