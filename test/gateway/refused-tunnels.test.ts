@@ -104,6 +104,26 @@ describe('a 101 that policies let pass', () => {
     gate.resolve();
     const answer = await client.until((received) => received.endsWith('early'));
     expect(answer).toMatch(/^HTTP\/1.1 101 .*x-seen: yes/s);
+    await client.ended();
+  });
+
+  it('breaks off where the target has gone meanwhile', async () => {
+    const gate = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const target = await startSwitching();
+    const { port } = await startWith(target, {
+      async onResponse() {
+        asked.resolve();
+        await gate.promise;
+      },
+    });
+    const client = await upgrade(port);
+    await asked.promise;
+    const socket = await target.socket(0);
+    socket.resetAndDestroy();
+    await new Promise(setImmediate);
+    gate.resolve();
+    await until(() => client.isClosed);
   });
 
   it('ends with the client that leaves while they look at it', async () => {
@@ -123,6 +143,30 @@ describe('a 101 that policies let pass', () => {
 });
 
 describe('a tunnel', () => {
+  it('ends where the target takes nothing of it for as long as it may take nothing of a request', async () => {
+    const clock = new StubClock();
+    const target = await startRawTarget((socket) => {
+      socket.once('data', () => socket.pause().write(SWITCHED));
+    });
+    const { port } = await startWith(target, {}, { clock });
+    const client = await upgrade(port);
+    await client.until((received) => received.startsWith('HTTP/1.1 101'));
+    const chunk = Buffer.alloc(64 * 1024);
+    let taken = 0;
+    const pour = (): void => {
+      while (client.socket.write(chunk, () => (taken += chunk.length)));
+    };
+    client.socket.on('drain', pour);
+    pour();
+    await settled(() => taken);
+    const closed = until(() => client.isClosed);
+    for (let i = 0; i < 130; i++) {
+      clock.advance(1000);
+      await new Promise(setImmediate);
+    }
+    await closed;
+  });
+
   it('ends where the client takes nothing of it for as long as it may take nothing of an answer', async () => {
     const clock = new StubClock();
     let sent = 0;

@@ -51,7 +51,7 @@ const SILENCE_MS = 1000;
  * | idle     | exchange | gone     |                    |        | gone   | gone | gone             | gone  |
  * | resting  |          | gone     |                    |        | gone   | gone | idle             | gone  |
  * | exchange |          | exchange | idle resting gone  | tunnel | gone   | gone | exchange gone    | gone  |
- * | tunnel   |          | tunnel   |                    |        | tunnel | gone |                  | gone  |
+ * | tunnel   |          | tunnel   |                    |        | tunnel | gone | tunnel gone      | gone  |
  * | gone     |          | gone     |                    |        | gone   | gone |                  | gone  |
  *
  * Bytes that answer nothing end it: they must never be taken for the next answer.
@@ -180,7 +180,20 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
         return this.becomeIdle();
       case 'exchange':
         return this.checkExchange();
+      case 'tunnel':
+        return this.checkTunnel(this.current.tunnel);
     }
+  }
+
+  /** What waits for the target in a tunnel waits no longer than a request body does. */
+  private checkTunnel(tunnel: TargetTunnel): void {
+    this.deadline = Number.POSITIVE_INFINITY;
+    if (!this.transport.isWritePending) return;
+    if (this.transport.hasWriteProgressed()) return this.onBodyMoved();
+    tunnel.receiveAbort(
+      new GatewayError('GW_UPSTREAM_TIMEOUT', { cause: 'the target takes nothing of the tunnel' }),
+    );
+    this.transport.destroy();
   }
 
   // What the sender says
@@ -218,7 +231,7 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
 
   onSwitch({ status, reason, headers }: TargetResponseHead): void {
     const { sink } = (this.current as { attempt: Attempt }).attempt;
-    const tunnel = new TargetTunnel(this.transport);
+    const tunnel = new TargetTunnel(this.transport, () => this.onBodyMoved());
     this.leaveExchange();
     this.current = { kind: 'tunnel', tunnel };
     this.deadline = Number.POSITIVE_INFINITY;

@@ -9,17 +9,26 @@ export class TargetTunnel implements Tunnel {
   onDrain: (() => void) | undefined = undefined;
   private readonly transport: Transport;
   private sink: BodySink | undefined = undefined;
+  private readonly onWaits: () => void;
+  /** What came before anybody took it. */
   private early: Buffer[] = [];
+  private earlyError: Error | undefined = undefined;
   private hasSentEnd = false;
   private hasReceivedEnd = false;
 
-  constructor(transport: Transport) {
+  /** `onWaits` is called when what is sent has to wait for the target. */
+  constructor(transport: Transport, onWaits: () => void) {
     this.transport = transport;
+    this.onWaits = onWaits;
   }
 
   pipe(sink: BodySink): void {
     this.sink = sink;
-    for (const chunk of this.early.splice(0)) this.receive(chunk);
+    let goesOn = true;
+    for (const chunk of this.early.splice(0)) goesOn = sink.write(chunk);
+    if (this.earlyError !== undefined) sink.abort(this.earlyError);
+    else if (this.hasReceivedEnd) sink.end();
+    else if (goesOn) this.transport.resume();
   }
 
   resume(): void {
@@ -31,7 +40,9 @@ export class TargetTunnel implements Tunnel {
   }
 
   write(chunk: Uint8Array): boolean {
-    return this.transport.write(chunk);
+    const goesOn = this.transport.write(chunk);
+    if (!goesOn) this.onWaits();
+    return goesOn;
   }
 
   end(): void {
@@ -45,8 +56,13 @@ export class TargetTunnel implements Tunnel {
   }
 
   receive(chunk: Buffer): void {
-    if (this.sink === undefined) this.early.push(Buffer.from(chunk));
-    else if (!this.sink.write(chunk)) this.transport.pause();
+    if (this.sink !== undefined) {
+      if (!this.sink.write(chunk)) this.transport.pause();
+      return;
+    }
+    // A policy may still look at the 101.
+    this.early.push(Buffer.from(chunk));
+    this.transport.pause();
   }
 
   receiveEnd(): void {
@@ -57,7 +73,9 @@ export class TargetTunnel implements Tunnel {
   /** The target's connection is gone. Where both sides had ended, what it sent may still be on its way to the client. */
   receiveAbort(error: Error | undefined): void {
     if (error === undefined && this.hasSentEnd && this.hasReceivedEnd) return;
-    this.sink?.abort(error ?? new GatewayError('GW_UPSTREAM_BROKEN'));
+    const failure = error ?? new GatewayError('GW_UPSTREAM_BROKEN');
+    if (this.sink === undefined) this.earlyError ??= failure;
+    else this.sink.abort(failure);
   }
 
   drained(): void {

@@ -150,7 +150,17 @@ const cause: Record<string, ((bench: Bench) => unknown)[]> = {
       if (connection.state.kind === 'exchange') await until(() => sink.received !== '');
       clock.advance(5000);
     },
-    ({ clock }) => clock.advance(5000),
+    async ({ clock, connection, raw }) => {
+      const { state } = connection;
+      if (state.kind !== 'tunnel') return clock.advance(5000);
+      // The target takes nothing of it.
+      raw.socket.pause();
+      while (state.tunnel.write(Buffer.alloc(64 * 1024))) {}
+      await until(() => {
+        clock.advance(1000);
+        return connection.state.kind === 'gone';
+      });
+    },
   ],
   leave: [({ connection }) => connection.close()],
 };
