@@ -4,7 +4,7 @@ import { GatewayError } from '../core/errors.ts';
 import { HeaderList } from '../core/header-list.ts';
 import type { ClientInfo, ClientRequest, ClientSink, Reply, ResponseHead, Tunnel } from '../core/message.ts';
 import { answerFrom } from '../core/reply.ts';
-import { explainRefusal } from '../http1/explain-refusal.ts';
+import { explainRefusal } from '../http1/client/explain-refusal.ts';
 import { type HeadFault, type RequestHead, readRequestHead } from '../http1/head.ts';
 import { setContentLength } from '../http1/head-writer.ts';
 import { REQUEST } from '../http1/llhttp.ts';

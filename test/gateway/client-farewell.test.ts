@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { bodyFrom, EMPTY_BODY } from '../../src/core/body.ts';
 import { HeaderList } from '../../src/core/header-list.ts';
 import type { ClientSink, RequestHandler, Tunnel } from '../../src/core/message.ts';
-import { ClientConnection } from '../../src/http1/client-connection.ts';
+import { ClientConnection } from '../../src/http1/client/client-connection.ts';
 import { Deadlines } from '../../src/http1/deadlines.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 import { RawClient } from '../support/harness.ts';

@@ -1,8 +1,8 @@
 import { HeaderList } from '../../src/core/header-list.ts';
 import type { ClientInfo, ClientRequest, ClientSink, RequestHandler } from '../../src/core/message.ts';
-import { ClientConnection } from '../../src/http1/client-connection.ts';
+import { ClientConnection } from '../../src/http1/client/client-connection.ts';
+import type { ClientLimits, ServeOptions } from '../../src/http1/client/serve-options.ts';
 import { Deadlines } from '../../src/http1/deadlines.ts';
-import type { ClientLimits, ServeOptions } from '../../src/http1/serve-options.ts';
 import { forwardedText } from './forwarded-text.ts';
 import { MemorySocket } from './memory-socket.ts';
 import type { Outcome, TakenMessage } from './taken.ts';

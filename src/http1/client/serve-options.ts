@@ -1,8 +1,8 @@
-import type { Clock } from '../core/clock.ts';
-import type { GatewayError } from '../core/errors.ts';
-import type { ClientInfo, Reply, RequestHandler } from '../core/message.ts';
-import type { Deadlines } from './deadlines.ts';
-import type { HeadLimits } from './message-parser.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { GatewayError } from '../../core/errors.ts';
+import type { ClientInfo, Reply, RequestHandler } from '../../core/message.ts';
+import type { Deadlines } from '../deadlines.ts';
+import type { HeadLimits } from '../message-parser.ts';
 
 /** Bounds and times of client connections; times in milliseconds. */
 export interface ClientLimits extends HeadLimits {

@@ -1,6 +1,6 @@
-import { HeaderList } from '../core/header-list.ts';
-import type { Reply } from '../core/message.ts';
-import { dateLineAt, statusLine } from './head-writer.ts';
+import { HeaderList } from '../../core/header-list.ts';
+import type { Reply } from '../../core/message.ts';
+import { dateLineAt, statusLine } from '../head-writer.ts';
 
 /** Writes a whole answer with a body of text, after which the connection closes. */
 export function replyText(reply: Reply, nowMs: number): string {

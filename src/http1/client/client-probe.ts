@@ -1,5 +1,5 @@
+import type { Deadlines } from '../deadlines.ts';
 import type { ClientExchange } from './client-exchange.ts';
-import type { Deadlines } from './deadlines.ts';
 
 const FIRST_MS = 100;
 /** Longest time between two questions to a silent client whether it is still there. */

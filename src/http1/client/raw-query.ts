@@ -1,4 +1,4 @@
-import type { MessageParser } from './message-parser.ts';
+import type { MessageParser } from '../message-parser.ts';
 import type { ReceivedBytes } from './received-bytes.ts';
 
 const REQUEST_TARGET_QUERY = /^[^?\r\n]*\?[^\r\n]*/;

@@ -1,7 +1,7 @@
-import type { BodySink, BodySource } from '../core/body.ts';
-import { type FailureCode, GatewayError } from '../core/errors.ts';
-import { FieldKind } from '../core/field-kind.ts';
-import { HeaderList } from '../core/header-list.ts';
+import type { BodySink, BodySource } from '../../core/body.ts';
+import { type FailureCode, GatewayError } from '../../core/errors.ts';
+import { FieldKind } from '../../core/field-kind.ts';
+import { HeaderList } from '../../core/header-list.ts';
 import type {
   ClientInfo,
   ClientRequest,
@@ -9,9 +9,9 @@ import type {
   HttpVersion,
   ResponseHead,
   Tunnel,
-} from '../core/message.ts';
-import type { RequestHead } from './head.ts';
-import { dateLineAt, latin1, MERGED_BYTES, setContentLength, statusLine } from './head-writer.ts';
+} from '../../core/message.ts';
+import type { RequestHead } from '../head.ts';
+import { dateLineAt, latin1, MERGED_BYTES, setContentLength, statusLine } from '../head-writer.ts';
 
 /** What an exchange needs of the connection that it is on. */
 export interface ExchangeConnection {

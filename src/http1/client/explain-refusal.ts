@@ -1,5 +1,5 @@
-import type { HeadFault } from './head.ts';
-import type { HeadOutcome, MessageParser } from './message-parser.ts';
+import type { HeadFault } from '../head.ts';
+import type { HeadOutcome, MessageParser } from '../message-parser.ts';
 
 /** Without end they would cost work that no limit counts. */
 export const TOO_MANY_EMPTY_LINES: HeadFault = {

@@ -1,10 +1,10 @@
-import type { BodySink } from '../core/body.ts';
-import type { HeaderList } from '../core/header-list.ts';
+import type { BodySink } from '../../core/body.ts';
+import type { HeaderList } from '../../core/header-list.ts';
+import type { Framing } from '../head.ts';
+import type { MessageParser } from '../message-parser.ts';
+import type { Transport } from '../transport.ts';
 import type { ClientExchange } from './client-exchange.ts';
-import type { Framing } from './head.ts';
-import type { MessageParser } from './message-parser.ts';
 import type { ReceivedBytes } from './received-bytes.ts';
-import type { Transport } from './transport.ts';
 
 /** Bodies of which more than this is still to come are read into the connection's own buffer. */
 const OWN_BUFFER_BYTES = 16 * 1024;

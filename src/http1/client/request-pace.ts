@@ -1,4 +1,4 @@
-import type { Deadlines } from './deadlines.ts';
+import type { Deadlines } from '../deadlines.ts';
 import type { ClientLimits, ServeOptions } from './serve-options.ts';
 
 const CHECK_MS = 1000;

@@ -1,12 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { BodySink } from '../../src/core/body.ts';
-import { GatewayError } from '../../src/core/errors.ts';
-import { HeaderList } from '../../src/core/header-list.ts';
-import type { ClientRequest, ClientSink, RequestHandler } from '../../src/core/message.ts';
-import { llhttp } from '../../src/http1/llhttp.ts';
-import { fc } from '../support/fast-check.ts';
-import { openConnection, serveStream } from './serve-stream.ts';
+import type { BodySink } from '../../../src/core/body.ts';
+import { GatewayError } from '../../../src/core/errors.ts';
+import { HeaderList } from '../../../src/core/header-list.ts';
+import type { ClientRequest, ClientSink, RequestHandler } from '../../../src/core/message.ts';
+import { llhttp } from '../../../src/http1/llhttp.ts';
+import { fc } from '../../support/fast-check.ts';
+import { openConnection, serveStream } from '../serve-stream.ts';
 
 const GET = 'GET /get HTTP/1.1\r\nHost: a\r\n\r\n';
 const POST = 'POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabcdef';

@@ -1,6 +1,6 @@
-import type { BodySink } from '../core/body.ts';
-import type { Tunnel } from '../core/message.ts';
-import type { Transport } from './transport.ts';
+import type { BodySink } from '../../core/body.ts';
+import type { Tunnel } from '../../core/message.ts';
+import type { Transport } from '../transport.ts';
 
 /** What a tunnel needs of the client connection that it took over. */
 export interface TunnelConnection {

@@ -1,15 +1,16 @@
 import type { Socket } from 'node:net';
-import type { BodySink } from '../core/body.ts';
-import { type FailureCode, GatewayError } from '../core/errors.ts';
-import type { ClientInfo, Tunnel } from '../core/message.ts';
+import type { BodySink } from '../../core/body.ts';
+import { type FailureCode, GatewayError } from '../../core/errors.ts';
+import type { ClientInfo, Tunnel } from '../../core/message.ts';
+import type { Deadlined } from '../deadlines.ts';
+import { type HeadFault, type RequestHead, readRequestHead } from '../head.ts';
+import { REQUEST } from '../llhttp.ts';
+import { MessageParser } from '../message-parser.ts';
+import { Transport, type TransportOwner } from '../transport.ts';
 import { ClientExchange, type ExchangeConnection } from './client-exchange.ts';
 import { ClientProbe } from './client-probe.ts';
 import { ClientTunnel, type TunnelConnection } from './client-tunnel.ts';
-import type { Deadlined } from './deadlines.ts';
 import { explainRefusal, TOO_MANY_EMPTY_LINES } from './explain-refusal.ts';
-import { type HeadFault, type RequestHead, readRequestHead } from './head.ts';
-import { REQUEST } from './llhttp.ts';
-import { MessageParser } from './message-parser.ts';
 import { encodeRawQuery } from './raw-query.ts';
 import { ReceivedBytes } from './received-bytes.ts';
 import { replyText } from './reply-text.ts';
@@ -17,7 +18,6 @@ import { DISCARD, RequestBodyReader } from './request-body-reader.ts';
 import { RequestPace } from './request-pace.ts';
 import { RequestTurn } from './request-turn.ts';
 import type { ServeOptions } from './serve-options.ts';
-import { Transport, type TransportOwner } from './transport.ts';
 
 /** After the last answer, what still comes is dropped for so long, so that the answer is not lost: without a byte, in all. */
 const LINGER_MS = 2000;
