@@ -155,8 +155,8 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
     this.deadline = this.services.deadlines.after(REFILL_PAUSE_MS);
     if (isOwnFault(error)) {
       this.services.connections.descriptors?.noteShortage('target', error);
-      // Who waits may yet get one of the connections that there are; another would fail for the same want.
-      if (this.connections.size > 0) return;
+      // Who waits may yet get one of the connections that there are, or are about to be; another would fail for the same want.
+      if (this.connections.size > 0 || this.dials.size > 0) return;
     }
     if (this.places > 0) this.failNext(error);
     else while (this.queue.size > 0) this.failNext(error);
