@@ -261,7 +261,7 @@ describe('roles and subjects that only look right', () => {
     ['objects', [{ name: 'admin' }, { toString: 'admin' }]],
     ['true', [true]],
     ['nothing', []],
-    ['a map of roles', { admin: true }],
+    ['a map in which no role is given', { admin: false, customer: null, owner: 0, root: {}, all: 'admin' }],
     ['a list that is text', '["admin"]'],
     ['text with commas', 'customer,admin'],
     ['a number', 1],
