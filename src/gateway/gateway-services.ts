@@ -5,7 +5,7 @@ import { Descriptors } from '../core/network/descriptors.ts';
 import { systemLookup } from '../core/network/name-lookup.ts';
 import type { Services } from '../core/services.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
-import { ConnectionCount } from '../proxy/http-target.ts';
+import { ConnectionCount } from '../proxy/pool-services.ts';
 import type { SnapshotCount } from '../snapshot/snapshot-context.ts';
 import { createMemoryLimits, type GatewayLimits } from './gateway-limits.ts';
 import { createGatewayKeys } from './open-api-keys.ts';
