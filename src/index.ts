@@ -24,10 +24,10 @@ export {
 export type { Identification, Identifier } from './core/identity/identifier.ts';
 export { defineIdentifyingPolicy } from './core/identity/identify.ts';
 export type { Identity } from './core/identity/identity.ts';
-export type { LimitRule, LimitStanding, LimitStore } from './core/limit-store.ts';
 export type { Reply, ResponseHead } from './core/message.ts';
 export { definePolicy, type Policy, type PolicyInstance } from './core/policy.ts';
 export type { AskOptions, Services, UpstreamRequest, UpstreamSender } from './core/services.ts';
+export type { LimitRule, LimitStanding, LimitStore } from './core/stores/limit-store.ts';
 export { type APIRequest, type ReceivedAPIRequest, toApiRequest } from './gateway/api-request.ts';
 export type { AuthService } from './gateway/auth-service.ts';
 export { defineGateway, type GatewayInput } from './gateway/define-gateway.ts';
@@ -48,6 +48,7 @@ export {
   authorize,
   basic,
   bodyLimit,
+  cache,
   clientCertificate,
   concurrency,
   cors,

@@ -10,7 +10,7 @@ export function joinParts(parts: readonly (string | undefined)[]): string {
 
 /** Which parameters of a query belong to a key. Names may end in `*`. */
 export interface QueryRule {
-  readonly only: readonly string[] | undefined;
+  readonly only?: readonly string[] | undefined;
   readonly ignore: readonly string[];
   /** Whether the order of the parameters makes no difference. */
   readonly sort: boolean;

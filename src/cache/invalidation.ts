@@ -12,6 +12,11 @@ const SAFE: ReadonlySet<string> = new Set([
   'SEARCH',
 ]);
 
+/** Tells whether a method changes nothing. What is not known may change anything. */
+export function isSafeMethod(method: string): boolean {
+  return SAFE.has(method);
+}
+
 /**
  * Lists what an answer makes invalid (RFC 9111 §4.4): paths with their query of the same origin, the request's own
  * first; none where the method is safe or the answer is an error. `origin` is scheme and authority as the client wrote

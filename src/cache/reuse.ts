@@ -1,5 +1,5 @@
+import type { StoredResponse } from '../core/stores/cache-store.ts';
 import type { Directives } from './directives.ts';
-import type { ReuseRules } from './storability.ts';
 
 /** What may be done with a stored response. */
 export type Reuse =
@@ -11,13 +11,7 @@ export type Reuse =
   | 'validate';
 
 /** A stored response as far as its age is concerned. */
-export interface Aged {
-  readonly rules: ReuseRules;
-  /** When its head came, in milliseconds since 1970. */
-  readonly responseTime: number;
-  /** Whether it was marked stale by a purge, since when on it is as if its lifetime had ended then. */
-  readonly staleSince: number | undefined;
-}
+export type Aged = Pick<StoredResponse, 'rules' | 'responseTime' | 'staleSince'>;
 
 /** Gives the age of a stored response in milliseconds (RFC 9111 §4.2.3). A clock that was put back makes it no younger than it came. */
 export function ageOf({ rules, responseTime }: Aged, now: number): number {

@@ -1,11 +1,9 @@
 import type { HeaderList } from '../core/header-list.ts';
+import type { CacheScope, ReuseRules } from '../core/stores/cache-store.ts';
 import { type Directives, parseDirectives } from './directives.ts';
 import { initialAgeOf, type LifetimeSettings, lifetimeOf, type ResponseTimes } from './freshness.ts';
 import { directivesForCaches } from './targeted-directives.ts';
 import { varyOf } from './vary.ts';
-
-/** Whose requests a stored response may answer: everybody's, or those of the subject that asked for it. */
-export type Scope = 'everybody' | 'subject';
 
 /** What is known of the request that a response answers. */
 export interface AskedBy {
@@ -26,23 +24,6 @@ export interface StoreSettings extends LifetimeSettings {
   /** How long stale responses may be used where they do not say so themselves, in milliseconds. */
   readonly staleWhileRevalidateMs: number;
   readonly staleIfErrorMs: number;
-}
-
-/** How a stored response may be used. Times in milliseconds. */
-export interface ReuseRules {
-  readonly scope: Scope;
-  readonly initialAgeMs: number;
-  readonly lifetimeMs: number;
-  readonly staleWhileRevalidateMs: number;
-  readonly staleIfErrorMs: number;
-  /** Whether it must be validated before each use (`no-cache`). */
-  readonly alwaysValidate: boolean;
-  /** Whether it must never be used stale, whatever else allows it. */
-  readonly neverStale: boolean;
-  /** The fields that are not kept: those that `private` and `no-cache` name. In lower case. */
-  readonly hiddenFields: readonly string[];
-  /** The request fields that select it, in lower case, sorted. */
-  readonly vary: readonly string[];
 }
 
 export type Storability =
@@ -87,6 +68,7 @@ export function judgeStorability(
   const lifetime = isDefaulted ? { ...settings, maxAgeMs: undefined } : settings;
   const rules: ReuseRules = {
     scope,
+    isForAll: isForAll(directives),
     initialAgeMs: initialAgeOf(headers, times),
     lifetimeMs: lifetimeOf(response, directives, isTargeted, times.responseTime, lifetime),
     ...staleTimesOf(directives, settings),
@@ -122,14 +104,18 @@ function scopeOf(
   directives: Directives,
   { isIdentified, hasAuthorization }: AskedBy,
   settings: StoreSettings,
-): Scope | undefined {
-  const isForAll = directives.public || directives.sMaxage !== undefined;
+): CacheScope | undefined {
+  const isShared = isForAll(directives);
   if (directives.private === true || settings.private) {
     const mayBeKept = settings.private && isIdentified;
     return mayBeKept ? 'subject' : undefined;
   }
-  if (isIdentified) return isForAll ? 'everybody' : 'subject';
-  return !hasAuthorization || isForAll ? 'everybody' : undefined;
+  if (isIdentified) return isShared ? 'everybody' : 'subject';
+  return !hasAuthorization || isShared ? 'everybody' : undefined;
+}
+
+function isForAll(directives: Directives): boolean {
+  return directives.public || directives.sMaxage !== undefined;
 }
 
 function namesLifetime(directives: Directives, headers: HeaderList, isTargeted: boolean): boolean {

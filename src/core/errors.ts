@@ -64,6 +64,7 @@ export const FAILURES = {
   GW_BUFFERS_FULL: gateway(503, 'The gateway holds too many request bodies'),
   GW_SHUTTING_DOWN: gateway(503, 'The gateway stopped before the answer was complete'),
   GW_TOO_MANY_CONNECTIONS: gateway(503, 'The gateway has too many connections'),
+  GW_NOT_IN_CACHE: { ...client(504, 'Nothing stored answers this request'), retryable: true },
   GW_UPSTREAM_TIMEOUT: upstream(504, 'The service did not answer in time'),
   GW_VERSION_UNSUPPORTED: client(505, 'This HTTP version is not supported'),
 } as const satisfies Record<string, FailureEntry>;

@@ -3,8 +3,8 @@ import type { GatewayError } from './errors.ts';
 import type { HeaderList } from './header-list.ts';
 import type { Identity } from './identity/identity.ts';
 import { sealIdentity } from './identity/seal-identity.ts';
-import type { ChargedLimits } from './limit-store.ts';
 import type { ClientRequest, Reply } from './message.ts';
+import type { ChargedLimits } from './stores/limit-store.ts';
 
 /** What policies may know of the route that an exchange matched. */
 export interface RouteInfo {
@@ -17,6 +17,12 @@ export interface ProceedOptions {
   readonly detached?: boolean;
   /** Aborting it ends what was begun. */
   readonly signal?: AbortSignal;
+  /** Header fields of the copy, in place of the request's own. */
+  readonly headers?: HeaderList;
+  /** Query of the copy, in place of the request's own. */
+  readonly query?: string;
+  /** Asked when the client leaves: whether others wait for the answer, so that it goes on as if it were detached. */
+  readonly outlives?: () => boolean;
 }
 
 /** What runs the rest of an exchange. Given by the gateway. */

@@ -6,9 +6,10 @@ import type { HeaderList } from './header-list.ts';
 import type { ApiKeys } from './identity/api-keys.ts';
 import type { TokenVerifier } from './identity/auth-service.ts';
 import type { Hold } from './kept-resources.ts';
-import type { LimitStore } from './limit-store.ts';
 import type { OngoingExchange, Reply, ResponseSink, TargetRequest } from './message.ts';
-import type { OnceStore } from './once-store.ts';
+import type { CacheStore } from './stores/cache-store.ts';
+import type { LimitStore } from './stores/limit-store.ts';
+import type { OnceStore } from './stores/once-store.ts';
 
 /** A structured log, in the manner of pino. */
 export interface Log {
@@ -113,4 +114,6 @@ export interface Services {
   readonly limits?: LimitStore;
   /** What is good once, such as a signature. */
   readonly once?: OnceStore;
+  /** Where responses are stored. */
+  readonly cache?: CacheStore;
 }

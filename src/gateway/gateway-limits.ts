@@ -1,7 +1,7 @@
 import type { GatewayConfig, PolicyEntry } from '../config/schema/schema.ts';
-import type { LimitStore } from '../core/limit-store.ts';
-import type { OnceStore } from '../core/once-store.ts';
 import type { Services } from '../core/services.ts';
+import type { LimitStore } from '../core/stores/limit-store.ts';
+import type { OnceStore } from '../core/stores/once-store.ts';
 import { MemoryLimitStore } from '../stores/memory-limit-store.ts';
 import { MemoryOnceStore } from '../stores/memory-once-store.ts';
 import { openQuotaJournal } from '../stores/quota-journal.ts';

@@ -5,10 +5,11 @@ import { Descriptors } from '../core/network/descriptors.ts';
 import { systemLookup } from '../core/network/name-lookup.ts';
 import type { Services } from '../core/services.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
-import { ConnectionCount } from '../proxy/pool-services.ts';
+import { ConnectionCount } from '../proxy/http-target.ts';
 import type { SnapshotCount } from '../snapshot/snapshot-context.ts';
 import { createMemoryLimits, type GatewayLimits } from './gateway-limits.ts';
 import { createGatewayKeys } from './open-api-keys.ts';
+import { openCacheStore } from './open-cache-store.ts';
 import { createRedisLimits } from './redis-limits.ts';
 
 export interface GatewayServicesOptions extends Pick<Services, 'log' | 'clock' | 'metrics'> {
@@ -46,6 +47,7 @@ export function createServices(options: GatewayServicesOptions): GatewayServices
   const gatewayLimits = options.limits ?? createLimits(config, { ...base, keep });
   return {
     ...base,
+    cache: openCacheStore(config, base),
     configFolder: dirname(resolve(configFile)),
     keep,
     apiKeys: createGatewayKeys(config, { ...base, keep }),

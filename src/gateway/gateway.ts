@@ -11,11 +11,11 @@ import type {
 import type { GatewayError } from '../core/errors.ts';
 import type { ApiKeyAdministration } from '../core/identity/api-keys.ts';
 import { KeptResources } from '../core/kept-resources.ts';
-import type { LimitStore } from '../core/limit-store.ts';
 import type { ClientInfo, ClientRequest, ClientSink, Reply } from '../core/message.ts';
 import { problemReply } from '../core/problem.ts';
 import { newRequestId } from '../core/request-id.ts';
 import type { Log } from '../core/services.ts';
+import type { LimitStore } from '../core/stores/limit-store.ts';
 import { Deadlines } from '../http1/deadlines.ts';
 import { createAccessLog } from '../observability/access-log.ts';
 import { createLog, type LogLevel } from '../observability/log.ts';

@@ -25,9 +25,10 @@ import { type ForwardAction, type Route, type SplitDestination, withoutParts } f
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { describeClient } from './describe-client.ts';
+
 import { answerExpired, answerWithoutRoute, findRoute, limitForwards } from './find-route.ts';
 import { reportCrash } from './report-crash.ts';
-import { OpenReplies, type RestOwner, runRest } from './run-rest.ts';
+import { AttachedReplies, type OpenReplies, type RestOwner, runRest } from './run-rest.ts';
 import { upstreamPath } from './upstream-path.ts';
 
 /** What the listener that a request came on decides about it. */
@@ -71,7 +72,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
   private route: Route;
   /** What is left of the route's pipeline, where this is the rest of a request. */
   private rest: Pipeline | undefined = undefined;
-  private openReplies: OpenReplies | undefined = undefined;
+  private openReplies: AttachedReplies | undefined = undefined;
   private forward: Forward | undefined = undefined;
   private pump: BodyPump | undefined = undefined;
   private part: SplitDestination | undefined = undefined;
@@ -199,8 +200,8 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     return !this.hasActed;
   }
 
-  get attached(): OpenReplies {
-    this.openReplies ??= new OpenReplies();
+  get attached(): AttachedReplies {
+    this.openReplies ??= new AttachedReplies();
     return this.openReplies;
   }
 
@@ -386,7 +387,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     this.exchange.close();
     this.forward?.leave();
     this.pump?.cancel();
-    this.openReplies?.leave('GW_CLIENT_CLOSED');
+    this.openReplies?.leave();
   }
 
   private releaseSnapshot(): void {

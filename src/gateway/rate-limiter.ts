@@ -1,6 +1,6 @@
 import { duration } from '../config/schema/scalars.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
-import type { LimitAlgorithm, LimitRule, LimitStore } from '../core/limit-store.ts';
+import type { LimitAlgorithm, LimitRule, LimitStore } from '../core/stores/limit-store.ts';
 import { RateLimiter as LimiterByStore } from '../limits/rate-limiter.ts';
 import { MemoryLimitStore } from '../stores/memory-limit-store.ts';
 

@@ -17,8 +17,9 @@ export class OpenReplies {
     metrics.gauge('gateway_detached_requests', help, {}, () => this.sinks.size);
   }
 
-  add(sink: ReplySink): void {
+  add(sink: ReplySink): true {
     this.sinks.add(sink);
+    return true;
   }
 
   delete(sink: ReplySink): void {
@@ -31,6 +32,16 @@ export class OpenReplies {
   }
 }
 
+/** The answers that are under way for a client, some of which may outlive it. */
+export class AttachedReplies extends Map<ReplySink, (() => boolean) | undefined> {
+  /** Ends those for which nobody else waits. */
+  leave(): void {
+    for (const [sink, outlives] of this) {
+      if (outlives?.() !== true) sink.leave(new GatewayError('GW_CLIENT_CLOSED'), 'GW_CLIENT_CLOSED');
+    }
+  }
+}
+
 /** The run of which the rest is to be run apart. */
 export interface RestOwner {
   readonly exchange: Exchange;
@@ -40,7 +51,7 @@ export interface RestOwner {
   readonly isBeforeAction: boolean;
   readonly isOver: boolean;
   /** Those that end when this run does, and those that do not. */
-  readonly attached: OpenReplies;
+  readonly attached: AttachedReplies;
   readonly detached: OpenReplies;
   /** Begins the run of `branch`. */
   begin(branch: Exchange, rest: Pipeline, sink: ReplySink): void;
@@ -55,7 +66,7 @@ export interface RestOwner {
  */
 export async function runRest(
   owner: RestOwner,
-  { detached = false, signal }: ProceedOptions,
+  { detached = false, signal, headers, query, outlives }: ProceedOptions,
 ): Promise<Reply> {
   const { exchange } = owner;
   signal?.throwIfAborted();
@@ -64,24 +75,34 @@ export async function runRest(
   // 1.
   const rest = owner.pipeline.after(exchange.policiesRun);
   // 2.
-  const branch = exchange.branch(takeBody(exchange, detached), owner.clock.monotonic());
+  const branch = exchange.branch(takeBody(exchange, detached), owner.clock.monotonic(), headers);
+  if (query !== undefined) branch.query = query;
   branch.isDetached = detached;
   const failure = detached ? rest.holdBody(branch) : undefined;
   if (failure !== undefined) throw failure;
   // 3.
-  const open = detached ? owner.detached : owner.attached;
+  const { attached, detached: others } = owner;
   const leave = (): void => sink.leave(signal?.reason);
   const sink = new ReplySink(owner.clock, () => {
-    open.delete(sink);
+    attached.delete(sink);
+    others.delete(sink);
     signal?.removeEventListener('abort', leave);
     if (!detached) exchange.takeOutcome(branch);
   });
-  open.add(sink);
+  if (detached) others.add(sink);
+  else attached.set(sink, outlives && (() => goOn(branch, outlives) && others.add(sink)));
   signal?.addEventListener('abort', leave);
   owner.begin(branch, rest, sink);
   const reply = await sink.reply;
   if (!detached) exchange.takeOutcome(branch);
   return reply;
+}
+
+/** Asks whether an attached run goes on without its client, from when on it is one of the detached. */
+function goOn(branch: Exchange, outlives: () => boolean): boolean {
+  if (!outlives()) return false;
+  branch.isDetached = true;
+  return true;
 }
 
 /** Takes the body for a branch: a copy where its bytes are at hand, else the body itself, which can be had once. */

@@ -1,5 +1,5 @@
-import type { LimitStore } from '../core/limit-store.ts';
-import type { OnceStore } from '../core/once-store.ts';
+import type { LimitStore } from '../core/stores/limit-store.ts';
+import type { OnceStore } from '../core/stores/once-store.ts';
 import type { HandedPort } from '../server/connection-source.ts';
 
 /** What a supervisor gives the gateway of a worker, which it configures, watches and speaks for. */

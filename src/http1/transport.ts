@@ -217,8 +217,7 @@ export class Transport implements DirectWriter, LateWriter, LinkReader {
   end(): void {
     if (this.isClosed) return;
     this.writeLate();
-    // Where both sides end, the second call would make an error, with its stack, that nobody sees.
-    if (!this.socket.writableEnded) this.socket.end();
+    this.socket.end();
   }
 
   /** Closes at once, dropping what waits. */

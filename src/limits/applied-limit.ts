@@ -1,4 +1,4 @@
-import type { LimitAlgorithm, LimitPeriod, LimitRule } from '../core/limit-store.ts';
+import type { LimitAlgorithm, LimitPeriod, LimitRule } from '../core/stores/limit-store.ts';
 import type { Calendar } from './calendar.ts';
 
 /** A rule under the name of a limit, with what is said about it to clients. */

@@ -1,4 +1,4 @@
-import type { LimitPeriod } from '../core/limit-store.ts';
+import type { LimitPeriod } from '../core/stores/limit-store.ts';
 
 /** What a quota is for. Weeks begin on Monday (ISO 8601). */
 export type CalendarUnit = 'day' | 'week' | 'month';

@@ -1,4 +1,4 @@
-import type { LimitAlgorithm, LimitCharge, LimitStanding } from '../core/limit-store.ts';
+import type { LimitAlgorithm, LimitCharge, LimitStanding } from '../core/stores/limit-store.ts';
 import { bucket } from './bucket.ts';
 import { fixedWindow } from './fixed-window.ts';
 import { isOfFuture, type LimitCounting, type LimitState } from './limit-state.ts';

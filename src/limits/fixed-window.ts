@@ -1,4 +1,4 @@
-import type { LimitPeriod, LimitRule } from '../core/limit-store.ts';
+import type { LimitPeriod, LimitRule } from '../core/stores/limit-store.ts';
 import { LARGEST, type LimitCounting, type LimitState } from './limit-state.ts';
 
 /**

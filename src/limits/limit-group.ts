@@ -1,10 +1,10 @@
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import { isPromise } from '../core/is-promise.ts';
-import type { LimitCharge, LimitStanding, LimitStore } from '../core/limit-store.ts';
 import type { ResponseHead } from '../core/message.ts';
 import { failureOf } from '../core/pipeline/read-outcome.ts';
 import type { PolicyInstance, RequestOutcome, ResponseOutcome } from '../core/policy.ts';
+import type { LimitCharge, LimitStanding, LimitStore } from '../core/stores/limit-store.ts';
 import type { DelayQueue } from './delay-queue.ts';
 import { indexOfUse, LimitTally } from './limit-tally.ts';
 import type { LimitUse, PreparedCharge } from './limit-use.ts';

@@ -1,4 +1,4 @@
-import type { LimitPeriod, LimitRule } from '../core/limit-store.ts';
+import type { LimitPeriod, LimitRule } from '../core/stores/limit-store.ts';
 
 /**
  * What is kept of one counter: three whole numbers, whose meaning the algorithm knows.

@@ -1,5 +1,5 @@
 import type { GatewayError } from '../core/errors.ts';
-import type { ChargedLimits, LimitCharge, LimitStanding } from '../core/limit-store.ts';
+import type { ChargedLimits, LimitCharge, LimitStanding } from '../core/stores/limit-store.ts';
 import type { LimitUse, PreparedCharge } from './limit-use.ts';
 import type { UsageReader } from './usage-reader.ts';
 

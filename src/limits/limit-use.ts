@@ -1,8 +1,8 @@
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
-import type { LimitCharge, LimitStanding } from '../core/limit-store.ts';
 import type { RequestKey } from '../core/request-key.ts';
+import type { LimitCharge, LimitStanding } from '../core/stores/limit-store.ts';
 import { type AppliedLimit, quoteName } from './applied-limit.ts';
 import type { UsageCost } from './usage-cost.ts';
 import { wholeText } from './whole-text.ts';

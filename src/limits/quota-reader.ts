@@ -1,8 +1,8 @@
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import { isPromise } from '../core/is-promise.ts';
-import type { LimitPeriod, LimitStanding } from '../core/limit-store.ts';
 import type { Reply } from '../core/message.ts';
+import type { LimitPeriod, LimitStanding } from '../core/stores/limit-store.ts';
 import type { LimitInstance } from './limit-instance.ts';
 import type { PreparedCharge } from './limit-use.ts';
 

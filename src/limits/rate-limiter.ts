@@ -1,4 +1,4 @@
-import type { LimitRule, LimitStanding, LimitStore } from '../core/limit-store.ts';
+import type { LimitRule, LimitStanding, LimitStore } from '../core/stores/limit-store.ts';
 import { applyRule } from './applied-limit.ts';
 
 export interface RateLimiterOptions {

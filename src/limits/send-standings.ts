@@ -1,5 +1,5 @@
 import type { HeaderList } from '../core/header-list.ts';
-import type { LimitStanding } from '../core/limit-store.ts';
+import type { LimitStanding } from '../core/stores/limit-store.ts';
 import { type LimitTally, remainingOf } from './limit-tally.ts';
 import type { PreparedCharge } from './limit-use.ts';
 

@@ -8,9 +8,6 @@ export function tapBody(
 ): BodySource {
   return {
     length: source.length,
-    get isAtHand() {
-      return source.isAtHand;
-    },
     pipe(sink) {
       source.pipe({
         write(chunk) {

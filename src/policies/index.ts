@@ -4,6 +4,7 @@ import { apiKey } from './api-key.ts';
 import { authorize } from './authorize/authorize.ts';
 import { basic } from './basic/basic.ts';
 import { bodyLimit } from './body-limit.ts';
+import { cache } from './cache/cache.ts';
 import { clientCertificate } from './client-certificate.ts';
 import { concurrency } from './concurrency.ts';
 import { cors } from './cors/cors.ts';
@@ -40,6 +41,7 @@ export const builtInPolicies: readonly Policy[] = [
   ...waysIn,
   any,
   authorize,
+  cache,
 ];
 
 export {
@@ -48,6 +50,7 @@ export {
   authorize,
   basic,
   bodyLimit,
+  cache,
   clientCertificate,
   concurrency,
   cors,

@@ -4,6 +4,7 @@ import type { apiKey } from './api-key.ts';
 import type { authorize } from './authorize/authorize.ts';
 import type { basic } from './basic/basic.ts';
 import type { bodyLimit } from './body-limit.ts';
+import type { cache } from './cache/cache.ts';
 import type { clientCertificate } from './client-certificate.ts';
 import type { concurrency } from './concurrency.ts';
 import type { cors } from './cors/cors.ts';
@@ -27,6 +28,7 @@ export interface PolicyOptions {
   headers: OptionsOf<typeof headers>;
   'ip-filter': OptionsOf<typeof ipFilter> & Observable;
   'body-limit': OptionsOf<typeof bodyLimit> & Observable;
+  cache: OptionsOf<typeof cache>;
   mirror: OptionsOf<typeof mirror>;
   concurrency: OptionsOf<typeof concurrency> & Observable;
   'rate-limit': OptionsOf<typeof rateLimit> & Observable;

@@ -32,6 +32,11 @@ export function bodyLimit(options: PolicyOptions['body-limit'] = {}): PolicyEntr
   return { 'body-limit': options };
 }
 
+/** Uses `cache` in a configuration: `cache({ maxAge: '30s', staleWhileRevalidate: '60s' })`. */
+export function cache(options: PolicyOptions['cache'] = {}): PolicyEntryInput<'cache'> {
+  return { cache: options };
+}
+
 /** Uses `mirror` in a configuration: `mirror({ upstream: 'orders-next', share: '10%' })`. */
 export function mirror(options: PolicyOptions['mirror']): PolicyEntryInput<'mirror'> {
   return { mirror: options };

@@ -6,7 +6,7 @@ import type { Log, Services } from '../core/services.ts';
 import type { Deadlines } from '../http1/deadlines.ts';
 import { systemLookup } from '../http1/target/lookup.ts';
 import type { GatewayMetrics } from '../observability/metrics.ts';
-import type { ConnectionCount, PoolServices } from '../proxy/pool-services.ts';
+import type { ConnectionCount, PoolServices } from '../proxy/http-target.ts';
 
 /** How many Snapshots are in use: the one that runs, and those with exchanges under way. */
 export interface SnapshotCount {
@@ -28,17 +28,11 @@ export interface SnapshotContext {
 }
 
 /** Picks what the pools of targets need. */
-export function poolServicesOf({
-  deadlines,
-  targetConnections,
-  services,
-  budget,
-}: SnapshotContext): PoolServices {
+export function poolServicesOf({ deadlines, targetConnections, services }: SnapshotContext): PoolServices {
   return {
     deadlines,
     connections: targetConnections,
     lookup: systemLookup,
     random: services.random,
-    budget,
   };
 }

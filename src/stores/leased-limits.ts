@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import type { LimitCharge, LimitRule, LimitStanding } from '../core/limit-store.ts';
+import type { LimitCharge, LimitRule, LimitStanding } from '../core/stores/limit-store.ts';
 import type { RedisLimits } from './redis-limits.ts';
 
 /** Share of what is left of a limit that all gateways together may spend before Redis hears of it. */

@@ -1,4 +1,4 @@
-import type { LimitAlgorithm, LimitCharge, LimitRule, LimitStanding } from '../core/limit-store.ts';
+import type { LimitAlgorithm, LimitCharge, LimitRule, LimitStanding } from '../core/stores/limit-store.ts';
 import { MOST_BEHIND_MS } from '../limits/limit-state.ts';
 import type { RedisReply } from './redis-link.ts';
 import { type RedisScript, redisScript } from './redis-script.ts';

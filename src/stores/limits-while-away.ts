@@ -1,6 +1,6 @@
 import type { RedisConfig } from '../config/schema/redis-schema.ts';
-import type { LimitCharge, LimitRule, LimitStanding } from '../core/limit-store.ts';
 import type { Counter, Services } from '../core/services.ts';
+import type { LimitCharge, LimitRule, LimitStanding } from '../core/stores/limit-store.ts';
 import { MemoryLimitStore } from './memory-limit-store.ts';
 import { RedisAwayError } from './redis-failure.ts';
 

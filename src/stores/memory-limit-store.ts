@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
-import type { LimitCharge, LimitStanding, LimitStore } from '../core/limit-store.ts';
 import type { Counter, Log, Metrics } from '../core/services.ts';
+import type { LimitCharge, LimitStanding, LimitStore } from '../core/stores/limit-store.ts';
 import {
   applyCharge,
   type ChargeDecision,

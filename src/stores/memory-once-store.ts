@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import type { OnceStore, OnceVerdict } from '../core/once-store.ts';
+import type { OnceStore, OnceVerdict } from '../core/stores/once-store.ts';
 
 /** Names of the last while: some 40 MB when full. */
 const MAX_NAMES = 500_000;

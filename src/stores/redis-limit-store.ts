@@ -1,6 +1,6 @@
 import { isPromise } from '../core/is-promise.ts';
-import type { LimitCharge, LimitStanding, LimitStore } from '../core/limit-store.ts';
 import type { Services } from '../core/services.ts';
+import type { LimitCharge, LimitStanding, LimitStore } from '../core/stores/limit-store.ts';
 import { LeasedLimits } from './leased-limits.ts';
 import { LimitsWhileAway } from './limits-while-away.ts';
 import type { RedisConnection } from './redis-connection.ts';

@@ -1,4 +1,4 @@
-import type { LimitCharge, LimitStanding } from '../core/limit-store.ts';
+import type { LimitCharge, LimitStanding } from '../core/stores/limit-store.ts';
 import { chargeText, limitScript, readStandings } from './limit-script.ts';
 import type { RedisConnection } from './redis-connection.ts';
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import type { OnceStore, OnceVerdict, OnceWhileAway } from '../core/once-store.ts';
+import type { OnceStore, OnceVerdict, OnceWhileAway } from '../core/stores/once-store.ts';
 import { MemoryOnceStore } from './memory-once-store.ts';
 import type { RedisConnection } from './redis-connection.ts';
 

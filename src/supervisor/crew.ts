@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
-import type { LimitStore } from '../core/limit-store.ts';
-import type { OnceStore } from '../core/once-store.ts';
 import type { Counter, Log, Metrics } from '../core/services.ts';
+import type { LimitStore } from '../core/stores/limit-store.ts';
+import type { OnceStore } from '../core/stores/once-store.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import type { HandOver } from './hand-over.ts';
 import { RestartDelay } from './restart-delay.ts';

@@ -1,4 +1,4 @@
-import type { LimitCharge, LimitPeriod, LimitRule, LimitStanding } from '../core/limit-store.ts';
+import type { LimitCharge, LimitPeriod, LimitRule, LimitStanding } from '../core/stores/limit-store.ts';
 
 /** A limit by its number, which charges name it by. */
 export interface LimitDefinition {

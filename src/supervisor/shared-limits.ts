@@ -1,5 +1,5 @@
 import { isPromise } from '../core/is-promise.ts';
-import type { LimitCharge, LimitStanding, LimitStore } from '../core/limit-store.ts';
+import type { LimitCharge, LimitStanding, LimitStore } from '../core/stores/limit-store.ts';
 import {
   ChargePacker,
   ChargeUnpacker,

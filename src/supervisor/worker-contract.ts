@@ -1,6 +1,6 @@
 import type { GatewayConfig, RouteConfig } from '../config/schema/schema.ts';
 import type { GatewayDescription, Readiness } from '../core/control.ts';
-import type { OnceVerdict } from '../core/once-store.ts';
+import type { OnceVerdict } from '../core/stores/once-store.ts';
 import type { LogLevel } from '../observability/log.ts';
 import type { LimitMethods } from './shared-limits.ts';
 

@@ -1,8 +1,9 @@
 import { NO_DIRECTIVES } from '../../src/cache/directives.ts';
 import { writeHttpDate } from '../../src/cache/http-date.ts';
-import type { AskedBy, ReuseRules, Storability, StoreSettings } from '../../src/cache/storability.ts';
+import type { AskedBy, Storability, StoreSettings } from '../../src/cache/storability.ts';
 import { judgeStorability } from '../../src/cache/storability.ts';
 import { HeaderList } from '../../src/core/header-list.ts';
+import type { ReuseRules } from '../../src/core/stores/cache-store.ts';
 
 /** When the responses of these tests come. */
 export const NOW = Date.UTC(2026, 11, 1, 12);

@@ -12,6 +12,7 @@ import type { PipelineEntry } from '../../src/core/pipeline/policy-step.ts';
 import { definePolicy, type Policy, type PolicyInstance } from '../../src/core/policy.ts';
 import type { Answer } from '../../src/core/reply.ts';
 import type { Services } from '../../src/core/services.ts';
+import { MemoryCacheStore } from '../../src/stores/memory-cache-store.ts';
 import { MemoryLimitStore } from '../../src/stores/memory-limit-store.ts';
 import { MemoryOnceStore } from '../../src/stores/memory-once-store.ts';
 
@@ -107,6 +108,7 @@ export function stubServices(clock: Clock = systemClock) {
     metrics,
     limits: new MemoryLimitStore({ clock, log, metrics }),
     once: new MemoryOnceStore(clock),
+    cache: new MemoryCacheStore(1 << 20, clock),
     random: () => 0.5,
     configFolder: '/',
     keep: (key, create, close) => kept.hold(key, create, close),

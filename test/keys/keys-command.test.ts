@@ -167,7 +167,10 @@ describe('sallyport keys', () => {
     [{ kind: 'delete', id: 'nobody' }, 'there is no API key nobody'],
     [{ kind: 'disable', id: 'nobody' }, 'there is no API key nobody'],
     [{ kind: 'expire', id: 'nobody', expires: 'soon' }, '--expires: is not a duration'],
-    [{ kind: 'rotate', id: 'nobody', grace: '1 day' }, '--grace: is not a duration'],
+    [
+      { kind: 'rotate', id: 'nobody', grace: '1 day' },
+      '--grace: is not written as durations are here — write 1d',
+    ],
     [create({ ip: ['home'] }), '--ip: is not an address or range'],
     [create({ route: ['b'] }), "--route: the configuration has no route 'b'"],
     [create({ expires: 'soon' }), '--expires: is not a duration'],

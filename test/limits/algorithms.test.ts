@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LimitAlgorithm, LimitCharge, LimitRule } from '../../src/core/limit-store.ts';
+import type { LimitAlgorithm, LimitCharge, LimitRule } from '../../src/core/stores/limit-store.ts';
 import { applyCharge, decideCharge, standingOf } from '../../src/limits/decide.ts';
 import type { LimitState } from '../../src/limits/limit-state.ts';
 import { fc } from '../support/fast-check.ts';

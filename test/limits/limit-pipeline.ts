@@ -1,8 +1,8 @@
 import type { BodySource } from '../../src/core/body.ts';
 import type { Exchange } from '../../src/core/exchange.ts';
 import type { Identity } from '../../src/core/identity/identity.ts';
-import type { LimitStore } from '../../src/core/limit-store.ts';
 import type { Policy, PolicyInstance } from '../../src/core/policy.ts';
+import type { LimitStore } from '../../src/core/stores/limit-store.ts';
 import { stubExchange, stubPipeline, stubServices, upstreamHead } from '../core/stub-exchange.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 

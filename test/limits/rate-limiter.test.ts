@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { LimitRule, LimitStanding, LimitStore } from '../../src/core/limit-store.ts';
+import type { LimitRule, LimitStanding, LimitStore } from '../../src/core/stores/limit-store.ts';
 import { RateLimiter } from '../../src/limits/rate-limiter.ts';
 import { rateLimit } from '../../src/policies/index.ts';
 import { stubExchange, stubServices } from '../core/stub-exchange.ts';

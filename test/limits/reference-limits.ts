@@ -1,4 +1,4 @@
-import type { LimitRule } from '../../src/core/limit-store.ts';
+import type { LimitRule } from '../../src/core/stores/limit-store.ts';
 
 /** Something counted: so many units at a moment. */
 export interface Counted {

@@ -39,6 +39,7 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
   'forward-auth': { url: 'http://127.0.0.1:1', requestHeaders: [] },
   any: ['jwt', 'api-key'],
   authorize: { roles: ['admin'] },
+  cache: { maxAge: '1m' },
 };
 
 /** Whatever is presented is good. */
@@ -73,8 +74,8 @@ const CREDENTIALS = [
 /** Policies that read nothing of an exchange, so that nothing of it can break them. */
 const COUNTING_ONLY: ReadonlySet<string> = new Set(['concurrency']);
 
-/** Policies that ask elsewhere about every request. */
-const ASKING: ReadonlySet<string> = new Set(['forward-auth']);
+/** Policies that ask elsewhere about every request, or run the rest of it by themselves. */
+const ASKING: ReadonlySet<string> = new Set(['forward-auth', 'cache']);
 
 /** An exchange in which whatever a policy reads throws, as a mistake in its code would. */
 function brokenExchange(): Exchange {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { GatewayError } from '../../src/core/errors.ts';
-import type { LimitStore } from '../../src/core/limit-store.ts';
 import { definePolicy } from '../../src/core/policy.ts';
+import type { LimitStore } from '../../src/core/stores/limit-store.ts';
 import { rateLimit } from '../../src/policies/index.ts';
 import { problemsOf, stubExchange, upstreamHead } from '../core/stub-exchange.ts';
 import { exchangeOf, type LimitEntry, limitPipeline } from '../limits/limit-pipeline.ts';

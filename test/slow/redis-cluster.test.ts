@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { LimitStore } from '../../src/core/limit-store.ts';
+import type { LimitStore } from '../../src/core/stores/limit-store.ts';
 import { chargeFor, limitStoreContract, slowRule } from '../stores/limit-store-contract.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import { reservePort } from '../support/loopback.ts';

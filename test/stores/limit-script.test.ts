@@ -1,6 +1,11 @@
 import { createClient, type RedisClientType } from '@redis/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { LimitAlgorithm, LimitCharge, LimitRule, LimitStanding } from '../../src/core/limit-store.ts';
+import type {
+  LimitAlgorithm,
+  LimitCharge,
+  LimitRule,
+  LimitStanding,
+} from '../../src/core/stores/limit-store.ts';
 import {
   applyCharge,
   type ChargeDecision,

@@ -5,7 +5,7 @@ import type {
   LimitRule,
   LimitStanding,
   LimitStore,
-} from '../../src/core/limit-store.ts';
+} from '../../src/core/stores/limit-store.ts';
 
 const HOUR_MS = 3_600_000;
 const WINDOW_MS = 30 * 24 * HOUR_MS;

@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { LimitCharge } from '../../src/core/limit-store.ts';
+import type { LimitCharge } from '../../src/core/stores/limit-store.ts';
 import type { ChangedCounter } from '../../src/stores/lasting-counter.ts';
 import { MemoryLimitStore, type MemoryLimitStoreOptions } from '../../src/stores/memory-limit-store.ts';
 import { openQuotaJournal, type QuotaJournal } from '../../src/stores/quota-journal.ts';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { RedisConfig } from '../../src/config/schema/redis-schema.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import type { LimitCharge, LimitStore } from '../../src/core/limit-store.ts';
+import type { LimitCharge, LimitStore } from '../../src/core/stores/limit-store.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { RedisConnection } from '../../src/stores/redis-connection.ts';
 import { RedisLimitStore } from '../../src/stores/redis-limit-store.ts';

@@ -1,6 +1,6 @@
 import { Agent, get } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { LimitCharge, LimitRule, LimitStanding, LimitStore } from '../../src/core/limit-store.ts';
+import type { LimitCharge, LimitRule, LimitStanding, LimitStore } from '../../src/core/stores/limit-store.ts';
 import { SharedLimits, serveLimits } from '../../src/supervisor/shared-limits.ts';
 import { LOOPBACK } from '../support/loopback.ts';
 import { startCrew } from './crew-of.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, idleTime, listenHost, listenPort, size, text, timeLimit, wholeNumber } from './scalars.ts';
+import { duration, listenHost, listenPort, size, text, wholeNumber } from './scalars.ts';
 
 /** Makes the schema of one entry of `listeners`. `file` is the schema of a file's path. */
 export function listenerSchema(file: () => z.ZodType<string, string>) {
@@ -71,20 +71,18 @@ function limitsSchema() {
     urlBytes: size().prefault('8KiB').describe('Request target; more is answered 414.'),
     headerCount: wholeNumber(1).prefault(100).describe('Header fields; more are answered 431.'),
     connections: wholeNumber(1).prefault(20_000).describe('Open connections of this listener.'),
-    headerTimeout: timeLimit()
+    headerTimeout: duration()
       .prefault('10s')
-      .describe(
-        'From the first byte of a request to the end of its head; later is answered 408, `0s` sets no limit.',
-      ),
-    bodyIdle: timeLimit()
+      .describe('From the first byte of a request to the end of its head; later is answered 408.'),
+    bodyIdle: duration()
       .prefault('30s')
-      .describe('Longest pause within a request body; longer is answered 408, `0s` sets no limit.'),
+      .describe('Longest pause within a request body; longer is answered 408.'),
     bodyMinRate: size()
       .prefault('1KiB')
       .describe('Slowest request body, per second; slower is answered 408. `0B` switches it off.'),
     bodyMinRateAfter: duration().prefault('10s').describe('How long a body may be slower than that.'),
-    keepAlive: idleTime().prefault('72s').describe('How long an idle connection is kept open.'),
-    requestTimeout: timeLimit()
+    keepAlive: duration().prefault('72s').describe('How long an idle connection is kept open.'),
+    requestTimeout: duration()
       .prefault('0s')
       .describe('From the first byte of a request to its last; `0s` sets no limit.'),
   });

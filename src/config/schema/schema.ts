@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Policy } from '../../core/policy.ts';
 import { apiKeysSchema } from './api-keys-schema.ts';
 import { authServiceName, authServiceSchema } from './auth-schema.ts';
+import { cacheSchema } from './cache-schema.ts';
 import { internalTokensSchema } from './internal-tokens-schema.ts';
 import { listenerSchema } from './listener-schema.ts';
 import { type PolicyInput, policyEntrySchema } from './policy-entry.ts';
@@ -70,6 +71,7 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
     redis: redisSchema(file)
       .optional()
       .describe('The store that several gateways share; left out: memory and `dataDir`.'),
+    cache: cacheSchema().prefault({}).describe('The store that policies `cache` share.'),
     apiKeys: apiKeysSchema().prefault({}).describe('How API keys are made and where they are kept.'),
     trustedProxies: trustedProxiesSchema(),
     allowOverrides: allowOverridesSchema(),
@@ -142,9 +144,7 @@ function drainSchema() {
     delay: duration()
       .prefault('5s')
       .describe('How long `/readyz` says no before the gateway stops to accept connections.'),
-    timeout: duration()
-      .prefault('20s')
-      .describe('How long requests under way then have; `0s` cuts them at once.'),
+    timeout: duration().prefault('20s').describe('How long requests under way then have.'),
   });
 }
 

@@ -13,7 +13,7 @@ export function loadBeside(
 }
 
 /** What is there from the start of a gateway to its end. */
-const LATE_SETTINGS = ['admin', 'status', 'dataDir', 'redis', 'apiKeys', 'workers'] as const;
+const LATE_SETTINGS = ['admin', 'status', 'dataDir', 'redis', 'cache', 'apiKeys', 'workers'] as const;
 
 /** Names the settings that differ and stay as they are until the next start. */
 export function findLateSettings(former: GatewayConfig, config: GatewayConfig): string[] {

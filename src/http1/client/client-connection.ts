@@ -39,7 +39,7 @@ export class ClientConnection implements TransportOwner, ExchangeConnection, Tun
   private readonly parser: MessageParser;
   private exchange: ClientExchange | undefined = undefined;
   private tunnel: ClientTunnel | undefined = undefined;
-  readonly received = new ReceivedBytes();
+  private readonly received = new ReceivedBytes();
   private readonly body: RequestBodyReader;
   private isWorking = false;
   private readonly turn = new RequestTurn();

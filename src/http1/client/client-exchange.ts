@@ -12,7 +12,6 @@ import type {
 } from '../../core/message.ts';
 import type { RequestHead } from '../head.ts';
 import { dateLineAt, latin1, MERGED_BYTES, setContentLength, statusLine } from '../head-writer.ts';
-import type { ReceivedBytes } from './received-bytes.ts';
 
 /** What an exchange needs of the connection that it is on. */
 export interface ExchangeConnection {
@@ -20,8 +19,6 @@ export interface ExchangeConnection {
   readonly isWritePending: boolean;
   /** Whether the connection ends after the answer under way. */
   readonly isClosing: boolean;
-  /** What came and was not worked off yet. */
-  readonly received: ReceivedBytes;
   wallClock(): number;
   send(text: string): void;
   /** Sends text, then a chunk. */
@@ -41,11 +38,6 @@ type Delimiter = 'none' | 'length' | 'chunked' | 'close';
 
 /** The largest rest of a request body that is read and dropped so that the connection can be used again. */
 const DISCARDED_BYTES = 64 * 1024;
-
-/** So much of a body is worth taking a connection to a target for. */
-const AT_HAND_BYTES = 64 * 1024;
-/** What a body in chunks ends with, unless it has trailers. */
-const LAST_CHUNK = '0\r\n\r\n';
 
 /** One request on a client's connection: it is the request, the source of its body, and the sink for its answer. */
 export class ClientExchange implements ClientRequest, BodySource, ClientSink {
@@ -103,17 +95,6 @@ export class ClientExchange implements ClientRequest, BodySource, ClientSink {
   }
 
   // The request body
-
-  /** Whether its beginning, or all of it, came along with the head. */
-  get isAtHand(): boolean {
-    if (this.isRequestComplete) return true;
-    const { bytes, at, end } = this.connection.received;
-    if (this.length !== undefined) return end - at >= Math.min(this.length - this.bodyBytes, AT_HAND_BYTES);
-    return (
-      end - at >= AT_HAND_BYTES ||
-      (end - at >= LAST_CHUNK.length && bytes.latin1Slice(end - LAST_CHUNK.length, end) === LAST_CHUNK)
-    );
-  }
 
   pipe(sink: BodySink): void {
     if (this.bodyError !== undefined) return sink.abort(this.bodyError);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { duration, text, wholeNumber } from '../../config/schema/scalars.ts';
-import type { LimitRule } from '../../core/limit-store.ts';
 import { definePolicy } from '../../core/policy.ts';
+import type { LimitRule } from '../../core/stores/limit-store.ts';
 import { type AppliedLimit, applyRule } from '../../limits/applied-limit.ts';
 import { LimitInstance, nameLimit } from '../../limits/limit-instance.ts';
 import { compileLimitKey, limitKeyFor } from '../../limits/limit-key.ts';

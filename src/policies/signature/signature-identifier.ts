@@ -6,9 +6,9 @@ import type { Identification, Identifier } from '../../core/identity/identifier.
 import type { Identity } from '../../core/identity/identity.ts';
 import { sealIdentity } from '../../core/identity/seal-identity.ts';
 import { isPromise } from '../../core/is-promise.ts';
-import type { OnceStore, OnceVerdict, OnceWhileAway } from '../../core/once-store.ts';
 import { withinTime } from '../../core/pipeline/within-time.ts';
 import type { Services } from '../../core/services.ts';
+import type { OnceStore, OnceVerdict, OnceWhileAway } from '../../core/stores/once-store.ts';
 import { isContentDigest } from './content-digest.ts';
 import { signatureBase } from './signature-base.ts';
 import { isSignature, readSignatureKey, type SignatureKey, type WrittenKey } from './signature-key.ts';

@@ -1,0 +1,212 @@
+import type { BodySink, BodySource } from '../core/body.ts';
+
+/** What one reader may lag behind before the giver is asked to wait, once the body is no longer kept whole. */
+const WINDOW_BYTES = 256 * 1024;
+
+export interface SharedBodyOptions {
+  /** Bytes up to which the body is kept whole, for whoever comes later and for the store. */
+  readonly maxKeptBytes: number;
+  /** Takes room for bytes that are kept, or refuses it; gives it back. */
+  reserve(bytes: number): boolean;
+  release(bytes: number): void;
+  /** Called once: with the whole body, or with `undefined` where there will be none to store. */
+  onOutcome(body: Buffer | undefined): void;
+}
+
+/**
+ * A body that streams to many readers as it comes. While it is small enough it is kept whole: a reader may still begin,
+ * and none of them holds up the others. Beyond that only what the slowest reader lacks is kept, and it goes at its speed.
+ *
+ * | state | chunk | too large | end | broken | last reader leaves |
+ * | --- | --- | --- | --- | --- | --- |
+ * | kept | to all, kept | passing | whole | broken | kept: it is for the store |
+ * | passing | to all, until the slowest has it | passing | ended | broken | cancelled |
+ */
+export class SharedBody implements BodySink {
+  readonly length: number | undefined;
+  private readonly source: BodySource;
+  private readonly options: SharedBodyOptions;
+  private readonly readers = new Set<Reader>();
+  private chunks: Buffer[] = [];
+  /** How many chunks were dropped before the first of `chunks`. */
+  private dropped = 0;
+  private bytes = 0;
+  private isKept = true;
+  private isPaused = false;
+  private outcome: { readonly error: Error | undefined } | undefined = undefined;
+
+  constructor(source: BodySource, options: SharedBodyOptions) {
+    this.source = source;
+    this.length = source.length;
+    this.options = options;
+    if ((source.length ?? 0) > options.maxKeptBytes) this.giveUp();
+  }
+
+  /** Whether another reader may begin. */
+  get isOpen(): boolean {
+    return this.isKept && this.outcome?.error === undefined;
+  }
+
+  /** Begins to read from the source. The first readers should be there. */
+  start(): void {
+    this.source.pipe(this);
+  }
+
+  /** Makes a body of its own from the beginning. Only while `isOpen`, or before `start`. */
+  open(): BodySource {
+    const reader = new Reader(this);
+    this.readers.add(reader);
+    return reader;
+  }
+
+  // As the sink of the source
+
+  write(chunk: Uint8Array): boolean {
+    // Not from the pool, of which a small piece would keep a large one alive.
+    const copy = Buffer.allocUnsafeSlow(chunk.length);
+    copy.set(chunk);
+    this.chunks.push(copy);
+    this.bytes += copy.length;
+    if (this.isKept) this.keep(copy.length);
+    for (const reader of this.readers) reader.pump();
+    if (!this.isKept) this.trim();
+    this.isPaused = !this.isKept && this.bytes > WINDOW_BYTES;
+    return !this.isPaused;
+  }
+
+  end(): void {
+    this.settle(undefined);
+  }
+
+  abort(error: Error): void {
+    this.settle(error);
+  }
+
+  // For readers
+
+  chunkAt(i: number): Buffer | undefined {
+    return this.chunks[i - this.dropped];
+  }
+
+  get ending(): { readonly error: Error | undefined } | undefined {
+    return this.outcome;
+  }
+
+  onRead(): void {
+    if (this.isKept) return;
+    this.trim();
+    if (!this.isPaused || this.bytes > WINDOW_BYTES) return;
+    this.isPaused = false;
+    this.source.resume();
+  }
+
+  onLeave(reader: Reader): void {
+    this.readers.delete(reader);
+    if (this.outcome !== undefined) return;
+    if (!this.isKept && this.readers.size === 0) {
+      this.outcome = { error: undefined };
+      this.source.cancel();
+    } else this.onRead();
+  }
+
+  private keep(bytes: number): void {
+    const { maxKeptBytes, reserve } = this.options;
+    if (this.bytes > maxKeptBytes || !reserve(bytes)) this.giveUp(bytes);
+  }
+
+  /** `unreserved` are the bytes for which no room was taken. */
+  private giveUp(unreserved = 0): void {
+    this.isKept = false;
+    this.options.release(this.bytes - unreserved);
+    this.options.onOutcome(undefined);
+  }
+
+  private settle(error: Error | undefined): void {
+    if (this.outcome !== undefined) return;
+    this.outcome = { error };
+    if (this.isKept) {
+      this.options.release(this.bytes);
+      this.options.onOutcome(error === undefined ? this.join() : undefined);
+    }
+    for (const reader of this.readers) reader.pump();
+  }
+
+  private join(): Buffer {
+    if (this.chunks.length === 1) return this.chunks[0]!;
+    const whole = Buffer.allocUnsafeSlow(this.bytes);
+    let at = 0;
+    for (const chunk of this.chunks) at += chunk.copy(whole, at);
+    return whole;
+  }
+
+  /** Drops what every reader has. */
+  private trim(): void {
+    let least = this.dropped + this.chunks.length;
+    for (const reader of this.readers) least = Math.min(least, reader.position);
+    while (this.dropped < least) {
+      this.bytes -= this.chunks.shift()?.length ?? 0;
+      this.dropped++;
+    }
+  }
+}
+
+/** One reader of a shared body. */
+class Reader implements BodySource {
+  /** The number of the chunk that is next. */
+  position = 0;
+  private readonly shared: SharedBody;
+  private sink: BodySink | undefined = undefined;
+  private isPaused = false;
+  private isPumping = false;
+
+  constructor(shared: SharedBody) {
+    this.shared = shared;
+  }
+
+  get length(): number | undefined {
+    return this.shared.length;
+  }
+
+  pipe(sink: BodySink): void {
+    this.sink = sink;
+    this.pump();
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    this.pump();
+  }
+
+  cancel(): void {
+    this.sink = undefined;
+    this.shared.onLeave(this);
+  }
+
+  /** Gives the sink what is there. */
+  pump(): void {
+    if (this.isPumping) return;
+    this.isPumping = true;
+    this.give();
+    this.isPumping = false;
+  }
+
+  private give(): void {
+    while (this.sink !== undefined && !this.isPaused) {
+      const chunk = this.shared.chunkAt(this.position);
+      if (chunk === undefined) return this.finish();
+      this.position++;
+      this.isPaused = !this.sink.write(chunk);
+      this.shared.onRead();
+    }
+  }
+
+  private finish(): void {
+    const { ending } = this.shared;
+    const { sink } = this;
+    if (ending === undefined || sink === undefined) return;
+    this.sink = undefined;
+    this.shared.onLeave(this);
+    if (ending.error === undefined) sink.end();
+    else sink.abort(ending.error);
+  }
+}

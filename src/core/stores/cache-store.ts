@@ -1,0 +1,83 @@
+import type { HeaderList } from '../header-list.ts';
+
+/** Whose requests a stored response may answer: everybody's, or those of the subject that asked for it. */
+export type CacheScope = 'everybody' | 'subject';
+
+/** How a stored response may be used. Times in milliseconds. */
+export interface ReuseRules {
+  readonly scope: CacheScope;
+  /** Whether the response itself says that it is for all (`public`, `s-maxage`), so that callers who are known may have it. */
+  readonly isForAll: boolean;
+  readonly initialAgeMs: number;
+  readonly lifetimeMs: number;
+  readonly staleWhileRevalidateMs: number;
+  readonly staleIfErrorMs: number;
+  /** Whether it must be validated before each use (`no-cache`). */
+  readonly alwaysValidate: boolean;
+  /** Whether it must never be used stale, whatever else allows it. */
+  readonly neverStale: boolean;
+  /** The fields that are not kept: those that `private` and `no-cache` name. In lower case. */
+  readonly hiddenFields: readonly string[];
+  /** The request fields that select it, in lower case, sorted. */
+  readonly vary: readonly string[];
+}
+
+/** A response as it is stored: one variant of a resource. Never changed; an update stores another. */
+export interface StoredResponse {
+  readonly status: number;
+  /** Without what frames the body and belongs to the connection. */
+  readonly headers: HeaderList;
+  readonly body: Buffer;
+  readonly rules: ReuseRules;
+  /** The values of the request fields in `rules.vary`, as one text. */
+  readonly variantKey: string;
+  /** When its head came, in milliseconds since 1970. */
+  readonly responseTime: number;
+  /** Whether it was marked stale by a purge, in milliseconds since 1970. */
+  readonly staleSince: number | undefined;
+  readonly tags: readonly string[];
+  /** `CacheStore.purges` when it was asked for: what was purged since then must not be stored as if it were new. */
+  readonly askedAt: number;
+}
+
+/** What is stored under one key: its variants, the newest first. */
+export interface CachedResource {
+  /** Authority, path and query, by which it is purged. */
+  readonly url: string;
+  readonly responses: readonly StoredResponse[];
+}
+
+/** What is to be forgotten, or with `soft` to be taken for stale. */
+export type Purge = { readonly soft: boolean } & (
+  | { readonly kind: 'all' }
+  /** An exact URL: `api.example.com/orders?page=2`, all of its variants. */
+  | { readonly kind: 'url'; readonly value: string }
+  /** The beginning of URLs. */
+  | { readonly kind: 'prefix'; readonly value: string }
+  /** A whole tag. */
+  | { readonly kind: 'tag'; readonly value: string }
+);
+
+export interface CacheStanding {
+  readonly bytes: number;
+  readonly maxBytes: number;
+  readonly resources: number;
+}
+
+/** Keeps responses of all routes. */
+export interface CacheStore {
+  /** How many purges there were: a response that was asked for before one may be what that one was about. */
+  readonly purges: number;
+  /** Finds what is stored under `key`, without what was purged. A promise only where another store has to be asked. */
+  find(key: string): CachedResource | undefined | Promise<CachedResource | undefined>;
+  /** Stores a response, in place of the variant that it is another version of. */
+  keep(key: string, url: string, response: StoredResponse): void;
+  /** Takes a response out. */
+  drop(key: string, response: StoredResponse): void;
+  /** Purges. When it resolves, nothing that was purged is served any more, here and wherever else this store reaches. */
+  purge(purge: Purge): Promise<void>;
+  /** Takes room for a body that is still coming, or refuses it. */
+  reserve(bytes: number): boolean;
+  release(bytes: number): void;
+  standing(): CacheStanding;
+}

@@ -1,0 +1,253 @@
+import type { CacheVerdict, ForwardReason } from '../../cache/cache-status.ts';
+import { contradicts, freshenHeaders, isAboutStored } from '../../cache/freshen.ts';
+import { maySubstitute } from '../../cache/reuse.ts';
+import { SharedBody } from '../../cache/shared-body.ts';
+import type { StoreSettings } from '../../cache/storability.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Exchange } from '../../core/exchange.ts';
+import type { HeaderList } from '../../core/header-list.ts';
+import type { Reply } from '../../core/message.ts';
+import { type Answer, answerFrom } from '../../core/reply.ts';
+import type { CacheStore, StoredResponse } from '../../core/stores/cache-store.ts';
+import type { CacheCounts } from './cache-counts.ts';
+import { type CacheRequest, headersForUpstream } from './cache-request.ts';
+import { replyFromStored, withVerdict } from './cached-reply.ts';
+import type { Flight, Flights } from './flights.ts';
+import { type AnsweredHead, judgeAnswer, toStored, withOwnEtag } from './stored-answer.ts';
+
+export interface CacheFetchOptions {
+  readonly store: CacheStore;
+  readonly flights: Flights;
+  readonly clock: Clock;
+  readonly settings: StoreSettings;
+  readonly maxBody: number;
+  /** Whether what has no entity tag gets one. */
+  readonly etag: boolean;
+  readonly countsOf: (route: string) => CacheCounts;
+}
+
+/** A request on its way to the upstream. */
+interface Fetching {
+  readonly exchange: Exchange;
+  readonly request: CacheRequest;
+  /** What is stored, and has to be validated. */
+  readonly stored: StoredResponse | undefined;
+  readonly reason: ForwardReason;
+  /** Those who wait for the answer; `undefined` where nobody may. */
+  readonly flight: Flight | undefined;
+  /** Whether no client waits for it. */
+  readonly isDetached: boolean;
+}
+
+/** Failures for which a stale answer may stand in (RFC 5861 §4). */
+const FAILED: ReadonlySet<number> = new Set([500, 502, 503, 504]);
+/** How long after a refresh that failed the next one is tried, in milliseconds. */
+const REFRESH_PAUSE_MS = 1000;
+
+/** Asks the upstream, and stores what comes. */
+export class CacheFetch {
+  private readonly options: CacheFetchOptions;
+
+  constructor(options: CacheFetchOptions) {
+    this.options = options;
+  }
+
+  /** Asks for the whole answer, on the condition of what is stored. `flight` are those who wait for it. */
+  fetch(
+    exchange: Exchange,
+    request: CacheRequest,
+    stored: StoredResponse | undefined,
+    reason: ForwardReason,
+    flight?: Flight,
+  ): Promise<Reply> {
+    return this.run({ exchange, request, stored, reason, flight, isDetached: false });
+  }
+
+  /** Refreshes what is stored, apart from the client, whose request it does not answer any more. */
+  refresh(exchange: Exchange, request: CacheRequest, stored: StoredResponse, key: string): void {
+    const { flights } = this.options;
+    const pause = `refresh ${key}`;
+    if (flights.find(key) !== undefined || flights.isAlone(pause)) return;
+    const flight = flights.begin(key);
+    const fail = (): void => flights.markAlone(pause, REFRESH_PAUSE_MS);
+    this.run({ exchange, request, stored, reason: 'stale', flight, isDetached: true }).then((reply) => {
+      if (FAILED.has(reply.status)) fail();
+      answerFrom(reply).body.cancel();
+    }, fail);
+  }
+
+  /** Sends a request on as it is; what comes is not stored. */
+  async pass(
+    { exchange, request }: Pick<Fetching, 'exchange' | 'request'>,
+    reason: ForwardReason,
+  ): Promise<Reply> {
+    this.count(exchange).miss.add();
+    const { query } = request;
+    const reply = await exchange.proceed(query === undefined ? {} : { query });
+    return replyWith(answerFrom(reply), { kind: 'forward', reason });
+  }
+
+  /** Sends a HEAD on, whose answer shows whether what is stored still holds (RFC 9111 §4.3.5). */
+  async passHead(
+    exchange: Exchange,
+    request: CacheRequest,
+    stored: StoredResponse | undefined,
+  ): Promise<Reply> {
+    const sent = this.startTimes();
+    const reply = await this.pass({ exchange, request }, stored === undefined ? 'uri-miss' : 'stale');
+    if (stored === undefined || reply.status !== stored.status) return reply;
+    const headers = reply.headers as HeaderList;
+    if (contradicts(headers, stored.headers)) this.options.store.drop(keyOf(request, stored), stored);
+    else
+      this.freshen({ exchange, request, stored }, { status: stored.status, headers, ...this.endTimes(sent) });
+    return reply;
+  }
+
+  private async run(fetching: Fetching): Promise<Reply> {
+    const { exchange, request, stored, flight, isDetached } = fetching;
+    const { query } = request;
+    try {
+      const sent = this.startTimes();
+      const headers = headersForUpstream(exchange.request.headers, stored?.headers);
+      const reply = await exchange.proceed({
+        detached: isDetached,
+        ...(headers !== undefined && { headers }),
+        ...(query !== undefined && { query }),
+        ...(flight !== undefined && !isDetached && { outlives: () => flight.isWanted }),
+      });
+      const answer = answerFrom(reply);
+      const answered = { status: reply.status, headers: answer.head.headers, ...this.endTimes(sent) };
+      return await this.take(fetching, answer, answered);
+    } catch (error) {
+      flight?.end();
+      throw error;
+    }
+  }
+
+  private take(fetching: Fetching, answer: Answer, answered: AnsweredHead): Reply | Promise<Reply> {
+    const { stored } = fetching;
+    if (stored !== undefined && answered.status === 304)
+      return this.takeNotModified({ ...fetching, stored }, answer, answered);
+    const { responseTime } = answered.times;
+    if (stored !== undefined && FAILED.has(answered.status) && maySubstitute(stored, responseTime))
+      return this.substitute({ ...fetching, stored }, answer, answered);
+    this.count(fetching.exchange).miss.add();
+    return this.takeNew(fetching, answer, answered);
+  }
+
+  /** What is stored still holds; or the 304 speaks of another version, and the whole is asked for. */
+  private takeNotModified(
+    fetching: Fetching & { readonly stored: StoredResponse },
+    { body }: Answer,
+    answered: AnsweredHead,
+  ): Reply | Promise<Reply> {
+    const { exchange, request, stored, flight, reason } = fetching;
+    body.cancel();
+    const next = isAboutStored(answered.headers, stored.headers)
+      ? this.freshen(fetching, answered)
+      : undefined;
+    if (next === undefined) {
+      this.options.store.drop(keyOf(request, stored), stored);
+      return this.run({ ...fetching, stored: undefined });
+    }
+    this.count(exchange).revalidated.add();
+    flight?.settle({ response: next, body: undefined });
+    flight?.end();
+    const verdict: CacheVerdict = { kind: 'forward', reason, status: 304, isStored: true };
+    return replyFromStored(exchange, next, verdict, answered.times.responseTime);
+  }
+
+  private substitute(
+    { exchange, stored, flight, reason, isDetached }: Fetching & { readonly stored: StoredResponse },
+    { body }: Answer,
+    { status, times }: AnsweredHead,
+  ): Reply {
+    body.cancel();
+    this.count(exchange).stale.add();
+    flight?.settle({ response: stored, body: undefined });
+    flight?.end();
+    // Who refreshes wants to know that it failed.
+    if (isDetached) return { status };
+    return replyFromStored(exchange, stored, { kind: 'forward', reason, status }, times.responseTime);
+  }
+
+  /** Stores what may be stored while it streams to who asked, and to all who wait for it. */
+  private takeNew(fetching: Fetching, answer: Answer, answered: AnsweredHead): Reply {
+    const { exchange, request, flight, reason } = fetching;
+    const { flights, settings } = this.options;
+    const { status } = answered;
+    const judged = judgeAnswer(request, answered, settings);
+    if (!judged.isStorable) {
+      if (flight !== undefined) flights.markAlone(flight.key);
+      flight?.end();
+      return replyWith(answer, { kind: 'forward', reason, status });
+    }
+    const stored = toStored(answered, judged.rules, exchange.request.headers);
+    const shared = this.share(fetching, answer, stored);
+    const body = shared.open();
+    const mayBeShared = !stored.rules.alwaysValidate && stored.rules.lifetimeMs > stored.rules.initialAgeMs;
+    if (mayBeShared && shared.isOpen) flight?.settle({ response: stored, body: shared });
+    else flight?.end();
+    shared.start();
+    const verdict: CacheVerdict = { kind: 'forward', reason, status, isStored: shared.isOpen };
+    return replyWith({ head: answer.head, body }, verdict);
+  }
+
+  private share({ request, flight }: Fetching, { body }: Answer, stored: StoredResponse): SharedBody {
+    const { store, maxBody, etag, flights } = this.options;
+    return new SharedBody(body, {
+      maxKeptBytes: maxBody,
+      reserve: (bytes) => store.reserve(bytes),
+      release: (bytes) => store.release(bytes),
+      onOutcome: (whole) => {
+        flight?.end();
+        if (whole === undefined) return;
+        const kept = { ...stored, body: whole };
+        store.keep(keyOf(request, stored), request.url, etag ? withOwnEtag(kept) : kept);
+        if (flight !== undefined) flights.unmarkAlone(flight.key);
+      },
+    });
+  }
+
+  /** Stores what a 304, or the answer to a HEAD, makes of a stored response; `undefined` where it must not be kept. */
+  private freshen(
+    {
+      exchange,
+      request,
+      stored,
+    }: Pick<Fetching, 'exchange' | 'request'> & { readonly stored: StoredResponse },
+    { headers, times, askedAt }: AnsweredHead,
+  ): StoredResponse | undefined {
+    const { store, settings } = this.options;
+    const { status, body } = stored;
+    const answered = { status, headers: freshenHeaders(stored.headers, headers), times, askedAt };
+    const judged = judgeAnswer(request, answered, settings);
+    if (!judged.isStorable) return undefined;
+    const next = { ...toStored(answered, judged.rules, exchange.request.headers), body };
+    const [former, key] = [keyOf(request, stored), keyOf(request, next)];
+    if (former !== key || next.variantKey !== stored.variantKey) store.drop(former, stored);
+    store.keep(key, request.url, next);
+    return next;
+  }
+
+  private count({ route }: Exchange): CacheCounts {
+    return this.options.countsOf(route.id);
+  }
+
+  private startTimes(): { readonly requestTime: number; readonly askedAt: number } {
+    return { requestTime: this.options.clock.now(), askedAt: this.options.store.purges };
+  }
+
+  private endTimes({ requestTime, askedAt }: ReturnType<CacheFetch['startTimes']>) {
+    return { times: { requestTime, responseTime: this.options.clock.now() }, askedAt };
+  }
+}
+
+/** Where a response stands: with what is for everybody, or with what belongs to who asked. */
+function keyOf(request: CacheRequest, { rules }: StoredResponse): string {
+  return rules.scope === 'subject' ? (request.subjectKey as string) : request.key;
+}
+
+function replyWith({ head, body }: Answer, verdict: CacheVerdict): Reply {
+  return { status: head.status, headers: withVerdict(head.headers, verdict), body };
+}

@@ -1,0 +1,203 @@
+import type { CacheVerdict, ForwardReason } from '../../cache/cache-status.ts';
+import { invalidatedBy, isSafeMethod } from '../../cache/invalidation.ts';
+import { judgeReuse } from '../../cache/reuse.ts';
+import { variantKeyOf } from '../../cache/vary.ts';
+import type { Clock } from '../../core/clock.ts';
+import { GatewayError } from '../../core/errors.ts';
+import type { Exchange } from '../../core/exchange.ts';
+import { isPromise } from '../../core/is-promise.ts';
+import type { Reply, ResponseHead } from '../../core/message.ts';
+import type { PolicyInstance, RequestOutcome } from '../../core/policy.ts';
+import type { Services } from '../../core/services.ts';
+import type { CachedResource, CacheStore, StoredResponse } from '../../core/stores/cache-store.ts';
+import type { CacheCounts } from './cache-counts.ts';
+import { CacheFetch } from './cache-fetch.ts';
+import type { CacheOptions } from './cache-options.ts';
+import { type CacheRequest, compileBypass, compileCacheRequest, targetOf } from './cache-request.ts';
+import { hitOf, replyFromStored, withVerdict } from './cached-reply.ts';
+import type { Flights, SharedAnswer } from './flights.ts';
+
+export interface CacheInstanceOptions {
+  readonly options: CacheOptions;
+  readonly store: CacheStore;
+  readonly clock: Clock;
+  readonly countsOf: (route: string) => CacheCounts;
+  readonly flights: Flights;
+  readonly bufferBody: Services['bufferBody'] | undefined;
+  close(): void;
+}
+
+type Found = CachedResource | undefined;
+
+/** One use of the policy: finds what is stored, and asks or waits where that does not do. */
+export class CacheInstance implements PolicyInstance {
+  readonly close: () => void;
+  private readonly maxBody: number;
+  private readonly isPrivate: boolean;
+  private readonly store: CacheStore;
+  private readonly clock: Clock;
+  private readonly countsOf: (route: string) => CacheCounts;
+  private readonly flights: Flights;
+  private readonly upstream: CacheFetch;
+  private readonly isBypassed: (exchange: Exchange) => boolean;
+  private readonly read: (exchange: Exchange) => CacheRequest;
+  private readonly bufferBody: Services['bufferBody'] | undefined;
+  /** Requests that go past the cache, whose answer says so. */
+  private readonly bypassing = new WeakSet<Exchange>();
+
+  constructor({ options, store, clock, countsOf, flights, bufferBody, close }: CacheInstanceOptions) {
+    const { maxBody, etag } = options;
+    this.close = close;
+    this.maxBody = maxBody;
+    this.isPrivate = options.private;
+    this.store = store;
+    this.clock = clock;
+    this.countsOf = countsOf;
+    this.flights = flights;
+    this.bufferBody = bufferBody;
+    this.isBypassed = compileBypass(options);
+    this.read = compileCacheRequest(options);
+    const settings = {
+      maxAgeMs: options.maxAge,
+      override: options.override,
+      heuristic: options.heuristic,
+      private: options.private,
+      statuses: options.statuses && new Set(options.statuses),
+      staleWhileRevalidateMs: options.staleWhileRevalidate,
+      staleIfErrorMs: options.staleIfError,
+    };
+    this.upstream = new CacheFetch({ store, flights, clock, settings, maxBody, etag, countsOf });
+  }
+
+  onRequest(exchange: Exchange): RequestOutcome | Promise<RequestOutcome> {
+    const { method } = exchange.request;
+    if (this.isBypassed(exchange)) {
+      if (!isSafeMethod(method)) return undefined;
+      this.bypassing.add(exchange);
+      this.countsOf(exchange.route.id).bypass.add();
+      return undefined;
+    }
+    const reading = method === 'QUERY' ? this.bufferBody?.(exchange, this.maxBody) : undefined;
+    if (reading === undefined) return this.lookUp(exchange);
+    return reading.then((failure) => failure ?? this.lookUp(exchange));
+  }
+
+  onResponse(exchange: Exchange, head: ResponseHead): void {
+    if (!isSafeMethod(exchange.request.method)) this.invalidate(exchange, head);
+    else if (this.bypassing.has(exchange)) withVerdict(head.headers, { kind: 'forward', reason: 'bypass' });
+  }
+
+  /** What changes a resource takes out what is stored of it (RFC 9111 §4.4). */
+  private invalidate(exchange: Exchange, head: ResponseHead): void {
+    const authority = exchange.publicAuthority.toLowerCase();
+    const target = targetOf(exchange.path, exchange.query);
+    const origin = `${exchange.scheme}://${authority}`;
+    for (const other of invalidatedBy(exchange.request.method, target, origin, head))
+      this.store.purge({ kind: 'url', value: authority + other, soft: false }).catch(() => {});
+  }
+
+  private lookUp(exchange: Exchange): RequestOutcome | Promise<RequestOutcome> {
+    const request = this.read(exchange);
+    const own = request.subjectKey === undefined ? undefined : this.store.find(request.subjectKey);
+    const shared = this.store.find(request.key);
+    if (!isPromise(own) && !isPromise(shared)) return this.answer(exchange, request, own, shared);
+    return Promise.all([own, shared]).then((found) => this.answer(exchange, request, ...found));
+  }
+
+  private answer(
+    exchange: Exchange,
+    request: CacheRequest,
+    own: Found,
+    shared: Found,
+  ): RequestOutcome | Promise<RequestOutcome> {
+    const now = this.clock.now();
+    const stored = choose(exchange, request, own, shared, now);
+    const reuse = stored === undefined ? 'validate' : judgeReuse(stored, now, request.asked);
+    if (stored !== undefined && reuse !== 'validate') {
+      const counts = this.countsOf(exchange.route.id);
+      if (reuse === 'fresh') counts.hit.add();
+      else {
+        counts.stale.add();
+        const key = this.flightKeyOf(exchange, request);
+        if (key !== undefined) this.upstream.refresh(exchange, request, stored, key);
+      }
+      return replyFromStored(exchange, stored, hitOf(stored, now), now);
+    }
+    if (request.asked.onlyIfCached) return new GatewayError('GW_NOT_IN_CACHE');
+    if (exchange.request.method === 'HEAD') return this.upstream.passHead(exchange, request, stored);
+    return this.ask(exchange, request, stored, own === undefined && shared === undefined);
+  }
+
+  /** Asks the upstream, or waits for somebody else who does. */
+  private ask(
+    exchange: Exchange,
+    request: CacheRequest,
+    stored: StoredResponse | undefined,
+    isUnknown: boolean,
+  ): Promise<Reply> {
+    const reason: ForwardReason = stored !== undefined ? 'stale' : isUnknown ? 'uri-miss' : 'vary-miss';
+    // A part is never stored, so it is passed on as it is asked for.
+    if (stored === undefined && exchange.request.headers.has('range'))
+      return this.upstream.pass({ exchange, request }, 'partial');
+    const key = this.flightKeyOf(exchange, request);
+    if (key === undefined || this.flights.isAlone(key))
+      return this.upstream.fetch(exchange, request, stored, reason);
+    const flight = this.flights.find(key);
+    if (flight === undefined)
+      return this.upstream.fetch(exchange, request, stored, reason, this.flights.begin(key));
+    return flight.wait(exchange.signal).then((outcome) => {
+      if (outcome === 'alone' || !fits(outcome.response, exchange) || outcome.body?.isOpen === false)
+        return this.upstream.fetch(exchange, request, stored, reason);
+      return this.replyFromShared(exchange, outcome, reason);
+    });
+  }
+
+  /** Those who wait for one another must be those who may have the same answer. */
+  private flightKeyOf({ request: { method } }: Exchange, request: CacheRequest): string | undefined {
+    if (request.forStoring.noStore) return undefined;
+    const isNobodyElses = request.hasAuthorization || this.isPrivate;
+    const key = request.subjectKey ?? (isNobodyElses ? undefined : request.key);
+    return key === undefined ? undefined : `${method} ${key}`;
+  }
+
+  private replyFromShared(
+    exchange: Exchange,
+    { response, body }: SharedAnswer,
+    reason: ForwardReason,
+  ): Reply {
+    const verdict: CacheVerdict = { kind: 'forward', reason, isCollapsed: true };
+    this.countsOf(exchange.route.id).hit.add();
+    if (body === undefined) return replyFromStored(exchange, response, verdict, this.clock.now());
+    const headers = withVerdict(response.headers.clone(), verdict);
+    return { status: response.status, headers, body: body.open() };
+  }
+}
+
+/** Finds the stored response that fits a request: a fresh one before a stale one, the newest first. */
+function choose(
+  exchange: Exchange,
+  request: CacheRequest,
+  own: Found,
+  shared: Found,
+  now: number,
+): StoredResponse | undefined {
+  const isKnown = request.isIdentified || request.hasAuthorization;
+  let first: StoredResponse | undefined;
+  for (const resource of [own, shared]) {
+    for (const response of resource?.responses ?? NONE) {
+      // What is for everybody is for callers who are known only where it says so itself.
+      if (resource === shared && isKnown && !response.rules.isForAll) continue;
+      if (!fits(response, exchange)) continue;
+      if (judgeReuse(response, now, request.asked) === 'fresh') return response;
+      first ??= response;
+    }
+  }
+  return first;
+}
+
+const NONE: readonly StoredResponse[] = [];
+
+/** Whether a request selects this variant (RFC 9111 §4.1). */
+function fits({ rules, variantKey }: StoredResponse, { request }: Exchange): boolean {
+  return rules.vary.length === 0 || variantKeyOf(rules.vary, request.headers) === variantKey;
+}

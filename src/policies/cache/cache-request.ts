@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import { compileQueryRule, joinParts } from '../../cache/cache-key.ts';
+import { type Directives, NO_DIRECTIVES, parseDirectives } from '../../cache/directives.ts';
+import type { Exchange } from '../../core/exchange.ts';
+import { findFirstCookie } from '../../core/fields/cookies.ts';
+import type { HeaderList } from '../../core/header-list.ts';
+import type { Identity } from '../../core/identity/identity.ts';
+import type { CacheOptions } from './cache-options.ts';
+
+/** A request as the cache sees it. */
+export interface CacheRequest {
+  /** The key of what is for everybody. */
+  readonly key: string;
+  /** The key of what belongs to who is calling; `undefined` where nobody knows who that is. */
+  readonly subjectKey: string | undefined;
+  /** Authority, path and query, by which it is purged. */
+  readonly url: string;
+  /** The query as it belongs to the key, which the upstream is to see; `undefined` for the request's own. */
+  readonly query: string | undefined;
+  readonly isIdentified: boolean;
+  readonly hasAuthorization: boolean;
+  /** What the client asks of caches, where it is obeyed; `no-store` always counts. */
+  readonly asked: Directives;
+  readonly forStoring: Directives;
+}
+
+/** Compiles how a request is read. */
+export function compileCacheRequest(options: CacheOptions): (exchange: Exchange) => CacheRequest {
+  const { headers: keyHeaders, cookies: keyCookies, query: queryRule } = options.key;
+  const filterQuery = compileQueryRule(queryRule);
+  return (exchange) => {
+    const { headers, method } = exchange.request;
+    const query = filterQuery?.(exchange.query);
+    const authority = exchange.publicAuthority.toLowerCase();
+    const target = query === undefined ? exchange.path + exchange.search : targetOf(exchange.path, query);
+    const parts: (string | undefined)[] = [exchange.route.id, exchange.scheme, authority, target];
+    if (method === 'QUERY') parts.push(bodyKeyOf(exchange));
+    for (const name of keyHeaders) parts.push(headers.get(name));
+    for (const name of keyCookies) parts.push(findFirstCookie(headers.get('cookie') ?? '', name));
+    const key = joinParts(parts);
+    const { identity } = exchange;
+    const said = headers.get('cache-control');
+    const forStoring = said === undefined ? NO_DIRECTIVES : parseDirectives(said);
+    return {
+      key,
+      subjectKey: identity === undefined ? undefined : key + subjectKeyOf(identity),
+      url: authority + target,
+      query,
+      isIdentified: identity !== undefined,
+      hasAuthorization: headers.has('authorization') || exchange.credentialField !== '',
+      asked: options.requestDirectives ? asksOf(forStoring, headers) : NO_DIRECTIVES,
+      forStoring,
+    };
+  };
+}
+
+/** Makes path and query into what URLs to purge are written like. */
+export function targetOf(path: string, query: string): string {
+  return query === '' ? path : `${path}?${query}`;
+}
+
+/** `Pragma: no-cache` says the same for clients of HTTP/1.0 (RFC 9111 §5.4). */
+function asksOf(directives: Directives, headers: HeaderList): Directives {
+  if (headers.has('cache-control') || parseDirectives(headers.get('pragma')).noCache === false)
+    return directives;
+  return { ...directives, noCache: true };
+}
+
+/**
+ * Who is calling, so that no two callers to whom a service may answer differently are one: who vouches for the subject, and
+ * what it may do, belong to it.
+ */
+function subjectKeyOf({ subject, method, claims, roles, permissions }: Identity): string {
+  const issuer = typeof claims.iss === 'string' ? claims.iss : undefined;
+  return joinParts([method, issuer, subject, joinParts(roles), joinParts(permissions)]);
+}
+
+/** RFC 10008 §2.7: the body belongs to the key. By its bytes, which are the same only where the question is. */
+function bodyKeyOf({ bodyBytes, request }: Exchange): string {
+  const { headers } = request;
+  const hash = createHash('sha256').update(bodyBytes ?? '');
+  return joinParts([headers.get('content-type'), headers.get('content-encoding'), hash.digest('base64')]);
+}
+
+/** Fields by which a client asks for something that is not a whole answer, or only under a condition. */
+const CONDITIONS = ['if-none-match', 'if-modified-since', 'range', 'if-range'] as const;
+
+/** Copies the fields of a request for the upstream, for a whole answer, and with the conditions of `validators`. */
+export function headersForUpstream(
+  request: HeaderList,
+  validators: HeaderList | undefined,
+): HeaderList | undefined {
+  const hasConditions = CONDITIONS.some((name) => request.has(name));
+  if (!hasConditions && validators === undefined) return undefined;
+  const headers = request.clone();
+  for (const name of CONDITIONS) headers.delete(name);
+  const etag = validators?.get('etag');
+  const modified = validators?.get('last-modified');
+  if (etag !== undefined) headers.append('if-none-match', etag);
+  if (modified !== undefined) headers.append('if-modified-since', modified);
+  return headers;
+}
+
+/** Compiles which requests go past the cache. */
+export function compileBypass({ methods, bypass }: CacheOptions): (exchange: Exchange) => boolean {
+  const answered: ReadonlySet<string> = new Set(methods);
+  return ({ request, body }) => {
+    const { method, headers, upgrade } = request;
+    if (!answered.has(method) || upgrade !== undefined) return true;
+    // What a body of a GET asks for is in no key.
+    if (method !== 'QUERY' && body.length !== 0) return true;
+    if (headers.has('if-match') || headers.has('if-unmodified-since')) return true;
+    // Where a setting lets them through, they make another request of it.
+    if (OVERRIDES.some((name) => headers.has(name))) return true;
+    if (bypass.headers.some((name) => headers.has(name))) return true;
+    if (bypass.cookies.length === 0) return false;
+    const cookies = headers.get('cookie');
+    return (
+      cookies !== undefined && bypass.cookies.some((name) => findFirstCookie(cookies, name) !== undefined)
+    );
+  };
+}
+
+const OVERRIDES = [
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
+  'x-original-url',
+  'x-rewrite-url',
+];

@@ -1,0 +1,112 @@
+import { type ByteRange, readRanges } from '../../cache/byte-ranges.ts';
+import { type CacheVerdict, writeCacheStatus } from '../../cache/cache-status.ts';
+import { allowsRange, isNotModified } from '../../cache/conditional.ts';
+import { ageOf, freshnessLeft } from '../../cache/reuse.ts';
+import type { BodySource } from '../../core/body.ts';
+import type { Exchange } from '../../core/exchange.ts';
+import { HeaderList } from '../../core/header-list.ts';
+import type { Reply } from '../../core/message.ts';
+import type { StoredResponse } from '../../core/stores/cache-store.ts';
+
+/** The fields of a stored response that a 304 has too (RFC 9110 §15.4.5). */
+const IN_NOT_MODIFIED: ReadonlySet<string> = new Set([
+  ...['cache-control', 'cdn-cache-control', 'content-location', 'date', 'etag', 'expires', 'vary'],
+  'last-modified',
+]);
+
+/** Gives the verdict on an answer that is used as it is stored. */
+export function hitOf(stored: StoredResponse, now: number): CacheVerdict {
+  return { kind: 'hit', ttlSeconds: Math.floor(freshnessLeft(stored, now) / 1000) };
+}
+
+/**
+ * Answers with what is stored: with 304 where the client has it already, with the ranges it asks for, else with all of it
+ * (RFC 9110 §13.2.2 for the order).
+ */
+export function replyFromStored(
+  { request }: Exchange,
+  stored: StoredResponse,
+  verdict: CacheVerdict,
+  now: number,
+): Reply {
+  const isWhole = stored.status === 200;
+  if (isWhole && isNotModified(request.headers, stored)) return notModified(stored, verdict, now);
+  const headers = headersOf(stored, verdict, now);
+  if (request.method === 'HEAD')
+    return { status: stored.status, headers, body: bodyOfHead(stored.body.length) };
+  const asked = isWhole && request.method === 'GET' ? request.headers.get('range') : undefined;
+  if (asked === undefined || !allowsRange(request.headers, stored))
+    return { status: stored.status, headers, body: stored.body };
+  const ranges = readRanges(asked, stored.body.length);
+  if (ranges === 'whole') return { status: stored.status, headers, body: stored.body };
+  if (ranges === 'unsatisfiable') return unsatisfiable(stored, headers);
+  return ranges.length === 1 ? oneRange(stored, headers, ranges[0]!) : severalRanges(stored, headers, ranges);
+}
+
+/** Adds what this cache says of an answer, behind what caches before it have said. */
+export function withVerdict(headers: HeaderList, verdict: CacheVerdict): HeaderList {
+  const former = headers.get('cache-status');
+  const own = writeCacheStatus(verdict);
+  headers.delete('cache-status');
+  headers.appendTrusted('Cache-Status', former === undefined ? own : `${former}, ${own}`);
+  // What tags are for is purging, which is nobody's business outside.
+  headers.delete('cache-tag');
+  headers.delete('surrogate-key');
+  return headers;
+}
+
+function headersOf(stored: StoredResponse, verdict: CacheVerdict, now: number): HeaderList {
+  const headers = stored.headers.clone();
+  headers.delete('age');
+  headers.appendTrusted('Age', String(Math.floor(ageOf(stored, now) / 1000)));
+  return withVerdict(headers, verdict);
+}
+
+function notModified(stored: StoredResponse, verdict: CacheVerdict, now: number): Reply {
+  const headers = HeaderList.from(
+    [...headersOf(stored, verdict, now)].filter(([name]) => {
+      const lower = name.toLowerCase();
+      return IN_NOT_MODIFIED.has(lower) || lower === 'age' || lower === 'cache-status';
+    }),
+  );
+  return { status: 304, headers };
+}
+
+function unsatisfiable({ body }: StoredResponse, headers: HeaderList): Reply {
+  headers.delete('content-type');
+  headers.delete('content-encoding');
+  headers.set('Content-Range', `bytes */${body.length}`);
+  return { status: 416, headers };
+}
+
+function oneRange({ body }: StoredResponse, headers: HeaderList, { first, last }: ByteRange): Reply {
+  headers.set('Content-Range', `bytes ${first}-${last}/${body.length}`);
+  return { status: 206, headers, body: body.subarray(first, last + 1) };
+}
+
+/** Several parts travel in one body (RFC 9110 §14.6). */
+function severalRanges(stored: StoredResponse, headers: HeaderList, ranges: readonly ByteRange[]): Reply {
+  const { body } = stored;
+  const boundary = boundaryNotIn(body);
+  const type = headers.get('content-type');
+  const parts = ranges.flatMap(({ first, last }) => {
+    const head =
+      `--${boundary}\r\n${type === undefined ? '' : `Content-Type: ${type}\r\n`}` +
+      `Content-Range: bytes ${first}-${last}/${body.length}\r\n\r\n`;
+    return [Buffer.from(head, 'latin1'), body.subarray(first, last + 1), Buffer.from('\r\n')];
+  });
+  headers.set('Content-Type', `multipart/byteranges; boundary=${boundary}`);
+  return { status: 206, headers, body: Buffer.concat([...parts, Buffer.from(`--${boundary}--\r\n`)]) };
+}
+
+function boundaryNotIn(body: Buffer): string {
+  for (let i = 0; ; i++) {
+    const boundary = `sallyport-part-${i}`;
+    if (!body.includes(boundary)) return boundary;
+  }
+}
+
+/** The body of an answer to HEAD: none, with the length that GET would have. */
+function bodyOfHead(length: number): BodySource {
+  return { length, isReplayable: true, pipe: (sink) => sink.end(), resume() {}, cancel() {} };
+}

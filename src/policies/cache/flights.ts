@@ -1,0 +1,112 @@
+import type { SharedBody } from '../../cache/shared-body.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { StoredResponse } from '../../core/stores/cache-store.ts';
+
+/** An answer that others may share: stored already, or with its body still coming. */
+export interface SharedAnswer {
+  /** As it is stored, with an empty body where that is still coming. */
+  readonly response: StoredResponse;
+  readonly body: SharedBody | undefined;
+}
+
+/** What came of waiting: an answer, or that everybody asks for themselves. */
+export type WaitOutcome = SharedAnswer | 'alone';
+
+/** How many may wait for one answer, and for how long in milliseconds; whoever is beyond that asks too. */
+const MAX_WAITERS = 1000;
+const MAX_WAIT_MS = 5000;
+/** For how long nobody waits for what proved to be nobody else's, in milliseconds. */
+const ALONE_MS = 10_000;
+const MAX_ALONE = 10_000;
+
+/** One request to the upstream, and those who wait for what comes of it. */
+export class Flight {
+  readonly key: string;
+  /** Ends it: whoever still waits asks for themselves, and whoever comes finds it no more. */
+  readonly end: () => void;
+  private readonly clock: Pick<Clock, 'after'>;
+  private readonly waiters = new Set<(outcome: WaitOutcome) => void>();
+  private outcome: WaitOutcome | undefined = undefined;
+
+  constructor(key: string, clock: Pick<Clock, 'after'>, onEnd: (flight: Flight) => void) {
+    this.key = key;
+    this.clock = clock;
+    this.end = () => {
+      onEnd(this);
+      this.settle('alone');
+    };
+  }
+
+  /** Whether somebody else wants the answer, so that it is fetched though its client has left. */
+  get isWanted(): boolean {
+    return this.waiters.size > 0;
+  }
+
+  /** Waits for the head of the answer. */
+  wait(signal: AbortSignal): Promise<WaitOutcome> {
+    if (this.outcome !== undefined) return Promise.resolve(this.outcome);
+    if (this.waiters.size >= MAX_WAITERS) return Promise.resolve('alone');
+    return new Promise((resolve) => {
+      const finish = (outcome: WaitOutcome): void => {
+        cancelTimeout();
+        signal.removeEventListener('abort', leave);
+        this.waiters.delete(finish);
+        resolve(outcome);
+      };
+      const leave = (): void => finish('alone');
+      const cancelTimeout = this.clock.after(MAX_WAIT_MS, leave);
+      signal.addEventListener('abort', leave);
+      this.waiters.add(finish);
+    });
+  }
+
+  /** Tells all who wait. */
+  settle(outcome: WaitOutcome): void {
+    this.outcome ??= outcome;
+    for (const finish of [...this.waiters]) finish(this.outcome);
+  }
+}
+
+/** The requests that are under way to the upstream, by the key that they are about. */
+export class Flights {
+  private readonly clock: Pick<Clock, 'after' | 'now'>;
+  private readonly flights = new Map<string, Flight>();
+  /** Keys whose answers are nobody else's, and until when that is believed. */
+  private readonly alone = new Map<string, number>();
+
+  constructor(clock: Pick<Clock, 'after' | 'now'>) {
+    this.clock = clock;
+  }
+
+  find(key: string): Flight | undefined {
+    return this.flights.get(key);
+  }
+
+  begin(key: string): Flight {
+    const flight = new Flight(key, this.clock, (ended) => {
+      if (this.flights.get(key) === ended) this.flights.delete(key);
+    });
+    this.flights.set(key, flight);
+    return flight;
+  }
+
+  /** Whether nobody should wait for this key: its last answer was for its request alone. */
+  isAlone(key: string): boolean {
+    if (this.alone.size === 0) return false;
+    const until = this.alone.get(key);
+    if (until === undefined) return false;
+    if (until > this.clock.now() && until <= this.clock.now() + ALONE_MS) return true;
+    this.alone.delete(key);
+    return false;
+  }
+
+  markAlone(key: string, forMs = ALONE_MS): void {
+    this.alone.delete(key);
+    this.alone.set(key, this.clock.now() + forMs);
+    if (this.alone.size > MAX_ALONE) this.alone.delete(this.alone.keys().next().value as string);
+  }
+
+  unmarkAlone(key: string): void {
+    if (this.alone.size > 0) this.alone.delete(key);
+  }
+}

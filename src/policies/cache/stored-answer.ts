@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import type { ResponseTimes } from '../../cache/freshness.ts';
+import { judgeStorability, type Storability, type StoreSettings } from '../../cache/storability.ts';
+import { tagsOf } from '../../cache/tags.ts';
+import { variantKeyOf } from '../../cache/vary.ts';
+import { FieldKind } from '../../core/field-kind.ts';
+import { HeaderList } from '../../core/header-list.ts';
+import type { ReuseRules, StoredResponse } from '../../core/stores/cache-store.ts';
+import type { CacheRequest } from './cache-request.ts';
+
+/** The head of an answer, and when it was asked for and came. */
+export interface AnsweredHead {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly times: ResponseTimes;
+  /** `CacheStore.purges` when it was asked for. */
+  readonly askedAt: number;
+}
+
+/** Decides whether an answer to this request may be stored. */
+export function judgeAnswer(
+  request: CacheRequest,
+  { status, headers, times }: AnsweredHead,
+  settings: StoreSettings,
+): Storability {
+  const askedBy = {
+    isIdentified: request.isIdentified,
+    hasAuthorization: request.hasAuthorization,
+    directives: request.forStoring,
+  };
+  return judgeStorability({ status, headers }, askedBy, times, settings);
+}
+
+/** Makes what is stored of an answer, its body still missing. `requestHeaders` are those that it was selected by. */
+export function toStored(
+  answered: AnsweredHead,
+  rules: ReuseRules,
+  requestHeaders: HeaderList,
+): StoredResponse {
+  const { status, headers, times, askedAt } = answered;
+  return {
+    status,
+    headers: storableHeaders(headers, rules.hiddenFields),
+    body: NO_BODY,
+    rules,
+    variantKey: variantKeyOf(rules.vary, requestHeaders),
+    responseTime: times.responseTime,
+    staleSince: undefined,
+    tags: tagsOf(headers),
+    askedAt,
+  };
+}
+
+const NO_BODY = Buffer.alloc(0);
+
+/** Fields are copied out of the received head, which else would be kept whole with all that was removed from it. */
+function storableHeaders(headers: HeaderList, hidden: readonly string[]): HeaderList {
+  const kept = headers.clone();
+  kept.deleteKind(FieldKind.contentLength);
+  kept.deleteKind(FieldKind.connection);
+  for (const name of hidden) kept.delete(name);
+  return HeaderList.from(kept);
+}
+
+/** Gives a response without an entity tag one of its own, made of its bytes: strong, since they are the same (RFC 9110 §8.8.3). */
+export function withOwnEtag(stored: StoredResponse): StoredResponse {
+  if (stored.headers.has('etag') || stored.status !== 200) return stored;
+  const headers = stored.headers.clone();
+  headers.append('ETag', `"${createHash('sha256').update(stored.body).digest('base64url').slice(0, 27)}"`);
+  return { ...stored, headers };
+}
