@@ -1,25 +1,23 @@
 #!/usr/bin/env node
-// Imports nothing but types at the top: on a Node too old for the rest, this file alone must load and say so.
+// Imports little but types at the top: on a Node too old for the rest, this file must load and say so.
 import type { Command } from 'commander';
 import type { LoadResult } from './config/load.ts';
 import type { Problem } from './config/problem.ts';
+import { explainOldNode } from './node-version/required-node.ts';
 import type { LogDestination } from './observability/log-destination.ts';
 
-const REQUIRED_NODE = [22, 19];
 const DEFAULT_FILES = ['./sallyport.yaml', './sallyport.yml', './sallyport.json', './sallyport.ts'];
 
 interface ConfigOption {
   readonly config?: string;
 }
 
-if (isNodeTooOld(process.versions.node)) {
-  const required = REQUIRED_NODE.join('.');
-  console.error(
-    `Sallyport needs Node.js ${required} or later, but this is ${process.versions.node}. Install a newer one.`,
-  );
-  process.exitCode = 1;
-} else {
+const oldNode = explainOldNode(process.versions.node);
+if (oldNode === undefined) {
   await run(process.argv);
+} else {
+  console.error(oldNode);
+  process.exitCode = 1;
 }
 
 async function run(argv: readonly string[]): Promise<void> {
@@ -49,8 +47,13 @@ async function run(argv: readonly string[]): Promise<void> {
       const { printPasswordHash } = await import('./cli/hash-password.ts');
       await printPasswordHash(fail);
     });
-  const { addKeysCommand } = await import('./cli/keys.ts');
-  addKeysCommand(program, { addConfigOption, findConfig, reportFailure });
+  const [{ addKeysCommand }, { addHealthcheckCommand }] = await Promise.all([
+    import('./cli/keys.ts'),
+    import('./cli/healthcheck.ts'),
+  ]);
+  const commands = { addConfigOption, findConfig, reportFailure };
+  addKeysCommand(program, commands);
+  addHealthcheckCommand(program, commands);
   await program.parseAsync(argv);
 }
 
@@ -237,10 +240,4 @@ async function findConfig(named: string | undefined): Promise<string | undefined
 function fail(message: string): void {
   console.error(message);
   process.exitCode = 1;
-}
-
-function isNodeTooOld(version: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [requiredMajor = 0, requiredMinor = 0] = REQUIRED_NODE;
-  return major < requiredMajor || (major === requiredMajor && minor < requiredMinor);
 }

@@ -1,3 +1,5 @@
+import './node-version/refuse-old-node.ts';
+
 export { ConfigError, type Problem } from './config/problem.ts';
 export type { GatewayConfig } from './config/schema/schema.ts';
 export {

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../src/config/load.ts';
 import { gatewaySchema } from '../src/config/schema/schema.ts';
 import { FAILURES } from '../src/core/errors.ts';
+import { FORWARDED_METHODS } from '../src/core/methods.ts';
 import { builtInPolicies } from '../src/policies/index.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -59,6 +60,22 @@ describe('configurations in the text', () => {
     const file = path.join(folder, 'sallyport.yaml');
     writeFileSync(file, text);
     expect(await problemsOf(file)).toEqual([]);
+  });
+});
+
+describe('what the guide names', () => {
+  const guide = find('docs/guide/*.md').map(read).join('\n');
+
+  it('is every metric that the gateway has', () => {
+    const names = find('src/**/*.ts').flatMap((name) => [
+      ...read(name).matchAll(/'((?:gateway|http_server|http_client|process|nodejs)_[a-z_]+)'/g),
+    ]);
+    const undocumented = names.map((match) => match[1] as string).filter((name) => !guide.includes(name));
+    expect([...new Set(undocumented)]).toEqual([]);
+  });
+
+  it('is every method that the gateway forwards', () => {
+    expect(FORWARDED_METHODS.filter((method) => !guide.includes(`\`${method}\``))).toEqual([]);
   });
 });
 

@@ -61,7 +61,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const document = await readDocument(resolve(file), readFile);
   if (!document.isUsable) return { ok: false, problems: documentProblems(document, file) };
   // 2.
-  const interpolated = await interpolate(document.data, { env, folder, readFile });
+  const interpolated = await interpolate(withAdminToken(document.data, env), { env, folder, readFile });
   // 3.
   const custom = await importCustomPolicies(asFields(interpolated.data).customPolicies, folder);
   const policies = joinPolicies(options.policies, custom.policies);
@@ -87,6 +87,16 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     secrets: [...interpolated.secrets],
     fingerprint: fingerprint.of(interpolated.data),
   };
+}
+
+const ADMIN_TOKEN = 'SALLYPORT_ADMIN_TOKEN';
+
+/** Names the variable that opens the admin port where a configuration says nothing of a token and there is one. */
+function withAdminToken(data: unknown, env: LoadOptions['env']): unknown {
+  const { admin = {}, ...others } = asFields(data);
+  const isMap = typeof admin === 'object' && admin !== null && !Array.isArray(admin);
+  if ((env[ADMIN_TOKEN] ?? '') === '' || !isMap || Object.hasOwn(admin, 'token')) return data;
+  return { ...others, admin: { ...admin, token: `\${${ADMIN_TOKEN}}` } };
 }
 
 interface Judged {

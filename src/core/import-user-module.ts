@@ -1,4 +1,5 @@
-import { createRequire, isBuiltin, registerHooks } from 'node:module';
+// As a whole, since an old Node has no `registerHooks` and is to say so in our words.
+import module, { createRequire, isBuiltin } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
 /** How a module of the user is named by what it imports: `sallyport`, `sallyport/…`, `zod`, `@fastify/cors`. */
@@ -29,7 +30,7 @@ function registerOnce(): void {
   const index = new URL(`../index${ending}`, ownUrl).href;
   const manifest = createRequire(ownUrl)('../../package.json') as { dependencies: Record<string, string> };
   const shipped: ReadonlySet<string> = new Set(Object.keys(manifest.dependencies));
-  registerHooks({
+  module.registerHooks({
     resolve(specifier, context, nextResolve) {
       const name = PACKAGE_NAME.exec(specifier)?.[0];
       if (name === OWN_NAME)

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { crc32 } from 'node:zlib';
+// As a whole, since an old Node has no `crc32` and is to say so in our words.
+import zlib from 'node:zlib';
 
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const ID_LENGTH = 12;
@@ -28,7 +29,7 @@ export function findKeyId(key: string): string | undefined {
 }
 
 function checksumOf(text: string): string {
-  let rest = crc32(text);
+  let rest = zlib.crc32(text);
   let digits = '';
   for (let i = 0; i < CHECKSUM_LENGTH; i++) {
     digits = (DIGITS[rest % DIGITS.length] as string) + digits;

@@ -33,6 +33,13 @@ describe('one path', () => {
     expect(await ask({ routes }, ['/x%3Ay', '/x%3by', '/x%2fy'])).toEqual(['/x:y', '400', '400']);
   });
 
+  it('gives a rewrite what * stood for, which is empty for the path above it', async () => {
+    const routes = [{ id: 'a', path: '/a/*', upstream: 'service', rewrite: '/v1/{params.*}' }];
+    expect(await ask({ routes }, ['/a', '/a/', '/a/b', '/a/b/', '/a/b/c'])).toEqual([
+      ...['/v1/', '/v1/', '/v1/b', '/v1/b/', '/v1/b/c'],
+    ]);
+  });
+
   it('is what policies see, whatever the spelling of a parameter', async () => {
     const claim = { limit: 1, window: '1h', key: 'param:name' };
     const routes = [{ id: 'r', path: '/u/:name', upstream: 'service', policies: [{ 'rate-limit': claim }] }];

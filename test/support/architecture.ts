@@ -14,7 +14,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['snapshot'],
   ['auth', 'server', 'router', 'policies', 'proxy', 'upstream', 'stores', 'keys', 'observability', 'admin'],
   ['http1', 'config', 'limits', 'cache'],
-  ['core', 'version'],
+  ['core', 'version', 'node-version'],
 ];
 
 /** The arrows that are an exception: sideways ones. */

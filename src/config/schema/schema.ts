@@ -117,7 +117,9 @@ function adminSchema() {
     port: listenPort().prefault(9901).describe('Port to listen on; 0 lets the system choose.'),
     token: text()
       .optional()
-      .describe('Bearer token that opens it; left out: made once and kept in `dataDir`.'),
+      .describe(
+        'Bearer token that opens it; left out: `SALLYPORT_ADMIN_TOKEN` of the environment, or made once and kept in `dataDir`.',
+      ),
   });
 }
 
