@@ -5,6 +5,7 @@ import type { LoadResult } from './config/load.ts';
 import type { Problem } from './config/problem.ts';
 import { explainOldNode } from './node-version/required-node.ts';
 import type { LogDestination } from './observability/log-destination.ts';
+import type { Runner } from './supervisor/create-runner.ts';
 
 const DEFAULT_FILES = ['./sallyport.yaml', './sallyport.yml', './sallyport.json', './sallyport.ts'];
 
@@ -73,7 +74,8 @@ async function start({ config, workers: written }: StartOptions): Promise<void> 
   if (typeof workers === 'string') return fail(workers);
   const configFile = await findConfig(config);
   if (configFile === undefined) return;
-  const giveSignals = hearSignals();
+  const { isatty } = await import('node:tty');
+  const giveSignals = hearSignals(isatty(0) || isatty(1));
   try {
     const [{ allocateYoung }, { takeOverLookups }] = await Promise.all([
       import('./gateway/allocate-young.ts'),
@@ -115,28 +117,25 @@ async function parseWorkers(written: string): Promise<number | string> {
   return `--workers ${written} is not a number of workers: write a whole number from 1 to ${MAX_WORKERS}, or auto`;
 }
 
-interface Signalled {
-  reload(): Promise<unknown>;
-  close(): Promise<void>;
-  kill(): void;
-}
+/** On a terminal no load balancer has to notice that the gateway ends, nor is a request on its way. */
+const AT_ONCE = { delayMs: 0, spareIdleMs: 0 };
 
 /**
  * Hears signals from now on, and gives them to the gateway once there is one. Before that a signal to end ends the process,
  * which the system would not do for process 1 of a container, and one to reload waits.
  */
-function hearSignals(): (gateway: Signalled) => void {
-  let gateway: Signalled | undefined;
+function hearSignals(hasTerminal: boolean): (gateway: Runner) => void {
+  let gateway: Runner | undefined;
   let isClosing = false;
   let isReloadWanted = false;
-  const stop = () => {
+  const stop = (times: typeof AT_ONCE | undefined) => {
     if (gateway === undefined) process.exit(0);
     if (isClosing) {
       gateway.kill();
       process.exit(1);
     }
     isClosing = true;
-    gateway.close().then(
+    gateway.close(times).then(
       () => process.exit(0),
       async (error: unknown) => {
         await reportFailure(error);
@@ -149,8 +148,8 @@ function hearSignals(): (gateway: Signalled) => void {
     isReloadWanted = gateway === undefined;
     void gateway?.reload().catch(reportFailure);
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  process.on('SIGTERM', () => stop(undefined));
+  process.on('SIGINT', () => stop(hasTerminal ? AT_ONCE : undefined));
   process.on('SIGHUP', reload);
   return (made) => {
     gateway = made;

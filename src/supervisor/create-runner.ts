@@ -24,7 +24,7 @@ export async function createRunner(options: RunnerOptions): Promise<Runner> {
   return {
     start: () => gateway.start(),
     reload: () => gateway.reload(),
-    close: () => gateway.close(),
+    close: (times) => gateway.close(times),
     kill() {},
   };
 }

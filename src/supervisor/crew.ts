@@ -121,12 +121,12 @@ export class Crew {
     }
   }
 
-  /** Drains all workers and waits for their end. */
-  async drain(): Promise<void> {
+  /** Drains all workers and waits for their end. Idle connections end after `spareIdleMs`, or as is usual. */
+  async drain(spareIdleMs?: number): Promise<void> {
     this.end();
     await Promise.all(
       [...this.processes].map((worker) => {
-        if (worker.isServing) return this.stop(worker);
+        if (worker.isServing) return this.stop(worker, spareIdleMs);
         // It is being started, or has been told already.
         if (!worker.isStopping) worker.kill();
         return worker.ended;

@@ -16,6 +16,7 @@ import { Life, type Service } from '../gateway/life/life.ts';
 import { Reloads } from '../gateway/life/reloads.ts';
 import type { LoadedConfig } from '../gateway/load-configuration.ts';
 import { createGatewayKeys } from '../gateway/open-api-keys.ts';
+import type { DrainTimes } from '../gateway/worker-role.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
 import { createLog } from '../observability/log.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
@@ -130,8 +131,8 @@ export class Supervisor implements GatewayControl, Service {
   }
 
   /** Drains: not ready, then no new connections, then the end of what is under way in all workers. */
-  close(): Promise<void> {
-    return this.life.close({});
+  close(times: DrainTimes = {}): Promise<void> {
+    return this.life.close(times);
   }
 
   /** Ends all workers at once. */
@@ -290,10 +291,10 @@ export class Supervisor implements GatewayControl, Service {
   }
 
   /** @internal */
-  async finish(): Promise<void> {
+  async finish({ spareIdleMs }: DrainTimes): Promise<void> {
     this.ports.stopAccepting();
     await this.handOver.settle(SETTLE_MS);
-    await this.crew.drain();
+    await this.crew.drain(spareIdleMs);
   }
 
   /** @internal */
