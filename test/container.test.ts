@@ -14,6 +14,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { findOperatorAddress } from '../src/config/operator-address.ts';
 import { LOOPBACK, reservePort } from './support/loopback.ts';
 
 // No engine runs containers here. What the Dockerfile and the recipe say is read from them, and its commands run in
@@ -94,6 +95,7 @@ async function started(child: ReturnType<typeof spawn>): Promise<void> {
 
 const start = [...JSON.parse(instruction('ENTRYPOINT')), ...JSON.parse(instruction('CMD'))] as string[];
 const healthcheck = JSON.parse(/CMD (\[.*\])$/.exec(instruction('HEALTHCHECK'))?.[1] ?? '') as string[];
+const listeners = `listeners: [{ host: ${LOOPBACK}, port: 0 }]`;
 const routes = 'routes: [{ id: all, path: /*, respond: {} }]';
 
 describe('the image', () => {
@@ -107,17 +109,14 @@ describe('the image', () => {
     expect(dockerfile).toContain('COPY --from=build /usr/local/bin/node /usr/local/bin/node');
   });
 
-  it.each([
-    ['sallyport.yaml', (port: number) => `admin: { port: ${port} }\nlisteners: [{ port: 0 }]\n${routes}\n`],
-    [
-      'sallyport.yml',
-      (port: number) => `admin: { port: "\${PORT}" }\nlisteners: [{ port: 0 }]\n${routes} # ${port}\n`,
-    ],
+  it.each<[name: string, write: (port: number) => string]>([
+    ['sallyport.yaml', (port) => `admin: { host: ${LOOPBACK}, port: ${port} }\n${listeners}\n${routes}\n`],
+    ['sallyport.yml', () => `admin: { host: "\${HOST}", port: "\${PORT}" }\n${listeners}\n${routes}\n`],
     [
       'sallyport.json',
-      (port: number) =>
+      (port) =>
         JSON.stringify({
-          admin: { port: 0 },
+          admin: { host: LOOPBACK, port: 0 },
           status: { host: LOOPBACK, port },
           listeners: [{ host: LOOPBACK, port: 0 }],
           routes: [{ id: 'all', path: '/*', respond: {} }],
@@ -125,15 +124,20 @@ describe('the image', () => {
     ],
     [
       'sallyport.ts',
-      (port: number) =>
-        `export default { admin: { host: '0.0.0.0', port: ${port} }, listeners: [{ port: 0 }], routes: [] };`,
+      (port) =>
+        `const host: string = '${LOOPBACK}';
+         export default { admin: { host, port: ${port} }, listeners: [{ host, port: 0 }], routes: [] };`,
     ],
   ])(
     'starts on a read-only %s, and its health check asks the port that stands there',
     async (name, write) => {
       const port = await reservePort();
       const image = layOut(write(port), name);
-      const env = { SALLYPORT_ADMIN_TOKEN: 'a-token-from-a-secret-of-the-cluster', PORT: String(port) };
+      const env = {
+        SALLYPORT_ADMIN_TOKEN: 'a-token-from-a-secret-of-the-cluster',
+        PORT: String(port),
+        HOST: LOOPBACK,
+      };
       expect(await exitOf(image.run(healthcheck, env))).toMatchObject({
         code: 1,
         stderr: expect.stringMatching(new RegExp(`:${port}/healthz cannot be asked: ECONNREFUSED\n$`)),
@@ -147,11 +151,26 @@ describe('the image', () => {
   );
 
   it('says which port to write where nobody can know the one that the system chooses', async () => {
-    const image = layOut(`admin: { port: 0 }\nlisteners: [{ port: 0 }]\n${routes}\n`);
+    const image = layOut(`admin: { port: 0 }\n${listeners}\n${routes}\n`);
     expect(await exitOf(image.run(healthcheck))).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('write admin.port'),
     });
+  });
+});
+
+describe('the address that the health check asks', () => {
+  it.each([
+    ['{}', '127.0.0.1:9901'],
+    ['{ admin: { port: 1 } }', '127.0.0.1:1'],
+    ['{ admin: { host: 0.0.0.0 }, status: {} }', '127.0.0.1:9901'],
+    ['{ admin: { host: "::" } }', '[::1]:9901'],
+    ['{ admin: { host: "fd00::7", port: 2 } }', '[fd00::7]:2'],
+    ['{ admin: { port: 0 }, status: { port: 3 } }', '127.0.0.1:3'],
+    [`{ admin: { port: "\${NONE:-4}" }, upstreams: { no: 1 }, redis: { url: "\${SECRET}" } }`, '127.0.0.1:4'],
+  ])('of %s is %s', async (config, address) => {
+    const { etc } = layOut(config);
+    expect(await findOperatorAddress(path.join(etc, 'sallyport.yaml'), {})).toBe(address);
   });
 });
 
@@ -200,21 +219,24 @@ describe('the Kubernetes recipe', () => {
     const [[name, config] = ['', '']] = Object.entries(find('ConfigMap').data);
     // Other tests listen on this machine as well.
     const placed = [...ports].reduce(
-      (all, [from, to]) => all.replaceAll(`port: ${from}`, `port: ${to}`),
+      (all, [from, to]) =>
+        all
+          .replaceAll(`- port: ${from}`, `- { host: ${LOOPBACK}, port: ${to} }`)
+          .replaceAll(`{ port: ${from}`, `{ host: ${LOOPBACK}, port: ${to}`),
       config,
     );
-    const image = layOut(`${placed}admin: { port: ${adminPort} }\n`, name);
+    const image = layOut(`${placed}admin: { host: ${LOOPBACK}, port: ${adminPort} }\n`, name);
     const token = 'a-token-from-a-secret-of-the-cluster';
     const gateway = image.run(start, Object.fromEntries(container.env.map((each) => [each.name, token])));
     await started(gateway);
     for (const { httpGet } of [container.livenessProbe, container.readinessProbe]) {
       const port = container.ports.find((each) => each.name === httpGet.port)?.containerPort ?? 0;
-      const answer = await fetch(`http://127.0.0.1:${ports.get(port)}${httpGet.path}`);
+      const answer = await fetch(`http://${LOOPBACK}:${ports.get(port)}${httpGet.path}`);
       expect(answer.status).toBe(200);
       await answer.text();
     }
     const asked = (authorization: string) =>
-      fetch(`http://127.0.0.1:${adminPort}/api/routes`, { headers: { authorization } });
+      fetch(`http://${LOOPBACK}:${adminPort}/api/routes`, { headers: { authorization } });
     expect((await asked(`Bearer ${token}`)).status).toBe(200);
     expect((await asked('Bearer another-token-that-is-not-it')).status).toBe(401);
     gateway.kill('SIGTERM');
