@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { createGateway } from '../src/gateway/gateway.ts';
+import { createGateway } from '../src/gateway/create-gateway.ts';
 import type { TargetNews } from './fault-targets.ts';
 import { findFreePort } from './process.ts';
 import { processNote, publish } from './report.ts';

@@ -9,7 +9,7 @@ import { Agent, get } from 'node:http';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { createGateway } from '../src/gateway/gateway.ts';
+import { createGateway } from '../src/gateway/create-gateway.ts';
 import type { TargetMode, TargetNews } from './fault-targets.ts';
 import { quantile } from './loop-monitor.ts';
 import { findFreePort } from './process.ts';

@@ -32,18 +32,23 @@ export type { AskOptions, Services, UpstreamRequest, UpstreamSender } from './co
 export type { LimitRule, LimitStanding, LimitStore } from './core/stores/limit-store.ts';
 export { type APIRequest, type ReceivedAPIRequest, toApiRequest } from './gateway/api-request.ts';
 export type { AuthService } from './gateway/auth-service.ts';
-export { defineGateway, type GatewayInput } from './gateway/define-gateway.ts';
-export {
-  createGateway,
-  type Gateway,
+export { createGateway, type GatewayOptions } from './gateway/create-gateway.ts';
+export { type AppPlugin, defineGateway, type GatewayInput } from './gateway/define-gateway.ts';
+export type {
+  Gateway,
   /** What `createGateway` makes, by the name that the design gives it. */
-  type Gateway as APIGateway,
-  type GatewayOptions,
+  Gateway as APIGateway,
 } from './gateway/gateway.ts';
 export type { InjectRequest, InjectResponse } from './gateway/inject.ts';
 export { RateLimiter, type RateLimiterOptions } from './gateway/rate-limiter.ts';
 export type { RoutedRequest } from './gateway/request-stages.ts';
-export type { PolicyInput, PolicyOptions, WayIn } from './policies/policy-input.ts';
+export type {
+  CustomPolicies,
+  CustomPolicyOptions,
+  PolicyInput,
+  PolicyOptions,
+  WayIn,
+} from './policies/policy-input.ts';
 export {
   any,
   apiKey,
@@ -65,4 +70,5 @@ export {
   requestId,
   securityHeaders,
   signature,
+  usePolicy,
 } from './policies/policy-uses.ts';

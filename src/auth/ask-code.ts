@@ -6,7 +6,7 @@ import type {
   VerifiedToken,
 } from '../core/identity/auth-service.ts';
 import { frozenCopyOf, nameOf, namesOf, readSeconds } from '../core/identity/seal-identity.ts';
-import { importUserModule } from '../core/import-user-module.ts';
+import { importUserModule } from '../core/user-code/import-user-module.ts';
 
 /** Imports an auth service in code, once per process. Rejects where the file exports none. */
 export async function importAuthService(file: string): Promise<AuthServiceCode> {

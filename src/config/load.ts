@@ -1,8 +1,10 @@
 import { dirname, resolve } from 'node:path';
 import { readTextFile } from '../core/disk/read-text-file.ts';
 import type { Policy } from '../core/policy.ts';
+import { nameGivenCode } from '../core/user-code/code-value.ts';
 import { checkGateway } from './check/check.ts';
 import { checkFiles } from './check/referenced-files.ts';
+import { valueDocument } from './document/code-document.ts';
 import { coerceReferences } from './document/coerce.ts';
 import { importCustomPolicies } from './document/custom-policies.ts';
 import type { ConfigDocument } from './document/document.ts';
@@ -22,6 +24,8 @@ export interface LoadOptions {
   readonly policies: readonly Policy[];
   /** Where `${NAME}` finds its value. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Policies of one's own that are given beside the configuration, in place of those that it names, if it does. */
+  readonly customPolicies?: Readonly<Record<string, Policy>> | undefined;
   /** Reads a text file; the one of the file system unless given. */
   readonly readFile?: (path: string) => Promise<string>;
 }
@@ -43,25 +47,52 @@ export type LoadResult =
     }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
+/** Loads a configuration file and reports all of its mistakes at once. */
+export async function loadConfig(file: string, options: LoadOptions): Promise<LoadResult> {
+  const read = (readFile: ReadFile) => readDocument(resolve(file), readFile);
+  return loadDocument(read, { file, folder: dirname(resolve(file)) }, options);
+}
+
+/** Loads a configuration that is a value in this process, in the form in which it is written, and does the same. */
+export function loadConfigValue(config: unknown, folder: string, options: LoadOptions): Promise<LoadResult> {
+  return loadDocument(async () => valueDocument(config), { file: VALUE_NAME, folder }, options);
+}
+
+/** What the problems of a configuration without a file have in place of its name. */
+const VALUE_NAME = 'config';
+
+type ReadFile = (path: string) => Promise<string>;
+
+interface ConfigPlace {
+  /** As problems name it. */
+  readonly file: string;
+  /** Where files that it names are found from. */
+  readonly folder: string;
+}
+
 /**
- * Loads a configuration and reports all of its mistakes at once.
- *
  * 1. The text becomes plain data. What cannot be read ends here.
  * 2. References are replaced.
  * 3. Custom policies are imported, since their options belong to the schema.
  * 4. The schema judges each part, the checks how they fit together, malformed ones included.
  * 5. What was found gets its place in the file, and loses what must not be shown.
  */
-export async function loadConfig(file: string, options: LoadOptions): Promise<LoadResult> {
+async function loadDocument(
+  read: (readFile: ReadFile) => Promise<ConfigDocument>,
+  { file, folder }: ConfigPlace,
+  options: LoadOptions,
+): Promise<LoadResult> {
   const { env } = options;
   const fingerprint = new Fingerprint();
   const readFile = fingerprint.noting(options.readFile ?? readTextFile);
-  const folder = dirname(resolve(file));
   // 1.
-  const document = await readDocument(resolve(file), readFile);
+  const document = await read(readFile);
   if (!document.isUsable) return { ok: false, problems: documentProblems(document, file) };
   // 2.
-  const interpolated = await interpolate(withAdminToken(document.data, env), { env, folder, readFile });
+  const interpolated = withGivenPolicies(
+    await interpolate(withAdminToken(document.data, env), { env, folder, readFile }),
+    options.customPolicies,
+  );
   // 3.
   const custom = await importCustomPolicies(asFields(interpolated.data).customPolicies, folder);
   const policies = joinPolicies(options.policies, custom.policies);
@@ -97,6 +128,18 @@ function withAdminToken(data: unknown, env: LoadOptions['env']): unknown {
   const isMap = typeof admin === 'object' && admin !== null && !Array.isArray(admin);
   if ((env[ADMIN_TOKEN] ?? '') === '' || !isMap || Object.hasOwn(admin, 'token')) return data;
   return { ...others, admin: { ...admin, token: `\${${ADMIN_TOKEN}}` } };
+}
+
+/** Puts policies that are given beside the configuration in place of those that it names. */
+function withGivenPolicies(
+  interpolated: Interpolated,
+  policies: LoadOptions['customPolicies'] = {},
+): Interpolated {
+  const given = Object.entries(policies).map(([name, policy]) => [name, nameGivenCode(policy)]);
+  if (given.length === 0) return interpolated;
+  const data = asFields(interpolated.data);
+  const customPolicies = { ...asFields(data.customPolicies), ...Object.fromEntries(given) };
+  return { ...interpolated, data: { ...data, customPolicies } };
 }
 
 interface Judged {

@@ -20,9 +20,9 @@ export type PolicyPosition = 'as-written' | 'first';
  * A kind of policy: its name, the schema of its options, and how one use of it is made.
  * `Options` is the schema's output, defaults filled in.
  */
-export interface Policy<Schema extends z.ZodType = z.ZodType> {
+export interface Policy<Schema extends z.ZodType = z.ZodType, Name extends string = string> {
   /** As written in the configuration: `rate-limit`, or `acme/audit` for one of your own. */
-  readonly name: string;
+  readonly name: Name;
   /** One sentence, for the reference. */
   readonly summary: string;
   readonly options: Schema;
@@ -99,9 +99,9 @@ export interface PolicyNeighbour {
 const MAX_WAIT_MS = 30_000;
 
 /** Declares a policy, with the types of its options taken from its schema. */
-export function definePolicy<Schema extends z.ZodType>(
-  policy: Pick<Policy<Schema>, 'name' | 'options' | 'create'> & Partial<Policy<Schema>>,
-): Policy<Schema> {
+export function definePolicy<Schema extends z.ZodType, const Name extends string = string>(
+  policy: Pick<Policy<Schema, Name>, 'name' | 'options' | 'create'> & Partial<Policy<Schema>>,
+): Policy<Schema, Name> {
   return {
     summary: '',
     combination: 'stack',

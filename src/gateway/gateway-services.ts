@@ -1,4 +1,3 @@
-import { dirname, resolve } from 'node:path';
 import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { KeptResources } from '../core/kept-resources.ts';
 import { Descriptors } from '../core/network/descriptors.ts';
@@ -13,7 +12,7 @@ import { openCacheStore } from './open-cache-store.ts';
 import { createRedisLimits } from './redis-limits.ts';
 
 export interface GatewayServicesOptions extends Pick<Services, 'log' | 'clock' | 'metrics'> {
-  readonly configFile: string;
+  readonly configFolder: string;
   readonly config: GatewayConfig;
   readonly kept: KeptResources;
   /** The counters of limits, where they are not this process's own. */
@@ -37,7 +36,7 @@ export interface GatewayServices extends Services {
 
 /** Makes the services of a gateway, which outlive its Snapshots. */
 export function createServices(options: GatewayServicesOptions): GatewayServices {
-  const { configFile, config, kept, log, clock, metrics } = options;
+  const { configFolder, config, kept, log, clock, metrics } = options;
   const base = { log, clock, metrics, random: Math.random };
   const keep: Services['keep'] = (key, create, close) => kept.hold(key, create, close);
   metrics.gauge('gateway_names_unanswered', UNANSWERED_HELP, {}, () => systemLookup().unanswered.length);
@@ -48,7 +47,7 @@ export function createServices(options: GatewayServicesOptions): GatewayServices
   return {
     ...base,
     cache: openCacheStore(config, base),
-    configFolder: dirname(resolve(configFile)),
+    configFolder,
     keep,
     apiKeys: createGatewayKeys(config, { ...base, keep }),
     limits: gatewayLimits.store,

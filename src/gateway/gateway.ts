@@ -19,12 +19,13 @@ import type { LimitStore } from '../core/stores/limit-store.ts';
 import { Deadlines } from '../http1/deadlines.ts';
 import { createAccessLog } from '../observability/access-log.ts';
 import { createLog, type LogLevel } from '../observability/log.ts';
-import { type LogDestination, openLogDestination } from '../observability/log-destination.ts';
+import type { LogDestination } from '../observability/log-destination.ts';
 import { createMetrics, type GatewayMetrics } from '../observability/metrics.ts';
 import type { HandedPort } from '../server/connection-source.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { VERSION } from '../version.ts';
 import type { AuthService } from './auth-service.ts';
+import type { GatewayInput } from './define-gateway.ts';
 import { describeSnapshot, troublesOf } from './describe-snapshot.ts';
 import { useLimits } from './gateway-limits.ts';
 import { createServices, type GatewayServices } from './gateway-services.ts';
@@ -32,18 +33,14 @@ import { handleRequest, type ListenerRules, type RequestContext } from './handle
 import { Life, type Service } from './life/life.ts';
 import { Reloads } from './life/reloads.ts';
 import { Listeners, servingRules } from './listeners.ts';
-import {
-  type ConfigSource,
-  type ConfigToPrepare,
-  type LoadedConfig,
-  loadConfiguration,
-} from './load-configuration.ts';
+import type { ConfigToPrepare, LoadedConfig } from './load-configuration.ts';
 import { RequestsAsValues, type ServingRules } from './requests-as-values.ts';
 import { OpenReplies } from './run-rest.ts';
 import { RunningConfig } from './running-config.ts';
 import type { DrainTimes, PreparedConfig, WorkerRole } from './worker-role.ts';
 
-export interface GatewayOptions extends ConfigSource {
+/** How a gateway runs, whatever its configuration says. */
+export interface RunOptions {
   /** The least weight of a log line. Default: `info`. */
   readonly logLevel?: LogLevel;
   /** Whether a changed configuration file is taken up by itself. Default: true. */
@@ -52,15 +49,6 @@ export interface GatewayOptions extends ConfigSource {
   readonly logDestination?: LogDestination;
   /** Where time comes from, for tests of what takes long. Default: the machine. */
   readonly clock?: Clock;
-}
-
-/**
- * Makes a gateway of a configuration file. Nothing is open before `start`.
- * Rejects with a `ConfigError` that holds all problems of the file.
- */
-export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const loaded = await loadConfiguration(options);
-  return new Gateway(options, loaded, options.logDestination ?? (await openLogDestination()));
 }
 
 /** An API gateway: listens, handles requests, changes its configuration under way. */
@@ -78,9 +66,9 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
   private readonly role: WorkerRole | undefined;
   private readonly loaded: LoadedConfig;
 
-  constructor(options: GatewayOptions, loaded: LoadedConfig, destination: LogDestination, role?: WorkerRole) {
+  constructor(options: RunOptions, loaded: LoadedConfig, destination: LogDestination, role?: WorkerRole) {
     super();
-    const { configFile, env = process.env, watch = true, logLevel: level = 'info' } = options;
+    const { watch = true, logLevel: level = 'info' } = options;
     this.clock = options.clock ?? systemClock;
     this.deadlines = new Deadlines(this.clock);
     this.role = role;
@@ -91,7 +79,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     const { clock, log, deadlines, ownMetrics: metrics } = this;
     const kept = new KeptResources();
     this.services = createServices({
-      configFile,
+      configFolder: loaded.folder,
       config: loaded.config,
       kept,
       log,
@@ -123,17 +111,13 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     this.life = new Life({
       service: this,
       control: this,
-      configFile,
-      contentKey: loaded.contentKey,
-      watch,
+      watched: watch && role === undefined ? loaded.file : undefined,
       isWorker: role !== undefined,
       clock,
       log,
       destination,
     });
     this.reloads = new Reloads({
-      configFile,
-      env,
       loaded,
       life: this.life,
       log,
@@ -171,8 +155,18 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     return this.life.start(() => void this.reload());
   }
 
-  /** Takes up the configuration file as it is now, or changes nothing and says why. One runs, and one waits for all who ask meanwhile. */
-  reload(): Promise<ReloadResult> {
+  /**
+   * Takes up the configuration as it is now, or changes nothing and says why: the file, or where it is a value, that value
+   * with all that it refers to, or `config` in its place. One runs, and one waits for all who ask meanwhile. Rejects with a
+   * `TypeError` where a value is given for a file.
+   */
+  async reload(config?: GatewayInput): Promise<ReloadResult> {
+    if (config !== undefined) {
+      const { replace } = this.loaded;
+      if (replace === undefined)
+        throw new TypeError('this gateway has a configuration file; change the file, and call reload()');
+      replace(config);
+    }
     return this.reloads.reload();
   }
 

@@ -55,10 +55,9 @@ type WayInName =
   | 'forward-auth';
 
 /** An entry within `any`. */
-export type WayIn =
+export type WayIn<Custom = CustomPolicies> =
   | { [Name in WayInName]: PolicyEntryInput<Name> | NameAlone<Name> }[WayInName]
-  | CustomName
-  | CustomUse;
+  | CustomEntry<Custom>;
 
 /** A use of one built-in policy with options: a map with exactly one key. */
 export type PolicyEntryInput<Name extends keyof PolicyOptions> = { [Key in Name]: PolicyOptions[Name] } & {
@@ -66,17 +65,54 @@ export type PolicyEntryInput<Name extends keyof PolicyOptions> = { [Key in Name]
 } & { [Key in CustomName]: never };
 
 /**
- * An entry of a `policies` list: a name, or a map from one name to its options. Names with a slash are policies of
- * one's own, whose options are known when the configuration is loaded.
+ * An entry of a `policies` list: a name, or a map from one name to its options. Names with a slash are policies of one's
+ * own. Of those that `Custom` has as values the compiler knows the options, of those in files the gateway, when it loads
+ * the configuration.
  */
-export type PolicyInput = BuiltInUse | CustomName | CustomUse;
+export type PolicyInput<Custom = CustomPolicies> = BuiltInUse<Custom> | CustomEntry<Custom>;
 
-type BuiltInUse = {
-  [Name in keyof PolicyOptions]: PolicyEntryInput<Name> | NameAlone<Name>;
-}[keyof PolicyOptions];
+/** Policies of one's own, by names that hold a slash: the policy itself, or the file that exports it. */
+export type CustomPolicies = { readonly [Name in CustomName]: string | Policy };
+
+/** The options of a policy of one's own, as they are written. */
+export type CustomPolicyOptions<Own extends Policy> = Written<z.input<Own['options']>> & {
+  /** Its name in logs and metrics, where one policy is used twice. Default: the policy's name. */
+  readonly id?: string;
+} & Observable &
+  DangerouslyObservable;
+
+type BuiltInUse<Custom> =
+  | {
+      [Name in Exclude<keyof PolicyOptions, 'any'>]: PolicyEntryInput<Name> | NameAlone<Name>;
+    }[Exclude<keyof PolicyOptions, 'any'>]
+  | AnyOf<readonly WayIn<Custom>[]>;
+
+/** A use of `any`, with these ways in. */
+export type AnyOf<Ways> = { readonly any: Ways } & {
+  [Key in Exclude<keyof PolicyOptions, 'any'>]?: never;
+} & {
+  [Key in CustomName]: never;
+};
+
 type NameAlone<Name extends keyof PolicyOptions> = object extends PolicyOptions[Name] ? Name : never;
 type CustomName = `${string}/${string}`;
+/** Of a policy that is in a file only its name is known. */
 type CustomUse = { [Key in CustomName]: unknown } & { [Key in keyof PolicyOptions]?: never };
+/** Where `Custom` does not say which there are, there may be any. */
+type CustomEntry<Custom> = CustomName extends keyof Custom
+  ? CustomName | CustomUse
+  : { [Name in keyof Custom & string]: EntryOf<Custom, Name> }[keyof Custom & string];
+type EntryOf<Custom, Name extends keyof Custom & string> = Custom[Name] extends Policy
+  ? UseOf<Custom, Name, CustomPolicyOptions<Custom[Name]>>
+  : Name | Use<Custom, Name, unknown>;
+type UseOf<Custom, Name extends keyof Custom & string, Options> =
+  | Use<Custom, Name, Options>
+  | (object extends Options ? Name : never);
+type Use<Custom, Name extends keyof Custom & string, Options> = { readonly [Key in Name]: Options } & {
+  readonly [Key in Exclude<keyof PolicyOptions | keyof Custom, Name>]?: never;
+};
+/** `z.strictObject({})` takes nothing, which is an index of `never` to the compiler, in which `id` could not stand. */
+type Written<Input> = Input extends Record<string, never> ? NonNullable<unknown> : Input;
 type OptionsOf<Kind extends Policy> = z.input<Kind['options']> & {
   /** Its name in logs and metrics, where one policy is used twice. Default: the policy's name. */
   readonly id?: string;

@@ -1,4 +1,5 @@
-import type { PolicyEntryInput, PolicyOptions, WayIn } from './policy-input.ts';
+import type { Policy } from '../core/policy.ts';
+import type { AnyOf, CustomPolicyOptions, PolicyEntryInput, PolicyOptions, WayIn } from './policy-input.ts';
 
 /** Uses `request-id` in a configuration. */
 export function requestId(options: PolicyOptions['request-id'] = {}): PolicyEntryInput<'request-id'> {
@@ -73,8 +74,8 @@ export function apiKey(options: PolicyOptions['api-key'] = {}): PolicyEntryInput
 }
 
 /** Uses `any` in a configuration: `any([jwt(), apiKey()])`. */
-export function any(ways: readonly WayIn[]): PolicyEntryInput<'any'> {
-  return { any: ways };
+export function any<const Ways extends readonly WayIn[]>(ways: Ways): AnyOf<Ways> {
+  return { any: ways } as AnyOf<Ways>;
 }
 
 /** Uses `authorize` in a configuration: `authorize({ roles: ['admin'] })`. */
@@ -102,4 +103,17 @@ export function clientCertificate(
   options: PolicyOptions['client-certificate'] = {},
 ): PolicyEntryInput<'client-certificate'> {
   return { 'client-certificate': options };
+}
+
+/**
+ * Uses a policy of one's own in a configuration, its options known to the compiler: `usePolicy(audit, { reason: 'x' })`.
+ * The configuration names it in `customPolicies` as well.
+ */
+export function usePolicy<Own extends Policy>(
+  policy: Own,
+  ...[options]: object extends CustomPolicyOptions<Own>
+    ? [options?: CustomPolicyOptions<Own>]
+    : [options: CustomPolicyOptions<Own>]
+): { readonly [Name in Own['name']]: CustomPolicyOptions<Own> } {
+  return { [policy.name]: options ?? {} } as { [Name in Own['name']]: CustomPolicyOptions<Own> };
 }

@@ -6,9 +6,9 @@ import Fastify, {
   type LightMyRequestResponse,
 } from 'fastify';
 import { GatewayError } from '../core/errors.ts';
-import { importUserModule } from '../core/import-user-module.ts';
 import type { OngoingExchange, ResponseSink, Target, TargetRequest } from '../core/message.ts';
 import type { Services } from '../core/services.ts';
+import { importUserModule } from '../core/user-code/import-user-module.ts';
 import { AppLogController, ClientGoneError, createAppLog } from './app-log.ts';
 import { toAppHeaders, toResponseHead, toTrailers } from './app-messages.ts';
 import { AppRequestBody, type AppRequestBodyOwner } from './app-request-body.ts';

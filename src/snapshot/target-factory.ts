@@ -3,6 +3,7 @@ import type { GatewayConfig, UpstreamConfig } from '../config/schema/schema.ts';
 import { readTargetUrl } from '../config/schema/target-url.ts';
 import { readTextFile } from '../core/disk/read-text-file.ts';
 import type { Target } from '../core/message.ts';
+import { idOf } from '../core/user-code/code-value.ts';
 import { HttpTarget, type HttpTargetOptions } from '../proxy/http-target.ts';
 import { createAppTarget, loadApp } from '../server/app-target.ts';
 import type { DiscoveredTarget } from '../upstream/discovery/discovery.ts';
@@ -104,12 +105,10 @@ export class TargetFactory {
   private async createApp(file: string): Promise<UpstreamTarget> {
     const { upstream, context } = this;
     const trustedProxies = this.config.trustedProxies.addresses;
+    const plugin = await loadApp(file);
     const hold = context.kept.hold(
-      `app ${JSON.stringify([upstream, file, trustedProxies])}`,
-      () =>
-        loadApp(file).then((plugin) =>
-          createAppTarget(upstream, plugin, context.services, { trustedProxies }),
-        ),
+      `app ${JSON.stringify([upstream, idOf(plugin), trustedProxies])}`,
+      () => createAppTarget(upstream, plugin, context.services, { trustedProxies }),
       (app) =>
         void app.then(
           (target) => target.close(),

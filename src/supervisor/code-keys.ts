@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { GatewayConfig } from '../config/schema/schema.ts';
+import { readCodeInFile } from '../core/user-code/code-value.ts';
 
 const RELATIVE_IMPORT = /\b(?:from|import|require)\s*\(?\s*['"](\.{1,2}\/[^'"\n]+)['"]/g;
 
@@ -12,7 +13,10 @@ export type CodeKeys = ReadonlyMap<string, string>;
 export async function readCodeKeys(config: GatewayConfig): Promise<CodeKeys> {
   const keys = new Map<string, string>();
   const apps = Object.values(config.upstreams).flatMap(({ app }) => app ?? []);
-  const waiting = [...Object.values(config.customPolicies), ...apps];
+  const services = Object.values(config.authServices).flatMap(({ code }) => code ?? []);
+  // Code that stands in a configuration file is what that file imports, and the file itself.
+  const named = [...Object.values(config.customPolicies), ...apps, ...services];
+  const waiting = named.map((name) => readCodeInFile(name)?.file ?? name);
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
     if (keys.has(file)) continue;
     const text = await readFile(file, 'utf8').catch(() => undefined);

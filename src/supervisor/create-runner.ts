@@ -1,9 +1,9 @@
-import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
-import { loadConfiguration } from '../gateway/load-configuration.ts';
+import { Gateway, type RunOptions } from '../gateway/gateway.ts';
+import { type FileSource, loadConfiguration } from '../gateway/load-configuration.ts';
 import { openLogDestination } from '../observability/log-destination.ts';
 import { Supervisor } from './supervisor.ts';
 
-export interface RunnerOptions extends GatewayOptions {
+export interface RunnerOptions extends FileSource, RunOptions {
   /** How many processes serve. Default: `workers` of the configuration. */
   readonly workers?: number | undefined;
 }

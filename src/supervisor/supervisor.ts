@@ -10,7 +10,7 @@ import type {
 } from '../core/control.ts';
 import type { ApiKeyAdministration } from '../core/identity/api-keys.ts';
 import type { Log } from '../core/services.ts';
-import type { GatewayOptions } from '../gateway/gateway.ts';
+import type { RunOptions } from '../gateway/gateway.ts';
 import { createMemoryLimits, type GatewayLimits } from '../gateway/gateway-limits.ts';
 import { Life, type Service } from '../gateway/life/life.ts';
 import { Reloads } from '../gateway/life/reloads.ts';
@@ -31,7 +31,8 @@ import { SharedPorts } from './shared-ports.ts';
 import type { MetricsText } from './worker-contract.ts';
 import type { SharedConfig, WorkerProcess } from './worker-process.ts';
 
-export interface SupervisorOptions extends GatewayOptions {
+export interface SupervisorOptions extends RunOptions {
+  readonly configFile: string;
   /** How many processes serve. */
   readonly workers: number;
   /** How long an event loop may stand still before its worker is killed and replaced. Default: 10 seconds. */
@@ -62,7 +63,7 @@ export class Supervisor implements GatewayControl, Service {
   private rendering: Promise<MetricsText> | undefined = undefined;
 
   constructor(options: SupervisorOptions, loaded: LoadedConfig, destination: LogDestination) {
-    const { configFile, env = process.env, watch = true, logLevel = 'info', clock = systemClock } = options;
+    const { configFile, watch = true, logLevel = 'info', clock = systemClock } = options;
     this.current = { version: 1, config: loaded.config, ports: [] };
     this.log = createLog({ level: logLevel, destination });
     this.ownMetrics.setConfigVersion(1);
@@ -90,17 +91,13 @@ export class Supervisor implements GatewayControl, Service {
     this.life = new Life({
       service: this,
       control: this,
-      configFile,
-      contentKey: loaded.contentKey,
-      watch,
+      watched: watch ? loaded.file : undefined,
       isWorker: false,
       clock,
       log: this.log,
       destination,
     });
     this.reloads = new Reloads({
-      configFile,
-      env,
       loaded,
       life: this.life,
       log: this.log,

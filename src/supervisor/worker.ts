@@ -6,7 +6,8 @@ import type { GatewayDescription } from '../core/control.ts';
 import { takeOverLookups } from '../core/network/name-lookup.ts';
 import type { LimitStore } from '../core/stores/limit-store.ts';
 import type { OnceStore } from '../core/stores/once-store.ts';
-import { Gateway, type GatewayOptions } from '../gateway/gateway.ts';
+import { isCodeValue } from '../core/user-code/code-value.ts';
+import { Gateway, type RunOptions } from '../gateway/gateway.ts';
 import type { ConfigToPrepare } from '../gateway/load-configuration.ts';
 import type { PreparedConfig } from '../gateway/worker-role.ts';
 import { endAtCrash } from '../observability/end-at-crash.ts';
@@ -71,11 +72,13 @@ class Worker implements WorkerMethods {
   async start(version: number, ports: readonly SharedPort[]): Promise<void> {
     if (this.setup === undefined) throw new TypeError('the worker has not been set up');
     const { configFile, logLevel, ticketSecret } = this.setup;
+    const folder = dirname(resolve(configFile));
     // The supervisor makes its lines readable where somebody reads them.
     const destination = await openLogDestination({ pretty: false });
     endAtCrash(destination);
-    const loaded = { ...(await this.takeWhole()), contentKey: undefined, fingerprint: undefined };
-    const options: GatewayOptions = { configFile, logLevel, watch: false };
+    const reload = () => Promise.reject(new TypeError('a worker is given its configuration'));
+    const loaded = { ...(await this.takeWhole()), folder, fingerprint: undefined, reload };
+    const options: RunOptions = { logLevel, watch: false };
     const shared = loaded.config.redis === undefined ? this.share() : undefined;
     const handed = this.connections.prepare(ports);
     this.gateway = new Gateway(options, loaded, destination, {
@@ -160,7 +163,7 @@ class Worker implements WorkerMethods {
     this.routes = [];
     const folder = dirname(resolve(this.setup.configFile));
     // One that is missing by now would stand there as a policy that lets everything pass.
-    for (const file of Object.values(config.customPolicies)) await access(file);
+    for (const file of Object.values(config.customPolicies)) if (!isCodeValue(file)) await access(file);
     const { policies, problems } = await importCustomPolicies(config.customPolicies, folder);
     const [problem] = problems;
     if (problem !== undefined)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { createGateway } from '../../src/gateway/gateway.ts';
+import { createGateway } from '../../src/gateway/create-gateway.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import { RawClient, rawRequest, startGateway, startTarget, type TestConfig } from '../support/harness.ts';
 import { LOOPBACK, reservePort } from '../support/loopback.ts';

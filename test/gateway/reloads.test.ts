@@ -23,15 +23,16 @@ function setUp(looks: LoadResult[], state: 'ready' | 'draining' = 'ready', start
   const taken: number[] = [];
   let looked = 0;
   const reloads = new Reloads({
-    configFile: 'f',
-    env: {},
-    loaded: { config, customPolicies: [], contentKey: undefined, fingerprint: 'a' },
+    loaded: {
+      fingerprint: 'a',
+      file: { path: 'f', contentKey: undefined },
+      reload: async () => looks[Math.min(looked++, looks.length - 1)] as LoadResult,
+    },
     life: { state, started },
     log,
     metrics: { configReloaded() {} },
     running: () => ({ version: taken.at(-1) ?? 1, config }),
     takeUp: async (_, version) => void taken.push(version),
-    load: async () => looks[Math.min(looked++, looks.length - 1)] as LoadResult,
   });
   return { reloads, taken, looks: () => looked };
 }

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createGateway } from '../../src/gateway/gateway.ts';
+import { createGateway } from '../../src/gateway/create-gateway.ts';
 import { MemoryDestination } from '../observability/memory-destination.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import { Dnsmasq, type DnsZone } from '../support/dnsmasq.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
-import { createGateway } from '../../src/gateway/gateway.ts';
+import { createGateway } from '../../src/gateway/create-gateway.ts';
 import { MemoryDestination } from '../observability/memory-destination.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import { startGateway, startTarget, type TestGateway } from '../support/harness.ts';

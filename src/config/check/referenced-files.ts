@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { isCodeValue } from '../../core/user-code/code-value.ts';
 import { codeOf } from '../document/document.ts';
 import { asFields, asList, type Fields } from '../findings.ts';
 import type { Finding } from '../issue-problems.ts';
@@ -15,7 +16,7 @@ export async function checkFiles(
 ): Promise<Finding[]> {
   const findings = await Promise.all(
     namedFiles(asFields(data)).map(async ([path, file, findFault]): Promise<Finding[]> => {
-      if (typeof file !== 'string' || file === '') return [];
+      if (typeof file !== 'string' || file === '' || isCodeValue(file)) return [];
       try {
         const text = await readFile(resolve(folder, file));
         const fault = findFault?.(text);

@@ -1,8 +1,9 @@
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { importUserModule } from '../../core/import-user-module.ts';
 import { definePolicy, type Policy } from '../../core/policy.ts';
+import { isCodeValue } from '../../core/user-code/code-value.ts';
+import { importUserModule } from '../../core/user-code/import-user-module.ts';
 import { asFields } from '../findings.ts';
 import type { Finding } from '../issue-problems.ts';
 
@@ -18,7 +19,7 @@ export async function importCustomPolicies(
   const policies: Policy[] = [];
   for (const [name, file] of Object.entries(asFields(named))) {
     const isDue = typeof file === 'string' && name.includes('/');
-    const found = isDue ? await importPolicy(name, resolve(folder, file)) : undefined;
+    const found = isDue ? await findPolicy(name, file, folder) : undefined;
     if (typeof found === 'string') {
       problems.push({
         path: ['customPolicies', name],
@@ -29,6 +30,19 @@ export async function importCustomPolicies(
     policies.push(typeof found === 'object' ? found : standIn(name));
   }
   return { policies, problems };
+}
+
+function findPolicy(name: string, named: string, folder: string): Promise<Policy | string | undefined> {
+  return isCodeValue(named) ? takeGiven(name, named) : importPolicy(name, resolve(folder, named));
+}
+
+/** Takes a policy that stands in the configuration itself. */
+async function takeGiven(name: string, named: string): Promise<Policy | string> {
+  const { default: given } = await importUserModule(named);
+  const faults = faultsOf(given);
+  if (faults.length > 0) return `is a policy that ${faults.join(', and ')}`;
+  const policy = given as Policy;
+  return policy.name === name ? policy : `is the policy '${String(policy.name)}', not this one`;
 }
 
 /** A missing file is reported with the other files, so it is nothing here. */

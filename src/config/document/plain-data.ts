@@ -1,15 +1,51 @@
+import type { ConfigPath } from '../problem.ts';
 import type { DocumentFault } from './document.ts';
 
 const ITSELF = 'contains itself';
 const WRITE_OUT = 'write it out, or take the reference to itself away';
 const PLAIN_ONLY = 'export plain data only: maps, lists, text, numbers, true and false';
 
-/** Copies what a TypeScript configuration exports, and names everything in it that is more than data. */
-export function copyPlainData(exported: unknown): { data: unknown; faults: DocumentFault[] } {
+/** Where code may stand as a value, what it has to be there, and what to write where it is something else. */
+const CODE_PLACES = [
+  {
+    place: ['customPolicies', '*'],
+    fits: isObject,
+    fault: 'is no policy — give one that definePolicy made, or name the file that exports it',
+  },
+  {
+    place: ['upstreams', '*', 'app'],
+    fits: (value: unknown) => typeof value === 'function',
+    fault: 'is no Fastify plugin — give the function, or name the file that exports it',
+  },
+  {
+    place: ['authServices', '*', 'code'],
+    fits: (value: unknown) =>
+      isObject(value) && typeof (value as { verifyToken?: unknown }).verifyToken === 'function',
+    fault: 'is no auth service — give one that defineAuthService made, or name the file that exports it',
+  },
+] as const;
+
+/** Gives code a name, by which it stands in the data. */
+export type NameCode = (code: object, path: ConfigPath) => string;
+
+/**
+ * Copies what a configuration in code holds, and names everything in it that is more than data. Code at places that are
+ * for it becomes its name.
+ */
+export function copyPlainData(
+  written: unknown,
+  nameCode: NameCode,
+): { data: unknown; faults: DocumentFault[] } {
   const faults: DocumentFault[] = [];
   const above = new Set<object>();
 
   const copy = (value: unknown, path: PropertyKey[]): unknown => {
+    const code = codePlaceOf(path);
+    if (code !== undefined && isCode(value)) {
+      if (code.fits(value)) return nameCode(value, path);
+      faults.push({ path, text: code.fault });
+      return undefined;
+    }
     const fault = findFault(value, above);
     if (fault !== undefined) {
       faults.push({
@@ -31,7 +67,21 @@ export function copyPlainData(exported: unknown): { data: unknown; faults: Docum
     return copied;
   };
 
-  return { data: copy(exported, []), faults };
+  return { data: copy(written, []), faults };
+}
+
+function codePlaceOf(path: ConfigPath): (typeof CODE_PLACES)[number] | undefined {
+  return CODE_PLACES.find(
+    ({ place }) => place.length === path.length && place.every((step, i) => step === '*' || step === path[i]),
+  );
+}
+
+function isCode(value: unknown): value is object {
+  return typeof value === 'function' || isObject(value);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 function findFault(value: unknown, above: ReadonlySet<object>): string | undefined {

@@ -1,8 +1,7 @@
 import { extname } from 'node:path';
-import { importUserModule } from '../../core/import-user-module.ts';
+import { importDocument } from './code-document.ts';
 import { type ConfigDocument, codeOf, failedDocument } from './document.ts';
 import { parseJson } from './json-document.ts';
-import { copyPlainData } from './plain-data.ts';
 import { parseYaml } from './yaml-document.ts';
 
 // Far above any configuration, low enough that reading one cannot exhaust memory.
@@ -26,19 +25,4 @@ export async function readDocument(
   }
   if (text.length > MAX_CHARACTERS) return failedDocument('is too large — keep it below 64 MiB');
   return format === '.json' ? parseJson(text) : parseYaml(text);
-}
-
-async function importDocument(file: string): Promise<ConfigDocument> {
-  let exported: { default?: unknown };
-  try {
-    exported = await importUserModule(file);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return failedDocument(`cannot be imported: ${reason} — correct the code`);
-  }
-  if (exported.default === undefined) {
-    return failedDocument('has no default export — write `export default defineGateway({ … })`');
-  }
-  const { data, faults } = copyPlainData(exported.default);
-  return { data, faults, isUsable: faults.length === 0, locate: () => undefined };
 }

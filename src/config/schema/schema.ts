@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Policy } from '../../core/policy.ts';
+import { isCodeValue } from '../../core/user-code/code-value.ts';
 import { apiKeysSchema } from './api-keys-schema.ts';
 import { authServiceName, authServiceSchema } from './auth-schema.ts';
 import { cacheSchema } from './cache-schema.ts';
@@ -47,7 +48,7 @@ export const MAX_WORKERS = 256;
 export function gatewaySchema(policies: readonly Policy[], folder = '.') {
   const file = () =>
     text()
-      .transform((path) => resolve(folder, path))
+      .transform((path) => (isCodeValue(path) ? path : resolve(folder, path)))
       .meta({ title: 'file' });
   const policyList = z.array(policyEntrySchema(policies)).prefault([]);
   return z.strictObject({

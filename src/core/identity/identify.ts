@@ -14,12 +14,12 @@ import type { Identity } from './identity.ts';
 import { hasEnded, sealIdentity } from './seal-identity.ts';
 
 /** Declares a policy that identifies, by the way in which it does. */
-export function defineIdentifyingPolicy<Schema extends z.ZodType>(
-  policy: Pick<Policy<Schema>, 'name' | 'summary' | 'options'> &
+export function defineIdentifyingPolicy<Schema extends z.ZodType, const Name extends string = string>(
+  policy: Pick<Policy<Schema, Name>, 'name' | 'summary' | 'options'> &
     Pick<Policy<Schema>, 'authServices'> &
     Required<Pick<Policy<Schema>, 'createIdentifier'>> &
     Pick<Policy<Schema>, 'origins'>,
-): Policy<Schema> {
+): Policy<Schema, Name> {
   const createIdentifier: typeof policy.createIdentifier = (options, services) => {
     const made = policy.createIdentifier(options, services);
     const isExchanged = (options as { readonly forward?: unknown }).forward === 'exchange';

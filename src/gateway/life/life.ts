@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { GatewayControl, GatewayState } from '../../core/control.ts';
 import type { Log } from '../../core/services.ts';
 import type { LogDestination } from '../../observability/log-destination.ts';
+import type { LoadedFile } from '../load-configuration.ts';
 import type { DrainTimes } from '../worker-role.ts';
 import { watchConfigFile } from './config-watch.ts';
 import { openOperatorPorts } from './operator-ports.ts';
@@ -26,10 +27,8 @@ export interface Service {
 export interface LifeOptions {
   readonly service: Service;
   readonly control: GatewayControl;
-  readonly configFile: string;
-  /** What the configuration file held when it was loaded. */
-  readonly contentKey: string | undefined;
-  readonly watch: boolean;
+  /** The configuration file, where there is one that is to be watched. */
+  readonly watched: LoadedFile | undefined;
   /** Whether this is one of several workers: who speaks for all of them has the ports for operators and the log lines. */
   readonly isWorker: boolean;
   readonly clock: Clock;
@@ -82,7 +81,7 @@ export class Life {
    * open. `onChange` is called when the configuration file changes.
    */
   async start(onChange: () => void): Promise<void> {
-    const { service, control, isWorker, log, configFile, contentKey, watch, clock } = this.options;
+    const { service, control, isWorker, log, watched, clock } = this.options;
     let opened: object = {};
     try {
       opened = await stayAlive(service.open());
@@ -96,7 +95,8 @@ export class Life {
     if (this.closing !== undefined) return this.closing.then(() => this.free());
     this.currentState = 'ready';
     this.tell(opened, 'gateway started');
-    if (watch && !isWorker) this.stopWatching = watchConfigFile(configFile, contentKey, clock, onChange);
+    if (watched !== undefined)
+      this.stopWatching = watchConfigFile(watched.path, watched.contentKey, clock, onChange);
     this.tellStarted();
   }
 

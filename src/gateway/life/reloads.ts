@@ -7,13 +7,11 @@ import type { Log } from '../../core/services.ts';
 import type { GatewayMetrics } from '../../observability/metrics.ts';
 import type { ConfigToPrepare, LoadedConfig } from '../load-configuration.ts';
 import type { Life } from './life.ts';
-import { findLateSettings, keepLateSettings, loadBeside } from './reload-config.ts';
+import { findLateSettings, keepLateSettings } from './reload-config.ts';
 
 export interface ReloadsOptions {
-  readonly configFile: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** What the gateway was started with. */
-  readonly loaded: LoadedConfig;
+  /** What the gateway was started with, and the way to load it again. */
+  readonly loaded: Pick<LoadedConfig, 'fingerprint' | 'file' | 'reload'>;
   readonly life: Pick<Life, 'state' | 'started'>;
   readonly log: Log;
   readonly metrics: Pick<GatewayMetrics, 'configReloaded'>;
@@ -21,8 +19,6 @@ export interface ReloadsOptions {
   readonly running: () => { readonly version: number; readonly config: GatewayConfig };
   /** Puts a configuration in force. Rejects, with nothing changed, where that cannot be. */
   readonly takeUp: (next: ConfigToPrepare, version: number) => Promise<void>;
-  /** Reads the file. Default: beside what runs, in a process of its own. */
-  readonly load?: typeof loadBeside;
 }
 
 /** An editor or a copy that is under way when it is told of has time to end. */
@@ -81,13 +77,13 @@ export class Reloads {
     }
   }
 
-  /** Looks at what is refused once more, since it may have been half written. */
+  /** Looks at a file that is refused once more, since it may have been half written. */
   private async load(): Promise<LoadResult> {
-    const { configFile, env, load = loadBeside } = this.options;
-    const first = await load(configFile, env);
-    if (first.ok) return first;
+    const { loaded } = this.options;
+    const first = await loaded.reload();
+    if (first.ok || loaded.file === undefined) return first;
     await wait(LOOK_AGAIN_MS);
-    return load(configFile, env);
+    return loaded.reload();
   }
 
   private async takeUp(loaded: LoadResult & { ok: true }): Promise<ReloadResult> {
