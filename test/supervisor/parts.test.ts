@@ -119,6 +119,7 @@ describe('changed code', () => {
       ({
         customPolicies: Object.fromEntries(files.map((name) => [`a/${name}`, join(folder, name)])),
         upstreams: { app: { app: join(folder, 'app.mjs') } },
+        authServices: {},
       }) as unknown as GatewayConfig;
     await write('a.mjs', "import { b } from './b.mjs';");
     await write('b.mjs', "export { c } from './c.mjs';\nimport './a.mjs';");
