@@ -52,6 +52,15 @@ interface Wanted {
   readonly source: HandedPort | undefined;
 }
 
+export interface PrepareOptions {
+  /** Called when all is ready, to throw where it is not wanted any more. */
+  readonly check?: () => void;
+  /** The ports of another process, in the same order, where that one has them. */
+  readonly handed?: readonly HandedPort[] | undefined;
+  /** Addresses of proxies, behind which many clients are. */
+  readonly trusted?: readonly string[];
+}
+
 /** How long an answer may wait for a client that takes none of it. */
 const SEND_IDLE_MS = 60_000;
 
@@ -79,13 +88,11 @@ export class Listeners {
 
   /**
    * Prepares what `configs` ask for: new ports are open and new certificates read before anything changes. Rejects with
-   * the first thing that cannot be done, which may be what `check` throws when all is ready. `handed` are the ports of
-   * another process, in the same order, where that one has them.
+   * the first thing that cannot be done.
    */
   async prepare(
     configs: readonly ListenerConfig[],
-    check: () => void = () => {},
-    handed?: readonly HandedPort[],
+    { check = () => {}, handed, trusted = [] }: PrepareOptions = {},
   ): Promise<PreparedPorts> {
     const wanted: Wanted[] = [];
     for (const [i, config] of configs.entries())
@@ -97,7 +104,7 @@ export class Listeners {
     );
     return {
       commit: () => {
-        for (const [i, entry] of ports.entries()) this.applySettings(entry, wanted[i] as Wanted);
+        for (const [i, entry] of ports.entries()) this.applySettings(entry, wanted[i] as Wanted, trusted);
         this.context.descriptors.compareWith(configs);
         for (const entry of commit()) this.remove(entry);
       },
@@ -168,7 +175,12 @@ export class Listeners {
     return entry.current;
   }
 
-  private applySettings(entry: OpenListener, { config, certificates }: Wanted): void {
+  private applySettings(
+    entry: OpenListener,
+    { config, certificates }: Wanted,
+    trusted: readonly string[],
+  ): void {
+    entry.listener.setShares(config.limits.connectionsPerAddress, trusted);
     entry.rules = rulesOf(config);
     entry.serve = this.serveOptions(config, () => entry.rules);
     entry.listener.setMaxConnections(config.limits.connections);

@@ -67,7 +67,11 @@ export class RunningConfig {
     // At the start the first port may be asked something while the second one is still being opened.
     this.current ??= snapshot;
     try {
-      const ports = await listeners.prepare(config.listeners, check, handed);
+      const ports = await listeners.prepare(config.listeners, {
+        check,
+        handed,
+        trusted: config.trustedProxies.addresses,
+      });
       const commit = (): void => {
         this.current = snapshot;
         this.written = config;

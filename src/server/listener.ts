@@ -5,6 +5,7 @@ import type { ClientCertificate, ClientInfo } from '../core/message.ts';
 import type { Descriptors } from '../core/network/descriptors.ts';
 import { isOwnFault } from '../core/network/own-fault.ts';
 import type { Counter, Services } from '../core/services.ts';
+import { AddressShares } from './address-shares.ts';
 import type { CertificateStore } from './certificates.ts';
 import { readClientCertificate } from './client-certificate.ts';
 import { MAX_LINGERING, refuseConnection } from './connection-refusal.ts';
@@ -96,6 +97,7 @@ export class Listener {
   private readonly handshaker: TlsServer | undefined;
   private readonly descriptors: Descriptors | undefined;
   private maxConnections: number;
+  private readonly shares = new AddressShares();
   private readonly open = new Set<Connection>();
   /** Every accepted socket from its first moment, also those that are being refused or still shake hands. */
   private readonly sockets = new Set<Socket>();
@@ -165,6 +167,11 @@ export class Listener {
     this.maxConnections = maxConnections;
   }
 
+  /** Changes how many connections one client address may hold, and which addresses may hold any number. */
+  setShares(perAddress: number, exempt: readonly string[]): void {
+    this.shares.limit(perAddress, exempt);
+  }
+
   /** Closes the port. Open connections go on. */
   stopAccepting(): void {
     this.isAccepting = false;
@@ -216,12 +223,19 @@ export class Listener {
       socket.destroy();
       return;
     }
+    const free = socket.remoteAddress === undefined ? () => {} : this.shares.take(socket.remoteAddress);
+    if (free === undefined && this.isSecure) {
+      this.metrics.refused.add();
+      socket.destroy();
+      return;
+    }
     this.sockets.add(socket);
     socket.once('close', () => {
       this.sockets.delete(socket);
+      free?.();
       this.noteIfClosed();
     });
-    if (this.handshaker === undefined) this.takePlain(socket, room === 'exchange');
+    if (this.handshaker === undefined) this.takePlain(socket, room === 'exchange' && free !== undefined);
     else this.handshaker.emit('connection', socket);
   }
 

@@ -477,6 +477,23 @@ describe('the limit on connections', () => {
     // Its port is told of that by an event of its own.
     await until(async () => readOnly(await rawRequest(port, get('/', 'Connection: close'))).status === 200);
   });
+
+  it('is less for one address, unless that is a trusted proxy', async () => {
+    const target = await startTarget((_, response) => response.end('x'));
+    const holdTwo = async (port: number) => {
+      for (const client of [await RawClient.connect(port), await RawClient.connect(port)]) {
+        client.write(GET);
+        await client.until(hasResponses(1));
+      }
+    };
+    const limits = { connectionsPerAddress: 2 };
+    const { port } = await startGatewayTo(target, { limits });
+    await holdTwo(port);
+    expect(readOnly(await rawRequest(port, GET))).toMatchObject({ status: 503 });
+    const { port: other } = await startGatewayTo(target, { limits, trustedProxies: ['127.0.0.0/8'] });
+    await holdTwo(other);
+    expect(readOnly(await rawRequest(other, get('/', 'Connection: close')))).toMatchObject({ status: 200 });
+  });
 });
 
 describe('draining', () => {

@@ -71,6 +71,11 @@ function limitsSchema() {
     urlBytes: size().prefault('8KiB').describe('Request target; more is answered 414.'),
     headerCount: wholeNumber(1).prefault(100).describe('Header fields; more are answered 431.'),
     connections: wholeNumber(1).prefault(20_000).describe('Open connections of this listener.'),
+    connectionsPerAddress: wholeNumber(1)
+      .prefault(5000)
+      .describe(
+        'Open connections of one client address (a /64 of IPv6), so that none takes all; peers in `trustedProxies` may have any number.',
+      ),
     headerTimeout: duration()
       .prefault('10s')
       .describe('From the first byte of a request to the end of its head; later is answered 408.'),
