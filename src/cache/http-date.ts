@@ -4,10 +4,13 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 const MONTH = MONTHS.join('|');
 const TIME = '(\\d{2}):(\\d{2}):(\\d{2})';
 
-/** The three forms of RFC 9110 §5.6.7, day, month, year and time in groups by these names. */
-const FIXED = new RegExp(`^(?:${DAYS}), (\\d{2}) (${MONTH}) (\\d{4}) ${TIME} GMT$`);
-const RFC850 = new RegExp(`^(?:${LONG_DAYS}), (\\d{2})-(${MONTH})-(\\d{2}) ${TIME} GMT$`);
-const ASCTIME = new RegExp(`^(?:${DAYS}) (${MONTH}) ([ \\d]\\d) ${TIME} (\\d{4})$`);
+/**
+ * The three forms of RFC 9110 §5.6.7, day, month, year and time in groups. A cache takes them in any case (RFC 9111
+ * §4.2).
+ */
+const FIXED = new RegExp(`^(?:${DAYS}), (\\d{2}) (${MONTH}) (\\d{4}) ${TIME} GMT$`, 'i');
+const RFC850 = new RegExp(`^(?:${LONG_DAYS}), (\\d{2})-(${MONTH})-(\\d{2}) ${TIME} GMT$`, 'i');
+const ASCTIME = new RegExp(`^(?:${DAYS}) (${MONTH}) ([ \\d]\\d) ${TIME} (\\d{4})$`, 'i');
 
 const FIFTY_YEARS = 50;
 
@@ -51,7 +54,8 @@ function timeOf(
   ];
   // A leap second is 60, which no clock here has.
   if (hours > 23 || minutes > 59 || seconds > 60) return undefined;
-  const time = Date.UTC(year, MONTHS.indexOf(month), Number(day), hours, minutes, Math.min(seconds, 59));
+  const at = MONTHS.findIndex((name) => name.toLowerCase() === month.toLowerCase());
+  const time = Date.UTC(year, at, Number(day), hours, minutes, Math.min(seconds, 59));
   const isReal = new Date(time).getUTCDate() === Number(day);
   return isReal ? time : undefined;
 }

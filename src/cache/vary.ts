@@ -35,9 +35,13 @@ const NONE: readonly string[] = [];
  * are alike. Lines are joined and space around commas is dropped, which changes no meaning (RFC 9111 §4.1).
  */
 export function variantKeyOf(names: readonly string[], headers: HeaderList): string {
-  return joinParts(names.map((name) => normalised(headers.get(name))));
+  return joinParts(names.map((name) => normalised(name, headers.get(name))));
 }
 
-function normalised(value: string | undefined): string | undefined {
-  return value && trimOws(value).replace(/[ \t]*,[ \t]*/g, ',');
+/** Fields whose values mean the same in any case (RFC 5646 §2.1.1, RFC 9110 §8.4.1). */
+const IN_ANY_CASE: ReadonlySet<string> = new Set(['accept-language', 'accept-encoding']);
+
+function normalised(name: string, value: string | undefined): string | undefined {
+  const text = value && trimOws(value).replace(/[ \t]*,[ \t]*/g, ',');
+  return text && IN_ANY_CASE.has(name) ? text.toLowerCase() : text;
 }

@@ -23,6 +23,8 @@ export interface ProceedOptions {
   readonly query?: string;
   /** Asked when the client leaves: whether others wait for the answer, so that it goes on as if it were detached. */
   readonly outlives?: () => boolean;
+  /** Whether the client gets the interim responses (1xx) that come before the reply. Default: false. */
+  readonly passInterim?: boolean;
 }
 
 /** What runs the rest of an exchange. Given by the gateway. */

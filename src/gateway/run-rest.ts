@@ -2,7 +2,7 @@ import { type BodySource, EMPTY_BODY } from '../core/body.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange, ProceedOptions } from '../core/exchange.ts';
-import type { Reply } from '../core/message.ts';
+import type { Reply, ResponseSink } from '../core/message.ts';
 import type { Pipeline } from '../core/pipeline/pipeline.ts';
 import type { Metrics } from '../core/services.ts';
 import { ReplySink } from '../proxy/reply-sink.ts';
@@ -45,6 +45,7 @@ export class AttachedReplies extends Map<ReplySink, (() => boolean) | undefined>
 /** The run of which the rest is to be run apart. */
 export interface RestOwner {
   readonly exchange: Exchange;
+  readonly client: Pick<ResponseSink, 'informational'>;
   readonly pipeline: Pipeline;
   readonly clock: Clock;
   /** Whether its policies have not been left behind yet. */
@@ -66,7 +67,7 @@ export interface RestOwner {
  */
 export async function runRest(
   owner: RestOwner,
-  { detached = false, signal, headers, query, outlives }: ProceedOptions,
+  { detached = false, signal, headers, query, outlives, passInterim = false }: ProceedOptions,
 ): Promise<Reply> {
   const { exchange } = owner;
   signal?.throwIfAborted();
@@ -89,6 +90,10 @@ export async function runRest(
     signal?.removeEventListener('abort', leave);
     if (!detached) exchange.takeOutcome(branch);
   });
+  if (passInterim)
+    sink.onInterim = (status, fields) => {
+      if (!owner.isOver && !branch.isDetached) owner.client.informational(status, fields);
+    };
   if (detached) others.add(sink);
   else attached.set(sink, outlives && (() => goOn(branch, outlives) && others.add(sink)));
   signal?.addEventListener('abort', leave);

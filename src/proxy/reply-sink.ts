@@ -16,6 +16,8 @@ export class ReplySink implements ClientSink {
   onDrain: (() => void) | undefined = undefined;
   onClose: ((bytesSent: number, failure?: FailureCode) => void) | undefined = undefined;
   onFinish: ((bytesSent: number) => void) | undefined = undefined;
+  /** Set by who wants to hear of interim responses. */
+  onInterim: ((status: number, headers: HeaderList) => void) | undefined = undefined;
   readonly reply: Promise<Reply>;
   private readonly clock: Clock;
   private readonly onOver: () => void;
@@ -45,7 +47,9 @@ export class ReplySink implements ClientSink {
     else this.body.abort(reason instanceof Error ? reason : new GatewayError(failure, { cause: reason }));
   }
 
-  informational(): void {}
+  informational(status: number, headers: HeaderList): void {
+    if (!this.isOver) this.onInterim?.(status, headers);
+  }
 
   head({ status, headers, length }: ResponseHead): void {
     if (this.isOver || this.body !== undefined) return;

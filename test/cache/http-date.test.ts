@@ -13,6 +13,14 @@ describe('an HTTP date', () => {
     },
   );
 
+  it.each([
+    'SUN, 06 Nov 1994 08:49:37 GMT',
+    'Sun, 06 nOV 1994 08:49:37 GMT',
+    'sunday, 06-NOV-94 08:49:37 gMT',
+  ])('is read in any case: %s', (text) => {
+    expect(parseHttpDate(text, NOW)).toBe(TIME);
+  });
+
   it('of two digits for the year lies at most fifty years ahead', () => {
     expect(parseHttpDate('Tuesday, 01-Dec-76 00:00:00 GMT', NOW)).toBe(Date.UTC(2076, 11, 1));
     expect(parseHttpDate('Wednesday, 01-Dec-77 00:00:00 GMT', NOW)).toBe(Date.UTC(1977, 11, 1));
@@ -22,7 +30,7 @@ describe('an HTTP date', () => {
     ['', '0', '-1', 'never'],
     ['Sun, 06 Nov 1994 08:49:37 UTC', 'Sun, 06 Nov 1994 08:49:37', 'Sun, 06 Nov 1994 08:49:37 +0000'],
     ['Sun, 6 Nov 1994 08:49:37 GMT', 'Sun, 06 Nov 94 08:49:37 GMT', 'Sun, 06 Nov 1994 8:49:37 GMT'],
-    ['Sun, 06 nov 1994 08:49:37 GMT', 'Xyz, 06 Nov 1994 08:49:37 GMT', 'Sun, 06-Nov-1994 08:49:37 GMT'],
+    ['Sun, 06 Nov 1994 08:49:37 GM', 'Xyz, 06 Nov 1994 08:49:37 GMT', 'Sun, 06-Nov-1994 08:49:37 GMT'],
     ['Sun, 31 Feb 2027 00:00:00 GMT', 'Sun, 06 Nov 1994 24:00:00 GMT', 'Sun, 06 Nov 1994 08:60:00 GMT'],
     ['Sun, 00 Nov 1994 08:49:37 GMT', '1994-11-06T08:49:37Z', ' Sun, 06 Nov 1994 08:49:37 GMT'],
   ])('is none where it has another form: %j', (...texts) => {

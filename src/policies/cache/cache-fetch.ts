@@ -83,7 +83,7 @@ export class CacheFetch {
   ): Promise<Reply> {
     this.count(exchange).miss.add();
     const { query } = request;
-    const reply = await exchange.proceed(query === undefined ? {} : { query });
+    const reply = await exchange.proceed({ passInterim: true, ...(query !== undefined && { query }) });
     return replyWith(answerFrom(reply), { kind: 'forward', reason });
   }
 
@@ -111,6 +111,7 @@ export class CacheFetch {
       const headers = headersForUpstream(exchange.request.headers, stored?.headers);
       const reply = await exchange.proceed({
         detached: isDetached,
+        passInterim: !isDetached,
         ...(headers !== undefined && { headers }),
         ...(query !== undefined && { query }),
         ...(flight !== undefined && !isDetached && { outlives: () => flight.isWanted }),

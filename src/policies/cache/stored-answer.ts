@@ -53,11 +53,15 @@ export function toStored(
 
 const NO_BODY = Buffer.alloc(0);
 
+/** Fields between a client and the proxy next to it, which are nobody else's (RFC 9111 §3.1). */
+const TO_THE_PROXY = ['proxy-authenticate', 'proxy-authentication-info', 'proxy-authorization'] as const;
+
 /** Fields are copied out of the received head, which else would be kept whole with all that was removed from it. */
 function storableHeaders(headers: HeaderList, hidden: readonly string[]): HeaderList {
   const kept = headers.clone();
   kept.deleteKind(FieldKind.contentLength);
   kept.deleteKind(FieldKind.connection);
+  for (const name of TO_THE_PROXY) kept.delete(name);
   for (const name of hidden) kept.delete(name);
   return HeaderList.from(kept);
 }
