@@ -48,12 +48,14 @@ async function run(argv: readonly string[]): Promise<void> {
       const { printPasswordHash } = await import('./cli/hash-password.ts');
       await printPasswordHash(fail);
     });
-  const [{ addKeysCommand }, { addHealthcheckCommand }] = await Promise.all([
+  const [{ addKeysCommand }, { addCacheCommand }, { addHealthcheckCommand }] = await Promise.all([
     import('./cli/keys.ts'),
+    import('./cli/cache.ts'),
     import('./cli/healthcheck.ts'),
   ]);
   const commands = { addConfigOption, findConfig, reportFailure };
   addKeysCommand(program, commands);
+  addCacheCommand(program, commands);
   addHealthcheckCommand(program, commands);
   await program.parseAsync(argv);
 }

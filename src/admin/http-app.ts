@@ -44,7 +44,7 @@ export function createHttpApp(log: Log): FastifyInstance {
   });
   app.setErrorHandler<FastifyError>((error, request, reply) => answerError(error, request, reply, log));
   app.setNotFoundHandler((_, reply) => sendProblem(reply, 404));
-  // No route takes a body; one that comes along is read and dropped.
+  // A body that comes along is read and dropped, but for routes that say otherwise.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_, payload, done) => {
     payload.resume();

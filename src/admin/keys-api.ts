@@ -1,7 +1,5 @@
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { describeIssue } from '../config/issue-problems.ts';
-import { type ConfigPath, formatPath } from '../config/problem.ts';
 import { keyChangeSchema, newKeySchema } from '../config/schema/api-keys-schema.ts';
 import { duration } from '../config/schema/scalars.ts';
 import type { GatewayControl } from '../core/control.ts';
@@ -9,14 +7,11 @@ import type { ApiKeyChange, ApiKeyRecord } from '../core/identity/api-keys.ts';
 import { describeApiKey, describeIssuedKey } from '../core/identity/describe-api-key.ts';
 import type { Log } from '../core/services.ts';
 import { sendProblem } from './http-app.ts';
+import { problemsOf, refuseBody, takeJson } from './json-body.ts';
 
 const NEW_KEY = newKeySchema();
 const KEY_CHANGE = keyChangeSchema();
 const ROTATION = z.strictObject({ grace: duration().prefault('24h') });
-
-const SEND_JSON = 'The body is not declared as JSON: send it with content-type: application/json.';
-const CORRECT_JSON =
-  'The body cannot be read as JSON: correct it, and leave out the keys __proto__ and constructor.';
 
 type Request = FastifyRequest<{ Params: { id: string } }>;
 
@@ -74,25 +69,6 @@ export function addKeysApi(app: FastifyInstance, control: GatewayControl, log: L
   });
 }
 
-/** These are the only routes that read a body. */
-function takeJson(scope: FastifyInstance): void {
-  const parse = scope.getDefaultJsonParser('error', 'error');
-  scope.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') return done(null, undefined);
-    return parse(request, body as string, done);
-  });
-  // No type is as good as JSON where there is no body. With one it would be dropped, and defaults taken in its place.
-  scope.addContentTypeParser('*', { parseAs: 'string' }, (_, body, done) => {
-    if (body === '') return done(null, undefined);
-    return done(Object.assign(new Error('the body is no JSON'), { statusCode: 415 }));
-  });
-  scope.setErrorHandler<FastifyError>((error, _, reply) => {
-    if (error.statusCode === 415) return sendProblem(reply, 415, { detail: SEND_JSON });
-    if (error.statusCode === 400) return sendProblem(reply, 400, { detail: CORRECT_JSON });
-    throw error;
-  });
-}
-
 /** Finds routes that are not there: a key that opens only those would open nothing. */
 async function findProblems(
   control: GatewayControl,
@@ -105,15 +81,6 @@ async function findProblems(
   );
 }
 
-function problemsOf({ issues }: z.ZodError, { body = {} }: FastifyRequest, { shape }: z.ZodObject): string[] {
-  if (typeof body !== 'object' || body === null || Array.isArray(body))
-    return [`is not a JSON object — write one, of ${Object.keys(shape).join(', ')}`];
-  const knownKeys = (path: ConfigPath) => (path.length === 0 ? Object.keys(shape) : []);
-  return issues
-    .flatMap((issue) => describeIssue(issue, body, knownKeys))
-    .map(({ path, message, remedy }) => `${formatPath(path)} ${message} — ${remedy}`);
-}
-
 function refuse(reply: FastifyReply, problems: readonly string[]): FastifyReply {
-  return sendProblem(reply, 422, { detail: 'This is no valid description of a key.', problems });
+  return refuseBody(reply, 'This is no valid description of a key.', problems);
 }

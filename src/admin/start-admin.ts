@@ -5,6 +5,7 @@ import type { Log } from '../core/services.ts';
 import { findOrMakeToken } from './admin-token.ts';
 import { addApi } from './api.ts';
 import { createBearerCheck } from './bearer-check.ts';
+import { addCacheApi } from './cache-api.ts';
 import { isOwnHost } from './host-check.ts';
 import { createHttpApp, type ListenAddress, listen, type OperatorServer, sendProblem } from './http-app.ts';
 import { addKeysApi } from './keys-api.ts';
@@ -27,6 +28,7 @@ export async function startAdmin(
   guard(app, createBearerCheck(token), ownNamesOf(config.host));
   addProbes(app, control);
   addApi(app, control);
+  addCacheApi(app, control, log);
   addKeysApi(app, control, log);
   return listen(app, config, 'admin');
 }

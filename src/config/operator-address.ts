@@ -1,10 +1,11 @@
 import { isIPv6 } from 'node:net';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { readTextFile } from '../core/disk/read-text-file.ts';
 import { interpolate } from './document/interpolate.ts';
 import { readDocument } from './document/read-document.ts';
 import { asFields, type Fields } from './findings.ts';
 
+const DEFAULT_DATA_DIR = './sallyport-data';
 const DEFAULTS = { admin: { host: '127.0.0.1', port: 9901 }, status: { host: '0.0.0.0', port: 9902 } };
 
 /**
@@ -30,6 +31,55 @@ export async function findOperatorAddress(
       `${file} lets the system choose the admin port, so nobody can ask there — write admin.port`,
     );
   return `${bracketed(reachable(String(found.host)))}:${Number(found.port)}`;
+}
+
+/** What it takes to ask the admin API of a gateway that runs. */
+export interface AdminAccess {
+  /** `host:port` to connect to. */
+  readonly address: string;
+  readonly token: string;
+}
+
+/**
+ * Finds where a gateway of this configuration answers its admin API, and the token that opens it: that of the
+ * configuration or the environment, else the one that the gateway has made in `dataDir`. Throws an `Error` where there is
+ * none.
+ */
+export async function findAdminAccess(
+  file: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<AdminAccess> {
+  const document = await readDocument(resolve(file), readTextFile);
+  if (!document.isUsable) throw new Error(`${file} ${document.faults[0]?.text ?? 'cannot be read'}`);
+  const { admin, dataDir = DEFAULT_DATA_DIR } = asFields(document.data);
+  const folder = dirname(resolve(file));
+  const { token } = asFields(admin);
+  const written = { dataDir, admin: { ...placeOf(admin), ...(token !== undefined && { token }) } };
+  const { data, faults } = await interpolate(written, { env, folder, readFile: readTextFile });
+  const [fault] = faults;
+  if (fault !== undefined) throw new Error(`${file}: ${fault.path.join('.')} ${fault.text}`);
+  const read = data as { readonly dataDir: string; readonly admin: Fields };
+  const { host, port } = { ...DEFAULTS.admin, ...read.admin };
+  if (!(Number(port) > 0))
+    throw new Error(
+      `${file} lets the system choose the admin port, so nobody can ask there — write admin.port`,
+    );
+  const address = `${bracketed(reachable(String(host)))}:${Number(port)}`;
+  return {
+    address,
+    token: await findToken(read.admin.token ?? env.SALLYPORT_ADMIN_TOKEN, folder, read.dataDir),
+  };
+}
+
+async function findToken(written: unknown, folder: string, dataDir: string): Promise<string> {
+  if (typeof written === 'string' && written !== '') return written;
+  const file = join(resolve(folder, dataDir), 'admin-token');
+  const kept = await readTextFile(file).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(
+      `there is no admin token: ${file} cannot be read (${error.code ?? error.message}) — run this beside the gateway, or set admin.token or SALLYPORT_ADMIN_TOKEN`,
+    );
+  });
+  return kept.trim();
 }
 
 function placeOf(section: unknown): Fields {

@@ -1,4 +1,5 @@
 import type { ApiKeyAdministration } from './identity/api-keys.ts';
+import type { Purge, PurgeReach } from './stores/cache-store.ts';
 
 /** Where the gateway stands in its life. */
 export type GatewayState = 'starting' | 'ready' | 'draining' | 'closed';
@@ -7,6 +8,11 @@ export type GatewayState = 'starting' | 'ready' | 'draining' | 'closed';
 export type ReloadResult =
   | { readonly ok: true; readonly version: number }
   | { readonly ok: false; readonly problems: readonly string[] };
+
+/** What came of a purge: where it holds, or what is wrong with what was written. */
+export type PurgeResult =
+  | ({ readonly ok: true } & PurgeReach)
+  | { readonly ok: false; readonly problem: string };
 
 export interface Readiness {
   readonly isReady: boolean;
@@ -31,6 +37,8 @@ export interface GatewayControl {
    * one with several.
    */
   readQuotas(keys: readonly string[]): Promise<readonly object[]>;
+  /** Purges stored responses in all processes and gateways that share them. A URL or prefix is as an operator writes it. */
+  purgeCache(purge: Purge): Promise<PurgeResult>;
   /** Opens the API keys, to make, show and change them. */
   administerKeys(): Promise<ApiKeyAdministration>;
 }

@@ -6,9 +6,11 @@ import type { Services } from '../core/services.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
 import { ConnectionCount } from '../proxy/http-target.ts';
 import type { SnapshotCount } from '../snapshot/snapshot-context.ts';
+import type { SpreadPurge } from '../stores/cache/shared-cache-store.ts';
+import type { GatewayCache } from './cache/gateway-cache.ts';
+import { openCache } from './cache/open-cache.ts';
 import { createMemoryLimits, type GatewayLimits } from './gateway-limits.ts';
 import { createGatewayKeys } from './open-api-keys.ts';
-import { openCacheStore } from './open-cache-store.ts';
 import { createRedisLimits } from './redis-limits.ts';
 
 export interface GatewayServicesOptions extends Pick<Services, 'log' | 'clock' | 'metrics'> {
@@ -17,6 +19,8 @@ export interface GatewayServicesOptions extends Pick<Services, 'log' | 'clock' |
   readonly kept: KeptResources;
   /** The counters of limits, where they are not this process's own. */
   readonly limits?: GatewayLimits | undefined;
+  /** Purges in the other processes of the same gateway, where there are some. */
+  readonly spreadPurge?: SpreadPurge | undefined;
 }
 
 const SNAPSHOTS_HELP =
@@ -29,6 +33,8 @@ export interface GatewayServices extends Services {
   readonly apiKeys: GatewayKeys;
   /** Makes and ends the store that is `limits`. */
   readonly gatewayLimits: GatewayLimits;
+  /** What `cache` is the store of. */
+  readonly gatewayCache: GatewayCache;
   readonly descriptors: Descriptors;
   readonly targetConnections: ConnectionCount;
   readonly snapshots: SnapshotCount;
@@ -44,9 +50,11 @@ export function createServices(options: GatewayServicesOptions): GatewayServices
   metrics.gauge('gateway_snapshots', SNAPSHOTS_HELP, {}, () => snapshots.inUse);
   const descriptors = new Descriptors(base);
   const gatewayLimits = options.limits ?? createLimits(config, { ...base, keep });
+  const gatewayCache = openCache(config, base, options.spreadPurge);
   return {
     ...base,
-    cache: openCacheStore(config, base),
+    cache: gatewayCache.store,
+    gatewayCache,
     configFolder,
     keep,
     apiKeys: createGatewayKeys(config, { ...base, keep }),

@@ -5,6 +5,7 @@ import type {
   GatewayControl,
   GatewayDescription,
   GatewayState,
+  PurgeResult,
   Readiness,
   ReloadResult,
 } from '../core/control.ts';
@@ -15,6 +16,7 @@ import type { ClientInfo, ClientRequest, ClientSink, Reply } from '../core/messa
 import { problemReply } from '../core/problem.ts';
 import { newRequestId } from '../core/request-id.ts';
 import type { Log } from '../core/services.ts';
+import type { Purge, PurgeReach } from '../core/stores/cache-store.ts';
 import type { LimitStore } from '../core/stores/limit-store.ts';
 import { Deadlines } from '../http1/deadlines.ts';
 import { createAccessLog } from '../observability/access-log.ts';
@@ -86,6 +88,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
       clock,
       metrics,
       limits: role?.limits && role.once && useLimits(role.limits, role.once),
+      spreadPurge: role?.spreadPurge,
     });
     const { services } = this;
     const { descriptors, targetConnections, snapshots } = services;
@@ -201,6 +204,15 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     return this.running.quotas.readFor(keys);
   }
 
+  purgeCache(purge: Purge): Promise<PurgeResult> {
+    return this.services.gatewayCache.purge(purge);
+  }
+
+  /** Purges in this process alone, for who tells all others too. */
+  purgeCacheHere(purge: Purge): Promise<PurgeReach> {
+    return this.services.gatewayCache.purgeHere(purge);
+  }
+
   administerKeys(): Promise<ApiKeyAdministration> {
     return this.services.apiKeys.administer();
   }
@@ -248,6 +260,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     this.requestContext.detached.leave('GW_SHUTTING_DOWN');
     await this.current.retire();
     await Promise.all([this.services.apiKeys.close(), this.services.gatewayLimits.close()]);
+    this.services.gatewayCache.close();
     this.deadlines.close();
     this.ownMetrics.close();
   }

@@ -1,6 +1,7 @@
 import type { LimitStore } from '../core/stores/limit-store.ts';
 import type { OnceStore } from '../core/stores/once-store.ts';
 import type { HandedPort } from '../server/connection-source.ts';
+import type { SpreadPurge } from '../stores/cache/shared-cache-store.ts';
 
 /** What a supervisor gives the gateway of a worker, which it configures, watches and speaks for. */
 export interface WorkerRole {
@@ -12,6 +13,8 @@ export interface WorkerRole {
   readonly ports: readonly HandedPort[];
   /** The counters of limits that all workers have; left out: as one process keeps them. */
   readonly limits?: LimitStore | undefined;
+  /** Purges stored responses in the other workers. */
+  readonly spreadPurge?: SpreadPurge | undefined;
   /** What is good once in all workers together; there where `limits` is. */
   readonly once?: OnceStore | undefined;
 }

@@ -4,6 +4,7 @@ import type { LimitStore } from '../core/stores/limit-store.ts';
 import type { OnceStore } from '../core/stores/once-store.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import type { HandOver } from './hand-over.ts';
+import { purgeWorkers } from './purge-workers.ts';
 import { RestartDelay } from './restart-delay.ts';
 import { Turns } from './turns.ts';
 import type { WorkerSetup } from './worker-contract.ts';
@@ -149,7 +150,19 @@ export class Crew {
   /** Puts a new worker in a place. Rejects, with the former one left there, when it cannot start. */
   private async fill(place: Place, shared: SharedConfig): Promise<void> {
     const { clock, destination, limits, once, handOver, setup, log } = this.options;
-    const worker = new WorkerProcess({ number: place.number, clock, destination, limits, once, handOver });
+    const worker = new WorkerProcess({
+      number: place.number,
+      clock,
+      destination,
+      limits,
+      once,
+      handOver,
+      purgeElsewhere: (purge, purged) =>
+        purgeWorkers(
+          this.started.filter((other) => other !== purged),
+          purge,
+        ),
+    });
     this.processes.add(worker);
     void worker.ended.then((end) => {
       this.processes.delete(worker);

@@ -5,11 +5,14 @@ import type {
   GatewayControl,
   GatewayDescription,
   GatewayState,
+  PurgeResult,
   Readiness,
   ReloadResult,
 } from '../core/control.ts';
 import type { ApiKeyAdministration } from '../core/identity/api-keys.ts';
 import type { Log } from '../core/services.ts';
+import type { Purge } from '../core/stores/cache-store.ts';
+import { purgeAsWritten } from '../gateway/cache/gateway-cache.ts';
 import type { RunOptions } from '../gateway/gateway.ts';
 import { createMemoryLimits, type GatewayLimits } from '../gateway/gateway-limits.ts';
 import { Life, type Service } from '../gateway/life/life.ts';
@@ -27,6 +30,7 @@ import { Crew } from './crew.ts';
 import { HandOver } from './hand-over.ts';
 import { mergeDescriptions } from './merge-descriptions.ts';
 import { MergedMetrics } from './merged-metrics.ts';
+import { purgeWorkers } from './purge-workers.ts';
 import { SharedPorts } from './shared-ports.ts';
 import type { MetricsText } from './worker-contract.ts';
 import type { SharedConfig, WorkerProcess } from './worker-process.ts';
@@ -167,6 +171,11 @@ export class Supervisor implements GatewayControl, Service {
   /** All workers read the same counters. */
   async readQuotas(keys: readonly string[]): Promise<readonly object[]> {
     return (await this.crew.serving[0]?.channel.call('readQuotas', keys)) ?? [];
+  }
+
+  /** Each worker has a store of its own. Those that drain still serve from it. */
+  purgeCache(written: Purge): Promise<PurgeResult> {
+    return purgeAsWritten(written, (purge) => purgeWorkers(this.crew.started, purge));
   }
 
   /** All workers share the store. What is taken from a key holds in all of them before the change is answered. */

@@ -1,5 +1,6 @@
 import type { GatewayConfig, RouteConfig } from '../config/schema/schema.ts';
 import type { GatewayDescription, Readiness } from '../core/control.ts';
+import type { Purge, PurgeReach } from '../core/stores/cache-store.ts';
 import type { OnceVerdict } from '../core/stores/once-store.ts';
 import type { LogLevel } from '../observability/log.ts';
 import type { LimitMethods } from './shared-limits.ts';
@@ -41,6 +42,8 @@ export interface WorkerMethods {
   readQuotas(keys: readonly string[]): Promise<readonly object[]>;
   /** Takes up what was changed about the API keys. */
   refreshKeys(): Promise<void>;
+  /** Purges stored responses in this worker. */
+  purgeCache(purge: Purge): Promise<PurgeReach>;
   metrics(): Promise<MetricsText>;
   /** Tells how many connections were received since the start. */
   countReceived(): number;
@@ -57,6 +60,8 @@ export interface MetricsText {
 export interface SupervisorMethods extends LimitMethods {
   /** As in `OnceStore`, for all workers together. */
   noteOnce(name: string, keepForMs: number): Promise<OnceVerdict>;
+  /** Purges stored responses in the other workers. */
+  purgeElsewhere(purge: Purge): Promise<PurgeReach>;
   /** Says that the event loop turns, and how things stand. */
   pulse(readiness: Readiness): void;
 }
@@ -68,6 +73,9 @@ export const PULSE_MS = 1000;
 const WORK_MS = 60_000;
 /** How long what is answered at once may take, at a worker whose event loop is busy. */
 const ANSWER_MS = 3000;
+
+/** A purge is to hold within a second, or whoever asks for it hears where it does not. */
+const PURGE_MS = 1000;
 
 /**
  * How long a supervisor waits for each answer of a worker, in milliseconds. What then becomes of the worker, and of who
@@ -84,6 +92,7 @@ export const WORKER_LIMITS_MS: Readonly<Record<keyof WorkerMethods, number>> = {
   describe: ANSWER_MS,
   readQuotas: ANSWER_MS,
   refreshKeys: ANSWER_MS,
+  purgeCache: PURGE_MS,
   metrics: ANSWER_MS,
   countReceived: ANSWER_MS,
   // Its process is killed when the time to drain is over.
@@ -96,4 +105,6 @@ export const SUPERVISOR_LIMITS_MS: Readonly<Record<keyof SupervisorMethods, numb
   charge: 1000,
   chargeAfterwards: 1000,
   noteOnce: 1000,
+  // A moment more than the supervisor itself waits.
+  purgeElsewhere: PURGE_MS + 500,
 };

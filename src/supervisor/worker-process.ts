@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Readiness } from '../core/control.ts';
+import type { Purge, PurgeReach } from '../core/stores/cache-store.ts';
 import type { LimitStore } from '../core/stores/limit-store.ts';
 import type { OnceStore } from '../core/stores/once-store.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
@@ -43,6 +44,8 @@ export interface WorkerProcessOptions {
   readonly limits: LimitStore;
   /** What is good once in all of them. */
   readonly once: OnceStore;
+  /** Purges stored responses in all workers but the one that has purged. */
+  readonly purgeElsewhere: (purge: Purge, purged: WorkerProcess) => Promise<PurgeReach>;
   /** Gives it connections. */
   readonly handOver: HandOver;
 }
@@ -91,7 +94,8 @@ export class WorkerProcess implements Receiver {
   private readonly clock: Clock;
   private readonly handOver: HandOver;
 
-  constructor({ number, clock, destination, limits, once, handOver }: WorkerProcessOptions) {
+  constructor(options: WorkerProcessOptions) {
+    const { number, clock, destination, limits, once, handOver } = options;
     this.number = number;
     this.clock = clock;
     this.startedAt = clock.monotonic();
@@ -101,6 +105,7 @@ export class WorkerProcess implements Receiver {
     this.child = child;
     const methods: SupervisorMethods = {
       ...serveLimits(limits),
+      purgeElsewhere: (purge) => options.purgeElsewhere(purge, this),
       noteOnce: async (name, keepForMs) => once.note(name, keepForMs, 'closed'),
       pulse: (readiness) => {
         this.lastPulseAt = clock.monotonic();

@@ -4,6 +4,7 @@ import { importCustomPolicies } from '../config/document/custom-policies.ts';
 import type { GatewayConfig, RouteConfig } from '../config/schema/schema.ts';
 import type { GatewayDescription } from '../core/control.ts';
 import { takeOverLookups } from '../core/network/name-lookup.ts';
+import type { Purge, PurgeReach } from '../core/stores/cache-store.ts';
 import type { LimitStore } from '../core/stores/limit-store.ts';
 import type { OnceStore } from '../core/stores/once-store.ts';
 import { isCodeValue } from '../core/user-code/code-value.ts';
@@ -85,6 +86,7 @@ class Worker implements WorkerMethods {
       version,
       ticketSecret,
       ports: handed,
+      spreadPurge: (purge) => this.spreadPurge(purge),
       ...shared,
     });
     await this.gateway.start();
@@ -118,6 +120,10 @@ class Worker implements WorkerMethods {
     return this.running.refreshKeys();
   }
 
+  purgeCache(purge: Purge): Promise<PurgeReach> {
+    return this.running.purgeCacheHere(purge);
+  }
+
   metrics(): Promise<MetricsText> {
     return this.running.metrics();
   }
@@ -147,6 +153,14 @@ class Worker implements WorkerMethods {
       chargeAfterwards: (charges) => this.supervisor.tell('chargeAfterwards', charges),
     });
     return { limits, once: { note: (name, keepForMs) => this.supervisor.call('noteOnce', name, keepForMs) } };
+  }
+
+  private async spreadPurge(purge: Purge): Promise<PurgeReach> {
+    try {
+      return await this.supervisor.call('purgeElsewhere', purge);
+    } catch {
+      return { reached: 0, unreached: ['the other workers: their supervisor does not answer'] };
+    }
   }
 
   private get running(): Gateway {

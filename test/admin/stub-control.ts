@@ -2,6 +2,7 @@ import type {
   GatewayControl,
   GatewayDescription,
   GatewayState,
+  PurgeResult,
   Readiness,
   ReloadResult,
 } from '../../src/core/control.ts';
@@ -35,6 +36,10 @@ export class StubControl implements GatewayControl {
 
   async readQuotas(keys: readonly string[]): Promise<readonly object[]> {
     return keys.map((key) => ({ name: 'monthly', key }));
+  }
+
+  async purgeCache(): Promise<PurgeResult> {
+    return { ok: true, reached: 1, unreached: [] };
   }
 
   async administerKeys(): Promise<ApiKeyAdministration> {

@@ -12,7 +12,7 @@ import type { PipelineEntry } from '../../src/core/pipeline/policy-step.ts';
 import { definePolicy, type Policy, type PolicyInstance } from '../../src/core/policy.ts';
 import type { Answer } from '../../src/core/reply.ts';
 import type { Services } from '../../src/core/services.ts';
-import { MemoryCacheStore } from '../../src/stores/memory-cache-store.ts';
+import { MemoryCacheStore } from '../../src/stores/cache/memory-cache-store.ts';
 import { MemoryLimitStore } from '../../src/stores/memory-limit-store.ts';
 import { MemoryOnceStore } from '../../src/stores/memory-once-store.ts';
 

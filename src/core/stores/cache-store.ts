@@ -58,6 +58,14 @@ export type Purge = { readonly soft: boolean } & (
   | { readonly kind: 'tag'; readonly value: string }
 );
 
+/** Where a purge holds once it is answered. */
+export interface PurgeReach {
+  /** In how many processes it is known to hold, this one included. */
+  readonly reached: number;
+  /** The others, a few words each: who, and why it is not known to hold there. */
+  readonly unreached: readonly string[];
+}
+
 export interface CacheStanding {
   readonly bytes: number;
   readonly maxBytes: number;
@@ -74,8 +82,11 @@ export interface CacheStore {
   keep(key: string, url: string, response: StoredResponse): void;
   /** Takes a response out. */
   drop(key: string, response: StoredResponse): void;
-  /** Purges. When it resolves, nothing that was purged is served any more, here and wherever else this store reaches. */
-  purge(purge: Purge): Promise<void>;
+  /**
+   * Purges. It holds here at once. When it resolves, nothing that was purged is served any more by all that it reached.
+   * Never rejects.
+   */
+  purge(purge: Purge): Promise<PurgeReach>;
   /** Takes room for a body that is still coming, or refuses it. */
   reserve(bytes: number): boolean;
   release(bytes: number): void;

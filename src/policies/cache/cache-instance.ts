@@ -1,5 +1,6 @@
 import type { CacheVerdict, ForwardReason } from '../../cache/cache-status.ts';
 import { invalidatedBy, isSafeMethod } from '../../cache/invalidation.ts';
+import { purgeAuthority } from '../../cache/purge-url.ts';
 import { judgeReuse } from '../../cache/reuse.ts';
 import { variantKeyOf } from '../../cache/vary.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -93,7 +94,7 @@ export class CacheInstance implements PolicyInstance {
     const target = targetOf(exchange.path, exchange.query);
     const origin = `${exchange.scheme}://${authority}`;
     for (const other of invalidatedBy(exchange.request.method, target, origin, head))
-      this.store.purge({ kind: 'url', value: authority + other, soft: false }).catch(() => {});
+      void this.store.purge({ kind: 'url', value: purgeAuthority(authority) + other, soft: false });
   }
 
   private lookUp(exchange: Exchange): RequestOutcome | Promise<RequestOutcome> {

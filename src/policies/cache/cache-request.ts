@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { compileQueryRule, joinParts } from '../../cache/cache-key.ts';
 import { type Directives, NO_DIRECTIVES, parseDirectives } from '../../cache/directives.ts';
+import { purgeAuthority } from '../../cache/purge-url.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import { findFirstCookie } from '../../core/fields/cookies.ts';
 import type { HeaderList } from '../../core/header-list.ts';
@@ -44,7 +45,7 @@ export function compileCacheRequest(options: CacheOptions): (exchange: Exchange)
     return {
       key,
       subjectKey: identity === undefined ? undefined : key + subjectKeyOf(identity),
-      url: authority + target,
+      url: purgeAuthority(authority) + target,
       query,
       isIdentified: identity !== undefined,
       hasAuthorization: headers.has('authorization') || exchange.credentialField !== '',

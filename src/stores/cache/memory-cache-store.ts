@@ -1,13 +1,15 @@
-import { afterPurges, PurgeLog } from '../cache/purge-log.ts';
-import { sizeOfResource, sizeOfResponse } from '../cache/stored-size.ts';
-import type { Clock } from '../core/clock.ts';
+import { afterPurges, PurgeLog } from '../../cache/purge-log.ts';
+import { HERE } from '../../cache/purge-reach.ts';
+import { sizeOfResource, sizeOfResponse } from '../../cache/stored-size.ts';
+import type { Clock } from '../../core/clock.ts';
 import type {
   CachedResource,
   CacheStanding,
   CacheStore,
   Purge,
+  PurgeReach,
   StoredResponse,
-} from '../core/stores/cache-store.ts';
+} from '../../core/stores/cache-store.ts';
 import { FifoList, type Listed } from './fifo-list.ts';
 
 /** Variants of one resource; the oldest leave. */
@@ -88,12 +90,12 @@ export class MemoryCacheStore implements CacheStore {
     else this.put(key, { url: node.resource.url, responses }, node);
   }
 
-  purge(purge: Purge): Promise<void> {
+  purge(purge: Purge): Promise<PurgeReach> {
     this.log.note(purge, this.clock.now());
     if (purge.kind === 'url') {
       for (const key of this.keysOfUrl.get(purge.value) ?? []) this.purged(this.nodes.get(key) as Node);
     } else this.startSweep();
-    return Promise.resolve();
+    return Promise.resolve(HERE);
   }
 
   reserve(bytes: number): boolean {

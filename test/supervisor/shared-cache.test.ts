@@ -1,0 +1,86 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import { ADMIN_TOKEN } from '../support/harness.ts';
+import { LOOPBACK } from '../support/loopback.ts';
+import { until } from '../support/until.ts';
+import { type CrewUnderTest, readValue, startCrew } from './crew-of.ts';
+
+/** A service whose answers are numbered, and stored for long. */
+async function startCounting(): Promise<{ url: string; count(): number }> {
+  let count = 0;
+  const server: Server = createServer((request, response) => {
+    request.resume();
+    if (request.method !== 'GET') return void response.writeHead(204).end();
+    response.writeHead(200, { 'cache-control': 'max-age=600', 'cache-tag': 'numbers' });
+    response.end(`answer ${count++}`);
+  });
+  await new Promise<void>((resolve) => server.listen(0, LOOPBACK, resolve));
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return { url: `http://${LOOPBACK}:${(server.address() as AddressInfo).port}`, count: () => count };
+}
+
+const configOf = (target: string) => ({
+  upstreams: { service: { targets: [target] } },
+  routes: [{ id: 'all', path: '/*', upstream: 'service', policies: [{ cache: {} }] }],
+});
+
+/** Asks until each worker has stored it. */
+async function fillBoth(crew: CrewUnderTest, service: { count(): number }): Promise<void> {
+  const before = service.count();
+  await until(async () => {
+    await crew.ask('/a');
+    return service.count() === before + 2;
+  });
+}
+
+async function purge(crew: CrewUnderTest, body: object): Promise<{ status: number; body: unknown }> {
+  const response = await fetch(`${crew.adminUrl}/api/cache/purge`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, body: await response.json() };
+}
+
+it('a purge holds in all workers when it is answered, and the standing is that of all', async () => {
+  const service = await startCounting();
+  const crew = await startCrew(configOf(service.url));
+  await fillBoth(crew, service);
+  expect(readValue(await crew.metrics(), 'gateway_cache_resources')).toBe(2);
+  const shown = (await (await crew.admin('/api/cache')).json()) as Record<string, unknown>;
+  expect(shown).toMatchObject({ resources: 2, maxBytes: 2 * 256 * 1024 * 1024 });
+  expect(await purge(crew, { tag: 'numbers' })).toMatchObject({ status: 200, body: { reached: 2 } });
+  const texts = await Promise.all(Array.from({ length: 20 }, () => crew.ask('/a')));
+  expect(texts.filter(({ text }) => /answer [01]$/.test(text))).toEqual([]);
+});
+
+it('what an unsafe method changes is forgotten in all workers', async () => {
+  const service = await startCounting();
+  const crew = await startCrew(configOf(service.url));
+  await fillBoth(crew, service);
+  await fetch(`${crew.url}/a`, { method: 'PUT', body: 'x' });
+  await until(async () => {
+    const answers = await Promise.all(Array.from({ length: 10 }, () => crew.ask('/a')));
+    return answers.every(({ text }) => !/answer [01]$/.test(text));
+  });
+});
+
+it('a worker that does not answer in time is named, and purges as soon as it turns', async () => {
+  const service = await startCounting();
+  const crew = await startCrew(configOf(service.url));
+  await fillBoth(crew, service);
+  const pid = crew.pids().get(1) as number;
+  process.kill(pid, 'SIGSTOP');
+  const { status, body } = await purge(crew, { all: true });
+  process.kill(pid, 'SIGCONT');
+  expect(status).toBe(503);
+  expect(body).toMatchObject({
+    reached: 1,
+    unreached: [expect.stringContaining('worker 1 did not answer')],
+  });
+  await until(async () => readValue(await crew.metrics(), 'gateway_cache_resources') === 0);
+});
