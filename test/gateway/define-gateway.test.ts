@@ -9,6 +9,7 @@ import {
   authorize,
   basic,
   bodyLimit,
+  cache,
   clientCertificate,
   concurrency,
   cors,
@@ -41,6 +42,7 @@ const everyPolicy = [
   rateLimit({ limit: 100, window: '1m', key: ['subject', 'route'] }),
   quota({ limit: 10_000, period: 'month', timeZone: 'Europe/Berlin', observe: true }),
   authorize({ roles: ['admin'], inherits: { owner: ['admin'] } }),
+  cache({ maxAge: '30s', key: { query: { ignore: ['utm_*'] } }, private: true }),
 ];
 
 const HASH = `$scrypt$ln=15,r=8,p=3$${'A'.repeat(22)}$${'A'.repeat(43)}`;
