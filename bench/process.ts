@@ -19,7 +19,13 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => pr
 
 /** Starts a process that may run on one core only. Its complaints go to `errorFile`. It ends with this process. */
 export function startPinned(core: number, command: Command, errorFile: string): ChildProcess {
-  const child = spawn('taskset', ['-c', String(core), command.file, ...command.args], {
+  const args = ['-c', String(core), command.file, ...command.args];
+  return startProcess({ ...command, file: 'taskset', args }, errorFile);
+}
+
+/** The same on any core. */
+export function startProcess(command: Command, errorFile: string): ChildProcess {
+  const child = spawn(command.file, command.args, {
     env: { ...process.env, ...command.env },
     // A group of its own, so that its workers can be ended with it.
     detached: true,
@@ -30,12 +36,12 @@ export function startPinned(core: number, command: Command, errorFile: string): 
   return child;
 }
 
-/** Ends a process that `startPinned` started, with force if it takes longer than three seconds. */
-export async function stopProcess(child: ChildProcess): Promise<void> {
+/** Ends a process that was started here, with force if it takes longer than `patienceMs`. */
+export async function stopProcess(child: ChildProcess, patienceMs = 3000): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');
-  const force = setTimeout(() => killGroup(child), 3000);
+  const force = setTimeout(() => killGroup(child), patienceMs);
   await exited;
   clearTimeout(force);
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -18,6 +18,14 @@ export function makeWorkplace(): string {
   chmodSync(folder, 0o755);
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** Makes a folder in another one. */
+export function makeSubfolder(folder: string, name: string): string {
+  const made = path.join(folder, name);
+  mkdirSync(made);
+  chmodSync(made, 0o755);
+  return made;
 }
 
 /** Makes a self-signed certificate in `folder`. */

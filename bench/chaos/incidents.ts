@@ -1,0 +1,74 @@
+import type { Failure } from './client.ts';
+
+/** Something that was done and that costs clients what a process held, or more connections than there can be. */
+export type Incident =
+  | { readonly kind: 'worker killed'; readonly at: number; readonly localPorts: ReadonlySet<number> }
+  | {
+      readonly kind: 'target killed';
+      readonly at: number;
+      readonly until: number;
+      readonly held: ReadonlySet<string>;
+    }
+  | {
+      readonly kind: 'target hung';
+      readonly at: number;
+      readonly until: number;
+      readonly held: ReadonlySet<string>;
+    }
+  | { readonly kind: 'descriptors short'; readonly at: number; readonly until: number };
+
+/** Whom a failure is due to; `undefined` where the subject itself is to blame. */
+export const CAUSES = [
+  'held by the killed worker',
+  'held by the killed target',
+  'sent to the target as it was killed',
+  'sent to the target that hung',
+  'refused while descriptors were short',
+] as const;
+export type Cause = (typeof CAUSES)[number];
+
+/** How long after a target was killed all that was sent to it has failed: its connections are reset at once. */
+const RESET_MS = 300;
+/** What was sent to a target that hangs fails when the time for an answer is over, on a busy machine a little later. */
+const TIMEOUT_MS = 2500;
+
+/** Finds out what made something fail. Only what must not be repeated can be lost with a target. */
+export function findCause(failure: Failure, incidents: readonly Incident[]): Cause | undefined {
+  for (const incident of incidents) {
+    const cause = causeIn(failure, incident);
+    if (cause !== undefined) return cause;
+  }
+  return undefined;
+}
+
+function causeIn(failure: Failure, incident: Incident): Cause | undefined {
+  const { localPort, id, from, to } = failure;
+  switch (incident.kind) {
+    case 'worker killed':
+      return incident.localPorts.has(localPort ?? 0) && from <= incident.at && to >= incident.at
+        ? 'held by the killed worker'
+        : undefined;
+    case 'target killed':
+      if (!isUnrepeatable(failure)) return undefined;
+      if (incident.held.has(id)) return 'held by the killed target';
+      return from <= incident.until + RESET_MS && to >= incident.at && to <= incident.until + RESET_MS
+        ? 'sent to the target as it was killed'
+        : undefined;
+    case 'target hung':
+      if (!isUnrepeatable(failure)) return undefined;
+      return incident.held.has(id) ||
+        (from <= incident.until && to >= incident.at && to <= incident.until + TIMEOUT_MS)
+        ? 'sent to the target that hung'
+        : undefined;
+    case 'descriptors short':
+      return failure.isReused !== true && to >= incident.at && from <= incident.until
+        ? 'refused while descriptors were short'
+        : undefined;
+  }
+}
+
+/** A body that is not kept, and an answer that has begun to come, are one target's. All else can be asked of another one. */
+function isUnrepeatable({ kind, reason }: Failure): boolean {
+  if (kind === 'POST' || kind === 'POST, new connection' || kind === 'upload') return true;
+  return (kind === 'SSE' || kind === 'WebSocket') && !reason.startsWith('status');
+}
