@@ -20,7 +20,8 @@ export function readState(pid: number): ProcessState {
 
 /** The processes that `parent` has started and that call themselves so, the oldest first. */
 export function childrenOf(parent: number, title = ''): number[] {
-  const all = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').map(Number);
+  const text = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8');
+  const all = text.trim().split(' ').map(Number);
   return all.filter((pid) => pid > 0 && readTitle(pid).startsWith(title));
 }
 

@@ -81,8 +81,9 @@ export async function runTrial({ name, start, workplace, ms, stepMs }: TrialOpti
       const from = Date.now();
       await run({ subject, fleet, incidents, stepMs });
       periods.push({ name: period, from, to: Date.now() });
-      if (subject.child.exitCode !== null)
-        throw new Error(`${subject.name} ended with ${subject.child.exitCode}`);
+      const { exitCode, signalCode } = subject.child;
+      if (exitCode !== null || signalCode !== null)
+        throw new Error(`${subject.name} ended with ${exitCode ?? signalCode} after '${period}'`);
     }
     await wait(SETTLE_MS);
     calms.push(readCalm(subject));
