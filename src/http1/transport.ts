@@ -287,8 +287,9 @@ export class Transport implements DirectWriter, LateWriter, LinkReader {
   }
 
   private writeOne(data: string | Uint8Array): boolean {
-    this.hasHandedOver = true;
     const outcome = writeDirectly(this.socket, data, this);
+    // An error says that it took none of these bytes.
+    if (outcome === TAKEN || outcome === ON_ITS_WAY) this.hasHandedOver = true;
     if (outcome === TAKEN) return !this.isWritePending;
     this.pendingWrites++;
     this.isWritePending = true;

@@ -330,20 +330,22 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
 
   /**
    * A connection died under a request before a byte of the answer came. A used one may have been closed by the target
-   * at that moment: then the request is sent once more if that cannot do it twice (RFC 9110 §9.2.2, RFC 9112 §9.3.1).
+   * at that moment: then the request is sent once more if that cannot do it twice (RFC 9110 §9.2.2, RFC 9112 §9.3.1). So is
+   * one of which nothing was written, whatever its method; when that does not help, the target could not be reached.
    */
   private judge(connection: TargetConnection, lost: LostAttempt, error: Error | undefined): void {
     const attempt = lost.attempt as PooledAttempt;
     const { body, hasSent } = lost;
-    const isStale = connection.uses > 1 && !attempt.wasRepeated;
-    const goesOn = isStale && isRepeatable(attempt.request, hasSent);
-    body?.cancel();
-    if (goesOn) {
+    const isUntouched = !hasSent && lost.isBodyWhole;
+    const maySendAgain = isUntouched || isRepeatable(attempt.request, hasSent);
+    if (!isUntouched) body?.cancel();
+    if (maySendAgain && !attempt.wasRepeated && (connection.uses > 1 || !hasSent)) {
       attempt.wasRepeated = true;
       for (const other of this.idle.takeAll()) other.close();
       return this.enqueue(attempt);
     }
-    const cause = error ?? 'the target closed the connection without an answer';
+    const cause = error ?? new Error('the target closed the connection without an answer');
+    if (maySendAgain && !hasSent) return attempt.fail(connectFailure(cause));
     attempt.fail(
       new GatewayError(isOwnFault(error) ? 'GW_RESOURCES_EXHAUSTED' : 'GW_UPSTREAM_BROKEN', { cause }),
     );

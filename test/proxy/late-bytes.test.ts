@@ -3,8 +3,9 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { bodyFrom } from '../../src/core/body.ts';
 import { LOOPBACK } from '../support/loopback.ts';
-import { poolFor, type TestPool } from '../support/pool.ts';
+import { ManualBody, poolFor, type TestPool } from '../support/pool.ts';
 import { type RawTarget, startRaw } from '../support/raw-target.ts';
+import { until } from '../support/until.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const EVIL = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil';
@@ -13,9 +14,9 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
-async function start(): Promise<TestPool & { raw: RawTarget }> {
+async function start(options: { minIdle?: number } = {}): Promise<TestPool & { raw: RawTarget }> {
   const raw = await startRaw();
-  const pool = poolFor(raw.port);
+  const pool = poolFor(raw.port, options);
   closers.push(() => raw.close());
   closers.push(() => pool.target.close());
   return { ...pool, raw };
@@ -94,6 +95,49 @@ describe('bytes that come before a request is out', () => {
     expect(used.received).toBe('');
   });
 });
+
+describe('a connection that the target resets before a byte of the request is written', () => {
+  it.each([
+    ['that nobody has used', 1],
+    ['that was used before', 0],
+  ])('loses nothing: POST goes out on another one (one %s)', async (_, minIdle) => {
+    const { send, raw, target } = await start({ minIdle });
+    if (minIdle === 0) await use(send, raw);
+    const first = await raw.connection(0);
+    await until(() => target.idleConnections === 1);
+    // What flows from a client is there once; what a policy has read can be had again.
+    const flowing = new ManualBody();
+    const body = minIdle === 0 ? bodyFrom('buy') : flowing;
+    const trigger = await connectedPair();
+    const sent = new Promise<ReturnType<typeof send>>((resolve) =>
+      trigger.here.once('data', () => resolve(send({ method: 'POST', body }))),
+    );
+    trigger.there.write('x');
+    first.socket.resetAndDestroy();
+    blockLoop();
+    const next = await sent;
+    const other = await raw.connection(1);
+    if (body === flowing) {
+      await until(() => flowing.isPiped);
+      flowing.give('buy');
+      flowing.end();
+    }
+    await other.until((received) => received.includes('buy'));
+    other.write(OK);
+    expect(await next.outcome).toMatchObject({ body: 'ok', isWhole: true });
+    expect(other.received.match(/POST/g)).toHaveLength(1);
+    expect(flowing.isCancelled).toBe(false);
+  });
+});
+
+/** Has the first connection answer once. */
+async function use(send: TestPool['send'], raw: RawTarget): Promise<void> {
+  const first = send();
+  const used = await raw.connection(0);
+  await used.takeHead();
+  used.write(OK);
+  await first.outcome;
+}
 
 async function connectedPair(): Promise<{ here: Socket; there: Socket }> {
   const server = createServer().listen(0, LOOPBACK);

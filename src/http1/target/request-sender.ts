@@ -30,6 +30,8 @@ export class RequestSender implements BodySink {
   private readonly writer: RequestWriter;
   private body: BodySource | undefined = undefined;
   private needsResume = false;
+  /** Whether the body of the request under way was not begun, so that it can still go elsewhere. */
+  isBodyWhole = true;
 
   constructor(transport: Transport, owner: SenderOwner) {
     this.transport = transport;
@@ -37,8 +39,10 @@ export class RequestSender implements BodySink {
     this.writer = new RequestWriter(transport);
   }
 
-  begin(request: TargetRequest, body: BodySource): void {
+  /** With `headFirst` the body is not touched before the system has taken the head. */
+  begin(request: TargetRequest, body: BodySource, headFirst: boolean): void {
     this.needsResume = false;
+    this.isBodyWhole = true;
     this.writer.begin(request);
     if (body.length !== 0 && request.headers.getKind(FieldKind.expect) !== undefined) {
       this.phase = 'awaiting-continue';
@@ -46,6 +50,10 @@ export class RequestSender implements BodySink {
       return this.writer.flush();
     }
     this.phase = 'body';
+    if (headFirst && body.length !== 0 && !this.writer.flushNow()) {
+      this.body = body;
+      return this.transport.destroy();
+    }
     this.sendBody(body);
   }
 
@@ -109,6 +117,7 @@ export class RequestSender implements BodySink {
   private sendBody(body: BodySource): void {
     if (body.length === 0) return this.end();
     this.body = body;
+    this.isBodyWhole = false;
     this.owner.onBodyMoved();
     body.pipe(this);
     if (this.phase === 'body') this.writer.flush();

@@ -57,6 +57,13 @@ export class RequestWriter {
     }
   }
 
+  /** Has the system take what waits now. Answers whether it took any of the request. */
+  flushNow(): boolean {
+    this.flush();
+    this.transport.writeLate();
+    return this.transport.hasHandedOver;
+  }
+
   flush(): void {
     if (this.pending === '') return;
     const text = this.pending;

@@ -35,6 +35,8 @@ export interface LostAttempt {
   readonly body: BodySource | undefined;
   /** Whether any of the request's bytes were handed to the system. */
   readonly hasSent: boolean;
+  /** Whether the body was not begun, so that it can go elsewhere. */
+  readonly isBodyWhole: boolean;
 }
 
 /** What heads of responses may be; larger than for requests, since targets are ours. */

@@ -121,7 +121,8 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
     this.transport.hasHandedOver = false;
     this.reader.begin(attempt);
     this.deadline = this.deadlines.after(CONTINUE_MS);
-    this.sender.begin(attempt.request, attempt.body);
+    // Where the target resets what it has just taken, nothing is lost but a head.
+    this.sender.begin(attempt.request, attempt.body, this.uses === 1);
   }
 
   /** Leaves `attempt` if it is under way. What was begun cannot be taken back, so the connection ends. */
@@ -327,11 +328,12 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
 
   /** The connection died under an exchange. */
   private breakOff(attempt: Attempt, error: Error | undefined): void {
+    const { isBodyWhole } = this.sender;
     const body = this.sender.takeBody();
     const hasSent = this.transport.hasHandedOver;
     this.reader.leave();
     if (!attempt.hasReceived) {
-      this.lost = { attempt, body, hasSent };
+      this.lost = { attempt, body, hasSent, isBodyWhole };
       return;
     }
     body?.cancel();
