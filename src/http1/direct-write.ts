@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 /*
  * The way past `net.Socket` to the system's write, without a stream's bookkeeping and without a request object for
  * each write: one is only used up when the system does not take everything at once. None of this has a public name, so
- * it is used only where all of it is found (`canWriteDirectly`), and `Transport` has another way.
+ * it is used only where all of it is found (`canWriteDirectly`), and `SocketWriter` has another way.
  */
 
 interface WriteRequest {
