@@ -1,3 +1,4 @@
+import { FieldKind } from '../core/field-kind.ts';
 import { isClaimedField } from '../core/fields/claimed-fields.ts';
 import { trimOws } from '../core/fields/field-text.ts';
 import type { HeaderList } from '../core/header-list.ts';
@@ -9,6 +10,16 @@ import type { HeaderList } from '../core/header-list.ts';
 const NEVER_NAMED: ReadonlySet<string> = new Set(
   'host content-length date expect origin sec-fetch-site via max-forwards x-request-id'.split(' '),
 );
+
+/** Hop-by-hop fields of every message, as a set of kinds (RFC 9110 §7.6.1). */
+export const REMOVED_FROM_ALL =
+  (1 << FieldKind.connection) |
+  (1 << FieldKind.keepAlive) |
+  (1 << FieldKind.proxyConnection) |
+  (1 << FieldKind.transferEncoding) |
+  (1 << FieldKind.upgrade) |
+  (1 << FieldKind.te) |
+  (1 << FieldKind.http2Settings);
 
 /** Each option is looked for among all fields, so that thousands would cost milliseconds. */
 const MAX_CONNECTION_OPTIONS = 100;

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { HeaderList } from '../../src/core/header-list.ts';
-import { readRequestHead } from '../../src/http1/head.ts';
+import { readRequestHead } from '../../src/http1/client/request-head.ts';
 import { llhttp, REQUEST, readLlhttpWasm } from '../../src/http1/llhttp.ts';
 import { MessageParser } from '../../src/http1/message-parser.ts';
 import { LIMITS, serveStream } from './serve-stream.ts';

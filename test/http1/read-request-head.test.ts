@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { readRequestHead } from '../../src/http1/head.ts';
+import { readRequestHead } from '../../src/http1/client/request-head.ts';
 import type { MessageParser } from '../../src/http1/message-parser.ts';
 import { splitHead, splitHeadWrongly } from './split-head.ts';
 
@@ -156,7 +156,7 @@ describe('Host', () => {
 
   it('is refused where it is empty, also before any other was read', async () => {
     vi.resetModules();
-    const { readRequestHead: readFirst } = await import('../../src/http1/head.ts');
+    const { readRequestHead: readFirst } = await import('../../src/http1/client/request-head.ts');
     const text = 'GET / HTTP/1.1\r\nHost: \r\n\r\n';
     expect(readFirst(splitHead(text))).toMatchObject({ code: 'GW_BAD_HOST' });
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readResponseHead } from '../../src/http1/head.ts';
+import { readResponseHead } from '../../src/http1/target/response-head.ts';
 import { splitHead } from './split-head.ts';
 
 /** Reads an answer's head of these lines. */

@@ -10,8 +10,8 @@ import type {
   ResponseHead,
   Tunnel,
 } from '../../core/message.ts';
-import type { RequestHead } from '../head.ts';
 import { dateLineAt, latin1, MERGED_BYTES, setContentLength, statusLine } from '../head-writer.ts';
+import type { RequestHead } from './request-head.ts';
 
 /** What an exchange needs of the connection that it is on. */
 export interface ExchangeConnection {

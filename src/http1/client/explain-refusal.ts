@@ -1,4 +1,4 @@
-import type { HeadFault } from '../head.ts';
+import type { HeadFault } from '../head-fault.ts';
 import type { HeadOutcome, MessageParser } from '../message-parser.ts';
 
 /** Without end they would cost work that no limit counts. */

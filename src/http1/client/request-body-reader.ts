@@ -1,6 +1,6 @@
 import type { BodySink } from '../../core/body.ts';
 import type { HeaderList } from '../../core/header-list.ts';
-import type { Framing } from '../head.ts';
+import type { Framing } from '../framing.ts';
 import type { MessageParser } from '../message-parser.ts';
 import type { Transport } from '../transport.ts';
 import type { ClientExchange } from './client-exchange.ts';

@@ -1,10 +1,11 @@
 import type { GatewayError } from '../../core/errors.ts';
 import type { HeaderList } from '../../core/header-list.ts';
 import type { TargetRequest } from '../../core/message.ts';
-import { type Framing, readResponseHead, type TargetResponseHead } from '../head.ts';
+import type { Framing } from '../framing.ts';
 import { RESPONSE } from '../llhttp.ts';
 import { MessageParser } from '../message-parser.ts';
 import type { Transport } from '../transport.ts';
+import { readResponseHead, type TargetResponseHead } from './response-head.ts';
 import { brokenAnswer, toResponseHead } from './target-answer.ts';
 import type { Attempt } from './target-attempt.ts';
 import { RESPONSE_LIMITS } from './target-attempt.ts';

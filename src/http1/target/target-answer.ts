@@ -1,7 +1,7 @@
 import { GatewayError } from '../../core/errors.ts';
 import { FieldKind } from '../../core/field-kind.ts';
 import type { ResponseHead } from '../../core/message.ts';
-import type { TargetResponseHead } from '../head.ts';
+import type { TargetResponseHead } from './response-head.ts';
 
 /** Makes the head that goes on: a length only where it is known, for HEAD and 304 only where it was stated. */
 export function toResponseHead(head: TargetResponseHead, method: string): ResponseHead {

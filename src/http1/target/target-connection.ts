@@ -1,12 +1,12 @@
 import { GatewayError } from '../../core/errors.ts';
 import type { HeaderList } from '../../core/header-list.ts';
 import type { Deadlined, Deadlines } from '../deadlines.ts';
-import type { TargetResponseHead } from '../head.ts';
 import type { Link } from '../link.ts';
 import { Transport, type TransportOwner } from '../transport.ts';
 import { type AnswerOwner, AnswerReader } from './answer-reader.ts';
 import { asksForLogin, logsIn } from './connection-login.ts';
 import { RequestSender, type SenderOwner } from './request-sender.ts';
+import type { TargetResponseHead } from './response-head.ts';
 import { brokenAnswer, isEventStream, keepAliveLimit, type Reuse, reuseAfter } from './target-answer.ts';
 import type { Attempt, ConnectionLife, LostAttempt, TargetTimes } from './target-attempt.ts';
 import { TargetTunnel } from './target-tunnel.ts';
