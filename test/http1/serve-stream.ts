@@ -21,7 +21,7 @@ export const LIMITS: ClientLimits = {
 };
 
 const stoppedClock = { now: () => 0, monotonic: () => 0, every: () => () => {}, after: () => () => {} };
-const CLIENT: ClientInfo = {
+export const CLIENT: ClientInfo = {
   remoteAddress: '192.0.2.1',
   remotePort: 1,
   localPort: 80,

@@ -1,4 +1,4 @@
-import type { BodySink, BodySource } from '../../core/body.ts';
+import { type BodySource, EMPTY_BODY } from '../../core/body.ts';
 import { type FailureCode, GatewayError } from '../../core/errors.ts';
 import { FieldKind } from '../../core/field-kind.ts';
 import { HeaderList } from '../../core/header-list.ts';
@@ -11,6 +11,7 @@ import type {
   Tunnel,
 } from '../../core/message.ts';
 import { dateLineAt, latin1, MERGED_BYTES, setContentLength, statusLine } from '../head-writer.ts';
+import { type BodyInput, type BodyOwner, RequestBody } from './request-body.ts';
 import type { RequestHead } from './request-head.ts';
 
 /** What an exchange needs of the connection that it is on. */
@@ -19,6 +20,8 @@ export interface ExchangeConnection {
   readonly isWritePending: boolean;
   /** Whether the connection ends after the answer under way. */
   readonly isClosing: boolean;
+  /** What the request body is read from. */
+  readonly input: BodyInput;
   wallClock(): number;
   send(text: string): void;
   /** Sends text, then a chunk. */
@@ -26,21 +29,21 @@ export interface ExchangeConnection {
   /** Breaks the connection so that the client cannot take a part for the whole. */
   break(): void;
   /** Goes on with the request body, which has got a sink or room again. */
-  readBody(): void;
+  readBody(body: RequestBody): void;
+  /** The request body has come. */
+  endRequest(): void;
   /** The answer is complete. */
   finishExchange(exchange: ClientExchange): void;
   /** From now on bytes travel as they are. */
-  joinTunnel(tunnel: Tunnel): void;
+  joinTunnel(exchange: ClientExchange, tunnel: Tunnel): void;
 }
 
 /** How the end of the answer is told to the client. */
 type Delimiter = 'none' | 'length' | 'chunked' | 'close';
 
-/** The largest rest of a request body that is read and dropped so that the connection can be used again. */
-const DISCARDED_BYTES = 64 * 1024;
-
-/** One request on a client's connection: it is the request, the source of its body, and the sink for its answer. */
-export class ClientExchange implements ClientRequest, BodySource, ClientSink {
+/** One request on a client's connection: it is the request, the sink for its answer, and a state of the connection. */
+export class ClientExchange implements ClientRequest, ClientSink, BodyOwner {
+  readonly kind = 'exchange';
   readonly method: string;
   readonly target: string;
   readonly httpVersion: HttpVersion;
@@ -49,21 +52,16 @@ export class ClientExchange implements ClientRequest, BodySource, ClientSink {
   readonly upgrade: string | undefined;
   readonly acceptsTrailers: boolean;
   readonly client: ClientInfo;
-  /** Length of the request body. */
-  readonly length: number | undefined;
+  readonly body: BodySource;
+  /** The body where there is one. */
+  readonly incoming: RequestBody | undefined;
   onDrain: (() => void) | undefined = undefined;
   onClose: ((bytesSent: number, failure?: FailureCode) => void) | undefined = undefined;
   onFinish: ((bytesSent: number) => void) | undefined = undefined;
-  /** Whether the whole request has been read. */
-  isRequestComplete: boolean;
-  /** Whether the answer is complete. */
-  isDone = false;
-  /** Bytes of the request body read so far. */
-  bodyBytes = 0;
+  /** Whether another request may follow. */
   isPersistent: boolean;
-  bodySink: BodySink | undefined = undefined;
-  isBodyPaused = false;
-  private bodyError: GatewayError | undefined = undefined;
+  /** Whether the answer is complete, or has nobody left to go to. */
+  private isDone = false;
   private readonly connection: ExchangeConnection;
   private owesContinue: boolean;
   private isHeadSent = false;
@@ -84,44 +82,33 @@ export class ClientExchange implements ClientRequest, BodySource, ClientSink {
     this.upgrade = head.upgrade;
     this.acceptsTrailers = head.acceptsTrailers;
     this.client = connection.client;
-    this.length = head.framing === 'chunked' ? undefined : head.length;
-    this.isRequestComplete = head.framing === 'none';
+    if (head.framing !== 'none') {
+      const length = head.framing === 'chunked' ? undefined : head.length;
+      this.incoming = new RequestBody(length, connection.input, this);
+    } else this.incoming = undefined;
+    this.body = this.incoming ?? EMPTY_BODY;
     this.owesContinue = head.expectsContinue;
     this.isPersistent = head.isPersistent;
   }
 
-  get body(): BodySource {
-    return this;
+  /** Whether the whole request has been read. */
+  get isRequestComplete(): boolean {
+    return this.incoming === undefined || this.incoming.phase === 'whole';
   }
 
-  // The request body
-
-  pipe(sink: BodySink): void {
-    if (this.bodyError !== undefined) return sink.abort(this.bodyError);
-    if (this.isRequestComplete) return sink.end();
-    this.bodySink = sink;
+  onBodyWanted(): void {
     if (this.owesContinue && !this.isHeadSent) this.informational(100, NO_FIELDS);
-    this.connection.readBody();
+    this.connection.readBody(this.incoming as RequestBody);
   }
 
-  resume(): void {
-    if (!this.isBodyPaused) return;
-    this.isBodyPaused = false;
-    this.connection.readBody();
+  onBodyWhole(): void {
+    this.connection.endRequest();
   }
 
-  cancel(): void {
-    this.bodySink = undefined;
-    this.isBodyPaused = false;
-  }
-
-  /** Ends the request body as broken, unless it was whole: what took it may be busy with another request by now. */
-  breakBody(error: GatewayError): void {
+  /** Ends the request as broken: what follows cannot be told from its body. */
+  breakRequest(code: FailureCode, detail: string): void {
     this.isPersistent = false;
-    this.bodyError = error;
-    const sink = this.bodySink;
-    this.bodySink = undefined;
-    if (!this.isRequestComplete) sink?.abort(error);
+    this.incoming?.break(new GatewayError(code, { detail }));
   }
 
   // The answer
@@ -204,7 +191,7 @@ export class ClientExchange implements ClientRequest, BodySource, ClientSink {
     this.isHeadSent = true;
     const lines = `connection: Upgrade\r\nupgrade: ${this.upgrade ?? ''}\r\n`;
     this.connection.send(`${statusLine(101, head.reason)}${head.headers.toLines()}${lines}\r\n`);
-    this.connection.joinTunnel(tunnel);
+    this.connection.joinTunnel(this, tunnel);
   }
 
   /** Ends the exchange because its connection, or the tunnel that it became, is gone. */
@@ -213,7 +200,7 @@ export class ClientExchange implements ClientRequest, BodySource, ClientSink {
     this.isDone = true;
     // First: what hears of the broken body must not try to answer it.
     this.onClose?.(this.bytesSent, failure);
-    this.breakBody(new GatewayError(failure));
+    this.incoming?.break(new GatewayError(failure));
   }
 
   /** Ends the exchange as a tunnel that both sides have closed. */
@@ -238,8 +225,7 @@ export class ClientExchange implements ClientRequest, BodySource, ClientSink {
   private canReuseConnection(): boolean {
     if (this.delimiter === 'close' || this.connection.isClosing) return false;
     if (this.isRequestComplete) return true;
-    if (this.owesContinue || this.length === undefined) return false;
-    return this.length - this.bodyBytes <= DISCARDED_BYTES;
+    return !this.owesContinue && this.incoming?.isWorthDiscarding === true;
   }
 }
 

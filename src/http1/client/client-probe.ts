@@ -16,23 +16,28 @@ const QUESTION = 'HTTP/1.1 100 Continue\r\n\r\n';
  * bytes with a reset.
  */
 export class ClientProbe {
+  readonly kind = 'probing';
+  readonly exchange: ClientExchange;
+  private readonly deadlines: Deadlines;
   /** Until the next question: twice the pause before it. */
-  waitMs = 0;
+  private waitMs = 0;
 
-  start(): void {
-    this.waitMs = 0;
+  constructor(exchange: ClientExchange, deadlines: Deadlines) {
+    this.exchange = exchange;
+    this.deadlines = deadlines;
+  }
+
+  /** When to ask next. */
+  next(): number {
+    return this.deadlines.after(this.waitMs);
   }
 
   /** Asks, and returns when to ask again. HTTP/1.0 knows no way to ask, and is believed to be waiting. */
-  ask(
-    connection: { send(text: string): void },
-    exchange: ClientExchange | undefined,
-    deadlines: Deadlines,
-  ): number {
-    if (exchange === undefined || !exchange.isAwaitingHead || exchange.httpVersion === '1.0')
-      return Number.POSITIVE_INFINITY;
+  ask(connection: { send(text: string): void }): number {
+    const { exchange } = this;
+    if (!exchange.isAwaitingHead || exchange.httpVersion === '1.0') return Number.POSITIVE_INFINITY;
     connection.send(QUESTION);
-    const next = deadlines.after(this.waitMs);
+    const next = this.next();
     this.waitMs = Math.min(Math.max(2 * this.waitMs, FIRST_MS), MAX_MS);
     return next;
   }

@@ -1,32 +1,35 @@
 import type { BodySink } from '../../core/body.ts';
+import { type FailureCode, GatewayError } from '../../core/errors.ts';
 import type { Tunnel } from '../../core/message.ts';
 import type { Transport } from '../transport.ts';
+import type { ClientExchange } from './client-exchange.ts';
 
 /** What a tunnel needs of the client connection that it took over. */
 export interface TunnelConnection {
-  /** Whether the client has said all. */
-  readonly hasPeerEnded: boolean;
   /** One side has said all: the other has limited time to say something. */
   awaitOtherSide(): void;
   /** The client is to take more before it gets more. */
   onWriteWaits(): void;
   /** The target can take more again. */
   resumeWork(): void;
-  /** The target has said all. */
-  finishTunnel(bytesSent: number): void;
 }
 
 /** Joins a client's connection with the target's side of a tunnel: bytes both ways, at the speed of who takes them. */
 export class ClientTunnel implements BodySink {
+  readonly kind = 'tunnel';
+  /** The exchange that became it. */
+  readonly exchange: ClientExchange;
   isPaused = false;
   /** Whether one side has said all. */
   isHalf = false;
+  private hasClientEnded = false;
   private readonly tunnel: Tunnel;
   private readonly transport: Transport;
   private readonly connection: TunnelConnection;
   private bytesSent = 0;
 
-  constructor(tunnel: Tunnel, transport: Transport, connection: TunnelConnection) {
+  constructor(exchange: ClientExchange, tunnel: Tunnel, transport: Transport, connection: TunnelConnection) {
+    this.exchange = exchange;
     this.tunnel = tunnel;
     this.transport = transport;
     this.connection = connection;
@@ -42,6 +45,7 @@ export class ClientTunnel implements BodySink {
 
   /** Passes the client's bytes on. Answers `false` when the target cannot take more for now. */
   passOn(bytes: Buffer): boolean {
+    if (this.isHalf) this.connection.awaitOtherSide();
     const goesOn = this.tunnel.write(bytes);
     if (!goesOn) {
       this.isPaused = true;
@@ -53,13 +57,15 @@ export class ClientTunnel implements BodySink {
   /** The client has said all. */
   passOnEnd(): void {
     this.isHalf = true;
+    this.hasClientEnded = true;
     this.connection.awaitOtherSide();
     this.tunnel.end();
   }
 
-  /** The client is gone. */
-  breakOff(error: Error): void {
-    this.tunnel.abort(error);
+  /** The client is gone: `error`, or `failure` where the connection just ended. */
+  breakOff(error: Error | undefined, failure: FailureCode): void {
+    this.tunnel.abort(error ?? new GatewayError(failure));
+    this.exchange.leave(failure);
   }
 
   /** The client can take more again. */
@@ -71,7 +77,7 @@ export class ClientTunnel implements BodySink {
 
   write(chunk: Uint8Array): boolean {
     this.bytesSent += chunk.length;
-    if (this.connection.hasPeerEnded) this.connection.awaitOtherSide();
+    if (this.hasClientEnded) this.connection.awaitOtherSide();
     if (!this.transport.write(chunk)) this.connection.onWriteWaits();
     return !this.transport.isWritePending;
   }
@@ -80,7 +86,7 @@ export class ClientTunnel implements BodySink {
     this.isHalf = true;
     this.transport.end();
     this.connection.awaitOtherSide();
-    this.connection.finishTunnel(this.bytesSent);
+    this.exchange.finishTunnel(this.bytesSent);
   }
 
   abort(): void {
