@@ -3,6 +3,7 @@ import type { IncomingMessage, RequestListener } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { forwardAuth } from '../../src/policies/forward-auth/forward-auth.ts';
 import { problemsOf } from '../core/stub-exchange.ts';
+import { StubClock } from '../observability/stub-clock.ts';
 import { startGateway, startRawTarget, startTarget } from '../support/harness.ts';
 import { until } from '../support/until.ts';
 
@@ -10,21 +11,23 @@ interface SetUp {
   readonly options?: object;
   readonly policies?: (forwardAuth: object) => unknown[];
   readonly config?: object;
+  readonly clock?: StubClock;
 }
 
 /** A gateway that asks a service with `answer` about every request. */
-async function setUp(answer: RequestListener, { options = {}, policies, config = {} }: SetUp = {}) {
+async function setUp(answer: RequestListener, { options = {}, policies, config = {}, clock }: SetUp = {}) {
   const service = await startTarget(answer);
   const target = await startTarget();
   const written = {
     'forward-auth': { url: `${service.url}/verify?from=gw`, requestHeaders: ['authorization'], ...options },
   };
-  const gateway = await startGateway({
+  const whole = {
     upstreams: { service: { targets: [target.url] } },
     routes: [{ id: 'all', path: '/*', upstream: 'service' }],
     policies: policies?.(written) ?? [written],
     ...config,
-  } as object);
+  };
+  const gateway = await startGateway(whole as object, clock === undefined ? {} : { clock });
   const ask = (url = '/orders/1', headers: readonly (readonly [string, string])[] = [], method = 'GET') =>
     gateway.gateway.inject({ url, headers, method });
   return { service, target, gateway, ask };
@@ -242,17 +245,23 @@ describe('what refuses', () => {
       (_, response) =>
         void response.writeHead(200, { 'content-length': 9 }).write('half', () => response.destroy()),
     ],
-    ['nothing in time', '.', () => {}],
+    ['nothing in time', 'within 300 ms', () => {}, 'hangs'],
     [
       'a head and nothing in time',
       'within 300 ms',
       (_, response) => void response.writeHead(200).flushHeaders(),
+      'hangs',
     ],
-  ] satisfies [string, string, RequestListener][])(
+  ] satisfies [string, string, RequestListener, 'hangs'?][])(
     'with %s answers 503, and the log says why',
-    async (_, why, answer) => {
-      const { target, gateway, ask } = await setUp(answer, { options: { timeout: '300ms' } });
-      const { status, headers, body } = await ask();
+    async (_, why, answer, hangs?) => {
+      const clock = new StubClock();
+      const setting = { options: { timeout: '300ms' }, clock };
+      const { service, target, gateway, ask } = await setUp(answer, hangs === undefined ? {} : setting);
+      const answered = ask();
+      await service.request(0);
+      clock.advance(300);
+      const { status, headers, body } = await answered;
       expect(status).toBe(503);
       expect(headers.get('retry-after')).toBe('1');
       expect(JSON.parse(body.toString()).code).toBe('GW_AUTH_UNAVAILABLE');
