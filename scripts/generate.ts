@@ -4,7 +4,8 @@
  */
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { acceptReferences, gatewayJsonSchema, policyJsonSchema } from '../src/config/schema/json-schema.ts';
+import { editorSchema } from '../src/config/schema/editor-schema.ts';
+import { gatewayJsonSchema, policyJsonSchema } from '../src/config/schema/json-schema.ts';
 import { FAILURES } from '../src/core/errors.ts';
 import type { Policy } from '../src/core/policy.ts';
 import { builtInPolicies } from '../src/policies/index.ts';
@@ -30,12 +31,8 @@ else if (stale.length > 0) {
 
 /** Makes the text of every generated file, by its path from the root. */
 function generate(): Map<string, string> {
-  const schema = acceptReferences(gatewayJsonSchema(builtInPolicies));
   return new Map([
-    [
-      'schema/sallyport.schema.json',
-      `${JSON.stringify({ title: 'Sallyport configuration', ...schema }, null, 2)}\n`,
-    ],
+    ['schema/sallyport.schema.json', `${JSON.stringify(editorSchema(builtInPolicies), null, 2)}\n`],
     ['docs/reference/configuration.md', configurationPage()],
     ['docs/reference/errors.md', errorsPage()],
     ...builtInPolicies.map((policy): [string, string] => [

@@ -6,6 +6,16 @@ import { exactText, findClaim } from './identity/identity.ts';
 /** Says what a request is counted, hashed or kept under. */
 export type RequestKey = (exchange: Exchange) => string;
 
+/** Keys for editors to offer. */
+export const REQUEST_KEY_EXAMPLES: string[] = [
+  'ip',
+  'subject',
+  'api-key',
+  'route',
+  'header:x-tenant',
+  'claim:org',
+];
+
 /** What the text of a key may be. */
 export const REQUEST_KEY =
   /^(?:ip|subject|api-key|route|(?:header|cookie|param|claim):[!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/;

@@ -20,14 +20,12 @@ export interface JsonSchema {
   readonly anyOf?: readonly JsonSchema[];
 }
 
-const REFERENCE: JsonSchema = { type: 'string', pattern: '\\$\\{' };
-
 /** Makes the JSON Schema of the configuration as it is written, for editors and for the reference. */
 export function gatewayJsonSchema(policies: readonly Policy[]): JsonSchema {
   return z.toJSONSchema(gatewaySchema(policies), {
     io: 'input',
     unrepresentable: 'any',
-    override: spellOutEntries(),
+    override: completing(),
   }) as JsonSchema;
 }
 
@@ -37,15 +35,22 @@ export function policyJsonSchema(policy: Policy): JsonSchema {
     io: 'input',
     unrepresentable: 'any',
     reused: 'inline',
-    override: spellOutEntries(),
+    override: completing(),
   }) as JsonSchema;
   return schema as JsonSchema;
 }
 
-/** Entries of policies stand within the options of a policy too, as those of `any` do. */
-function spellOutEntries(): (context: { zodSchema: object; jsonSchema: object }) => void {
+/**
+ * Completes what zod makes: entries of policies, which stand within the options of a policy too, as those of `any` do, and
+ * the words for what does not match a pattern.
+ */
+function completing(): (context: {
+  zodSchema: z.core.$ZodType;
+  jsonSchema: { pattern?: string | undefined };
+}) => void {
   let last: { policies: readonly Policy[]; schema: JsonSchema } | undefined;
   return ({ zodSchema, jsonSchema }) => {
+    if (jsonSchema.pattern !== undefined) Object.assign(jsonSchema, wordsForPattern(zodSchema));
     const policies = findEntryPolicies(zodSchema);
     if (policies === undefined) return;
     if (last?.policies !== policies) last = { policies, schema: policyEntryJsonSchema(policies) };
@@ -53,28 +58,12 @@ function spellOutEntries(): (context: { zodSchema: object; jsonSchema: object })
   };
 }
 
-/** Lets a reference such as `${PORT}` stand for every value that is not free text anyway, as the loader does. */
-export function acceptReferences(schema: JsonSchema): JsonSchema {
-  const { properties, additionalProperties, items, anyOf, ...rest } = schema;
-  const inside: Record<string, unknown> = { ...rest };
-  if (properties !== undefined) {
-    const accepting = Object.entries(properties).map(([key, inner]) => [key, acceptReferences(inner)]);
-    inside.properties = Object.fromEntries(accepting);
-  }
-  if (items !== undefined) inside.items = acceptReferences(items);
-  if (anyOf !== undefined) inside.anyOf = anyOf.map(acceptReferences);
-  if (additionalProperties !== undefined) {
-    inside.additionalProperties =
-      typeof additionalProperties === 'object'
-        ? acceptReferences(additionalProperties)
-        : additionalProperties;
-  }
-  return isStrict(schema) ? { anyOf: [inside, REFERENCE] } : inside;
-}
+const MATCHES_NOTHING = '\0';
 
-function isStrict({ type, pattern, enum: choices, const: only }: JsonSchema): boolean {
-  if (type === 'string') return pattern !== undefined || choices !== undefined;
-  return ['integer', 'number', 'boolean'].includes(type ?? '') || choices !== undefined || only !== undefined;
+/** Asks a schema what it says of a text that matches no pattern of ours, so that editors say what `check` says. */
+function wordsForPattern(schema: z.core.$ZodType): { readonly patternErrorMessage?: string } {
+  const message = z.safeParse(schema, MATCHES_NOTHING).error?.issues[0]?.message ?? '';
+  return message.includes(' — ') ? { patternErrorMessage: message } : {};
 }
 
 /** Finds the keys that may stand at a place. The schema is made at the first question. */
@@ -106,9 +95,10 @@ function membersOf(schema: JsonSchema): JsonSchema[] {
 
 function policyEntryJsonSchema(policies: readonly Policy[]): JsonSchema {
   const ofOwn = { type: 'object', additionalProperties: true };
+  const alone = policies.filter(hasNoRequiredOption);
   return {
     anyOf: [
-      { enum: policies.filter(hasNoRequiredOption).map(({ name }) => name) },
+      { enum: alone.map(({ name }) => name), enumDescriptions: alone.map(({ summary }) => summary) },
       {
         type: 'object',
         properties: Object.fromEntries(policies.map((policy) => [policy.name, withReservedKeys(policy)])),
@@ -123,7 +113,8 @@ function policyEntryJsonSchema(policies: readonly Policy[]): JsonSchema {
 }
 
 function hasNoRequiredOption(policy: Policy): boolean {
-  return (policyJsonSchema(policy).required ?? []).length === 0;
+  const { type, required = [] } = policyJsonSchema(policy);
+  return type !== 'array' && required.length === 0;
 }
 
 function withReservedKeys(policy: Policy): JsonSchema {

@@ -74,6 +74,7 @@ function forwardingSettings() {
     hostHeader: z
       .string()
       .regex(/^[0-9A-Za-z.:[\]_-]+$/, { error: 'is not a host — write preserve, target or a host name' })
+      .meta({ examples: ['preserve', 'target'] })
       .prefault('preserve')
       .describe(
         "`Host` that the upstream sees: the client's (`preserve`), the target's (`target`) or a name.",

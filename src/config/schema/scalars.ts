@@ -99,9 +99,12 @@ export function addressRange() {
 
 /** Takes a host name or address to listen on. */
 export function listenHost() {
-  return z.string().regex(/^[0-9A-Za-z.:_-]+$/, {
-    error: 'is not a host to listen on — write an address such as 0.0.0.0, 127.0.0.1 or ::',
-  });
+  return z
+    .string()
+    .regex(/^[0-9A-Za-z.:_-]+$/, {
+      error: 'is not a host to listen on — write an address such as 0.0.0.0, 127.0.0.1 or ::',
+    })
+    .meta({ examples: ['0.0.0.0', '127.0.0.1', '::', '::1'] });
 }
 
 function measure(text: string, units: Readonly<Record<string, number>>): number {

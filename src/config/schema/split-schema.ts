@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { findOwnedField } from '../../core/fields/owned-fields.ts';
-import { REQUEST_KEY } from '../../core/request-key.ts';
+import { REQUEST_KEY, REQUEST_KEY_EXAMPLES } from '../../core/request-key.ts';
 import { headerFields, headerName, headerValue, text, wholeNumber } from './scalars.ts';
 
 /** Makes the schema of a route's `split`: its parts, or a map that also says by what they are told apart. */
@@ -22,7 +22,12 @@ export function splitSchema() {
 
 function splitKey() {
   const error = 'is nothing to split by — write request, or a key such as subject, ip or header:<name>';
-  return z.string().regex(new RegExp(`^(?:request|${REQUEST_KEY.source.slice(1, -1)})$`), { error });
+  return z
+    .string()
+    .regex(new RegExp(`^(?:request|${REQUEST_KEY.source.slice(1, -1)})$`), { error })
+    .meta({
+      examples: ['subject', 'request', ...REQUEST_KEY_EXAMPLES],
+    });
 }
 
 function splitPart() {

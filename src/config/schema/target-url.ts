@@ -10,7 +10,10 @@ export function targetUrl() {
     .string()
     .refine((url) => isOrigin(url) || isSocket(url), { error })
     .transform((url) => (isOrigin(url) ? new URL(url).origin : `unix:${socketPathOf(url)}`))
-    .meta({ title: 'URL' });
+    .meta({
+      title: 'URL',
+      examples: ['http://127.0.0.1:9001', 'https://orders.internal', 'unix:/run/app.sock'],
+    });
 }
 
 /** Where the URL of a target leads. `host` is empty where there is a `socketPath` instead. */

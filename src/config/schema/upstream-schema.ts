@@ -61,10 +61,21 @@ function targetSchema() {
 
 function balance() {
   const key = REQUEST_KEY.source.slice(1, -1);
-  return z.string().regex(new RegExp(`^(?:round-robin|least-connections|two-choices|random|hash:${key})$`), {
-    error:
-      'is no way to balance — write round-robin, least-connections, two-choices, random or hash:<key>, such as hash:ip or hash:header:x-tenant',
-  });
+  const examples = [
+    'round-robin',
+    'least-connections',
+    'two-choices',
+    'random',
+    'hash:ip',
+    'hash:header:x-tenant',
+  ];
+  return z
+    .string()
+    .regex(new RegExp(`^(?:round-robin|least-connections|two-choices|random|hash:${key})$`), {
+      error:
+        'is no way to balance — write round-robin, least-connections, two-choices, random or hash:<key>, such as hash:ip or hash:header:x-tenant',
+    })
+    .meta({ examples });
 }
 
 function stickySchema() {

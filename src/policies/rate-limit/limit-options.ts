@@ -4,7 +4,7 @@ import { AddressBlocks, plainAddress } from '../../core/address-blocks.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import { findClaim } from '../../core/identity/identity.ts';
-import { REQUEST_KEY } from '../../core/request-key.ts';
+import { REQUEST_KEY, REQUEST_KEY_EXAMPLES } from '../../core/request-key.ts';
 import type { AppliedLimit } from '../../limits/applied-limit.ts';
 import { limitKeyFor } from '../../limits/limit-key.ts';
 import { readUnits, type UsageCost } from '../../limits/usage-cost.ts';
@@ -19,7 +19,7 @@ const COST = new RegExp(
 export function limitKeys() {
   const error =
     'is not a key — write ip, subject, api-key, route, header:<name>, cookie:<name>, claim:<name> or param:<name>, or a list of them';
-  const key = z.string({ error }).regex(REQUEST_KEY, { error });
+  const key = z.string({ error }).regex(REQUEST_KEY, { error }).meta({ examples: REQUEST_KEY_EXAMPLES });
   return z
     .union([key, z.array(key).min(1, { error })], { error })
     .transform((keys) => (typeof keys === 'string' ? [keys] : keys));
