@@ -9,6 +9,8 @@ import { gatewayJsonSchema, policyJsonSchema } from '../src/config/schema/json-s
 import { FAILURES } from '../src/core/errors.ts';
 import type { Policy } from '../src/core/policy.ts';
 import { builtInPolicies } from '../src/policies/index.ts';
+import { writeApiReference } from './api-reference.ts';
+import { writeCliReference } from './cli-reference.ts';
 import { describeSettings } from './describe-settings.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -21,7 +23,12 @@ shares \`20%\`. Files are found from the folder of the configuration file.
 default, and the text of a file. They may stand in any text; \`$\${\` is a plain \`\${\`. Quote them in YAML.
 `;
 
-const wanted = generate();
+const API_INTRODUCTION = `\
+What \`import … from 'sallyport'\` gives. Times are in milliseconds and sizes in bytes unless a name says otherwise.
+How it is used: [The gateway as a library](../guide/library.md), [Policies of your own](../guide/custom-policies.md).
+`;
+
+const wanted = await generate();
 const stale = findStale(wanted);
 if (!process.argv.includes('--check')) write(wanted, stale);
 else if (stale.length > 0) {
@@ -30,11 +37,16 @@ else if (stale.length > 0) {
 }
 
 /** Makes the text of every generated file, by its path from the root. */
-function generate(): Map<string, string> {
+async function generate(): Promise<Map<string, string>> {
   return new Map([
     ['schema/sallyport.schema.json', `${JSON.stringify(editorSchema(builtInPolicies), null, 2)}\n`],
     ['docs/reference/configuration.md', configurationPage()],
     ['docs/reference/errors.md', errorsPage()],
+    ['docs/reference/cli.md', page('The command line', await writeCliReference())],
+    [
+      'docs/reference/api.md',
+      page('The programming interface', [API_INTRODUCTION, await writeApiReference()]),
+    ],
     ...builtInPolicies.map((policy): [string, string] => [
       `docs/reference/policies/${policy.name}.md`,
       policyPage(policy),

@@ -11,8 +11,16 @@ export {
   readBody,
 } from './core/body.ts';
 export type { Clock } from './core/clock.ts';
-export { FAILURES, type FailureCode, GatewayError } from './core/errors.ts';
-export type { Exchange, ProceedOptions } from './core/exchange.ts';
+export type { GatewayState, Readiness, ReloadResult } from './core/control.ts';
+export {
+  FAILURES,
+  type FailureCode,
+  type FailureEntry,
+  type FailureOrigin,
+  GatewayError,
+  type GatewayErrorOptions,
+} from './core/errors.ts';
+export type { Exchange, ProceedOptions, RouteInfo } from './core/exchange.ts';
 export { HeaderList } from './core/header-list.ts';
 export {
   type AuthServiceCode,
@@ -26,10 +34,35 @@ export {
 export type { Identification, Identifier } from './core/identity/identifier.ts';
 export { defineIdentifyingPolicy } from './core/identity/identify.ts';
 export type { Identity } from './core/identity/identity.ts';
+export type { Hold } from './core/kept-resources.ts';
 export type { Reply, ResponseHead } from './core/message.ts';
-export { definePolicy, type Policy, type PolicyInstance } from './core/policy.ts';
-export type { AskOptions, Services, UpstreamRequest, UpstreamSender } from './core/services.ts';
-export type { LimitRule, LimitStanding, LimitStore } from './core/stores/limit-store.ts';
+export {
+  definePolicy,
+  type Policy,
+  type PolicyCombination,
+  type PolicyInstance,
+  type PolicyPlace,
+  type PolicyPosition,
+  type RequestOutcome,
+  type ResponseOutcome,
+} from './core/policy.ts';
+export type {
+  AskOptions,
+  Counter,
+  Log,
+  Metrics,
+  SendOptions,
+  Services,
+  UpstreamRequest,
+  UpstreamSender,
+} from './core/services.ts';
+export type {
+  LimitAlgorithm,
+  LimitCharge,
+  LimitRule,
+  LimitStanding,
+  LimitStore,
+} from './core/stores/limit-store.ts';
 export { type APIRequest, type ReceivedAPIRequest, toApiRequest } from './gateway/api-request.ts';
 export type { AuthService } from './gateway/auth-service.ts';
 export { createGateway, type GatewayOptions } from './gateway/create-gateway.ts';
@@ -45,6 +78,7 @@ export type { RoutedRequest } from './gateway/request-stages.ts';
 export type {
   CustomPolicies,
   CustomPolicyOptions,
+  PolicyEntryInput,
   PolicyInput,
   PolicyOptions,
   WayIn,

@@ -35,6 +35,44 @@ describe('the reference', () => {
   });
 });
 
+describe('the programming interface', () => {
+  const page = read('docs/reference/api.md');
+  const names = [...read('src/index.ts').matchAll(/^export (?:type )?\{([^}]*)\}/gm)]
+    .flatMap(([, list = '']) => list.replace(/\/\*\*.*?\*\//gs, '').split(','))
+    .map((name) =>
+      name
+        .trim()
+        .replace(/^type /, '')
+        .replace(/^.* as /, ''),
+    )
+    .filter((name) => name !== '');
+
+  it('is found', () => {
+    expect(names).toEqual(expect.arrayContaining(['createGateway', 'APIGateway', 'Policy', 'HeaderList']));
+  });
+
+  // `npm run docs` refuses what has no docstring: functions, types, and the methods of both.
+  it.each(names)('says what %s is', (name) => {
+    const section = new RegExp(`^### ${name}(?:\\(\\))?$([\\s\\S]*?)(?=^\\*\\*\\*$|(?![\\s\\S]))`, 'm').exec(
+      page,
+    )?.[1];
+    const prose =
+      section
+        ?.replace(/```[\s\S]*?```/g, '')
+        .replace(/^#.*$/gm, '')
+        .trim() ?? '';
+    expect(prose, `### ${name} in the reference`).toMatch(/[A-Za-z]{3,}/);
+  });
+});
+
+describe('the command line', () => {
+  it('has all of its commands in the reference', () => {
+    const page = read('docs/reference/cli.md');
+    for (const command of ['start', 'check', 'init', 'hash-password', 'keys create', 'keys rotate'])
+      expect(page).toContain(`## \`sallyport ${command}\``);
+  });
+});
+
 describe('the examples', () => {
   it.each(find('{demo,examples/**}/sallyport.{yaml,json,ts}'))('%s passes the check', async (file) => {
     expect(await problemsOf(path.join(root, file))).toEqual([]);

@@ -14,6 +14,7 @@ export type PurgeResult =
   | ({ readonly ok: true } & PurgeReach)
   | { readonly ok: false; readonly problem: string };
 
+/** Whether requests are welcome, as `/readyz` tells it. */
 export interface Readiness {
   readonly isReady: boolean;
   /** Why not, or what is amiss though ready; a sentence each. */

@@ -1,6 +1,7 @@
 /** Who caused a failure: the client by what it sent, the gateway itself, or an upstream by what it did. */
 export type FailureOrigin = 'client' | 'gateway' | 'upstream';
 
+/** What a code of the catalogue stands for. */
 export interface FailureEntry {
   readonly status: number;
   readonly title: string;
@@ -69,8 +70,10 @@ export const FAILURES = {
   GW_VERSION_UNSUPPORTED: client(505, 'This HTTP version is not supported'),
 } as const satisfies Record<string, FailureEntry>;
 
+/** A code of the catalogue, such as `GW_NO_ROUTE`. */
 export type FailureCode = keyof typeof FAILURES;
 
+/** What a failure says beyond its code, to the client and to the log. */
 export interface GatewayErrorOptions {
   /** What the client may read beyond the title. Never says what is inside. */
   readonly detail?: string;

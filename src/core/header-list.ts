@@ -108,6 +108,7 @@ export class HeaderList {
     return count > 1;
   }
 
+  /** Tells whether there is a field of this name, in any case. */
   has(name: string): boolean {
     return this.get(name) !== undefined;
   }
@@ -166,6 +167,7 @@ export class HeaderList {
     this.append(name, value);
   }
 
+  /** Takes out all fields of this name, in any case. */
   delete(name: string): void {
     const kind = fieldKindOf(name);
     if ((this.kinds & (1 << kind)) === 0) return;
@@ -200,6 +202,7 @@ export class HeaderList {
     for (let i = 0; i < added.length; i += 2) yield [added[i] as string, added[i + 1] as string];
   }
 
+  /** Gives all fields in their order, names as they were written. */
   [Symbol.iterator](): Generator<[name: string, value: string]> {
     return this.entries();
   }

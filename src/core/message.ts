@@ -56,6 +56,7 @@ export interface ClientRequest {
   readonly client: ClientInfo;
 }
 
+/** The head of an answer (RFC 9110 section 15): what policies see in `onResponse`, and may change. */
 export interface ResponseHead {
   status: number;
   /** The reason phrase, empty for the standard one. */

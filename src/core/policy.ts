@@ -48,6 +48,10 @@ export interface Policy<Schema extends z.ZodType = z.ZodType, Name extends strin
   including?(others: readonly Policy[]): Policy;
   /** Origins such as `http://auth:9000` that this use sends requests to, found by `Services.upstream` under that name. */
   origins?(options: z.output<Schema>): readonly string[];
+  /**
+   * Makes one use of it, when a configuration is loaded. A throw or rejection, and what takes longer than 30 seconds, refuses
+   * the configuration.
+   */
   create(
     options: z.output<Schema>,
     services: Services,
@@ -66,7 +70,12 @@ export interface PolicyPlace {
 /** What `onRequest` decides: nothing, so the chain goes on; an answer; or a failure of the catalogue as the answer. */
 export type RequestOutcome = Reply | GatewayError | undefined | void;
 /** What `onResponse` decides: as `onRequest`, or to put something around the body. */
-export type ResponseOutcome = RequestOutcome | { mapBody(source: BodySource): BodySource };
+export type ResponseOutcome =
+  | RequestOutcome
+  | {
+      /** Gives what is sent in place of the body, chunk by chunk. Not called where an answer has no body. */
+      mapBody(source: BodySource): BodySource;
+    };
 
 /** One use of a policy in one Snapshot. Every method is synchronous when it can be. */
 export interface PolicyInstance {

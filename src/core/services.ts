@@ -13,17 +13,23 @@ import type { OnceStore } from './stores/once-store.ts';
 
 /** A structured log, in the manner of pino. */
 export interface Log {
+  /** Writes a line that helps to find a fault; left out at the log level `info`. */
   debug(fields: object, message: string): void;
+  /** Writes a line about what happens as it should. */
   info(fields: object, message: string): void;
+  /** Writes a line about what deserves a look. */
   warn(fields: object, message: string): void;
+  /** Writes a line about what failed; an error stands in `fields.err`. */
   error(fields: object, message: string): void;
 }
 
 /** A counter that only rises. Label values are given when it is made, so that counting costs an addition. */
 export interface Counter {
+  /** Adds to it. Default: 1. */
   add(amount?: number): void;
 }
 
+/** Where a policy counts. Series are read at `/metrics` (Prometheus text format). */
 export interface Metrics {
   /** Finds or makes a counter. `labels` are fixed: names and values. */
   counter(name: string, help: string, labels?: Readonly<Record<string, string>>): Counter;
@@ -54,6 +60,7 @@ export interface UpstreamRequest {
   readonly identity?: boolean;
 }
 
+/** How a request of a policy's own goes on, and how it ends. */
 export interface AskOptions extends SendOptions {
   /** Whether it goes on when the exchange ends. Default: false. */
   readonly detached?: boolean;

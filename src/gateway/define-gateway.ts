@@ -5,7 +5,7 @@ import type { CustomPolicies, PolicyInput } from '../policies/policy-input.ts';
 
 /** A Fastify plugin, served in this process as an upstream's `app`. */
 export type AppPlugin = {
-  // A method, so that plugins of other type providers fit as well.
+  /** A method, so that plugins of other type providers fit as well. */
   plugin(app: FastifyInstance, options: Record<never, never>, done: (error?: Error) => void): unknown;
 }['plugin'];
 

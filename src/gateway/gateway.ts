@@ -131,6 +131,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     this.watchMetrics(destination);
   }
 
+  /** Where it stands in its life. */
   get state(): GatewayState {
     return this.life.state;
   }
@@ -174,7 +175,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
   }
 
   /**
-   * Makes a configuration ready, of which `commit` then is the rest of a reload. For a supervisor, which has all its
+   * @internal Makes a configuration ready, of which `commit` then is the rest of a reload. For a supervisor, which has all its
    * workers prepare before any commits. Rejects, with nothing changed, when a part cannot be made.
    */
   prepare(next: ConfigToPrepare, version: number, handed?: readonly HandedPort[]): Promise<PreparedConfig> {
@@ -189,6 +190,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     return this.life.close(times);
   }
 
+  /** Tells whether it is ready for requests, and what is amiss: what `/readyz` answers by. */
   readiness(): Readiness {
     const isReady = this.state === 'ready';
     const details = isReady ? [] : [`the gateway is ${this.state}`];
