@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createSecretSigner, goodClaims, signToken } from '../auth/test-tokens.ts';
 import { rawRequest, startGateway, startTarget, type TestTarget } from '../support/harness.ts';
-import { readResponses } from '../support/raw-responses.ts';
+import { hasResponses, readResponses } from '../support/raw-responses.ts';
 
 const SECRET = 'a secret of the gateway and its issuer, 42';
 const TOKEN = signToken(createSecretSigner(SECRET), goodClaims());
@@ -31,7 +31,9 @@ async function setUp(policies: readonly unknown[] | ((service: TestTarget) => re
       ...(method === 'GET' ? [] : ['Content-Length: 0']),
     ];
     const text = `${head.join('\r\n')}\r\n\r\n`;
-    return readResponses(await rawRequest(gateway.port, text))[0]?.status;
+    // A connection that asks for another protocol stays open.
+    const until = hasResponses(1, [method]);
+    return readResponses(await rawRequest(gateway.port, text, { until }), [method])[0]?.status;
   };
   return { service, target, ask };
 }

@@ -63,17 +63,13 @@ function registerOnce(): void {
   if (isRegistered) return;
   isRegistered = true;
   const ownUrl = import.meta.url;
-  const ending = ownUrl.endsWith('.ts') ? '.ts' : '.js';
-  const index = new URL(`../../index${ending}`, ownUrl).href;
   const manifest = createRequire(ownUrl)('../../../package.json') as { dependencies: Record<string, string> };
   const shipped: ReadonlySet<string> = new Set(Object.keys(manifest.dependencies));
   module.registerHooks({
     resolve(specifier, context, nextResolve) {
       const name = PACKAGE_NAME.exec(specifier)?.[0];
-      if (name === OWN_NAME)
-        return specifier === OWN_NAME
-          ? { url: index, format: formatOf(ending), shortCircuit: true }
-          : nextResolve(specifier, { ...context, parentURL: ownUrl });
+      // The package finds itself, as the one that runs.
+      if (name === OWN_NAME) return nextResolve(specifier, { ...context, parentURL: ownUrl });
       if (name === undefined || !shipped.has(name) || isBuiltin(specifier))
         return nextResolve(specifier, context);
       try {
@@ -84,10 +80,6 @@ function registerOnce(): void {
       }
     },
   });
-}
-
-function formatOf(ending: '.ts' | '.js'): string {
-  return ending === '.ts' ? 'module-typescript' : 'module';
 }
 
 function isNotFound(error: unknown): boolean {
