@@ -1,7 +1,8 @@
 import type { BodySink, BodySource } from '../core/body.ts';
+import type { HeaderList } from '../core/header-list.ts';
 
 /** What one reader may lag behind before the giver is asked to wait, once the body is no longer kept whole. */
-const WINDOW_BYTES = 256 * 1024;
+const WINDOW_BYTES = 64 * 1024;
 
 export interface SharedBodyOptions {
   /** Bytes up to which the body is kept whole, for whoever comes later and for the store. */
@@ -9,13 +10,24 @@ export interface SharedBodyOptions {
   /** Takes room for bytes that are kept, or refuses it; gives it back. */
   reserve(bytes: number): boolean;
   release(bytes: number): void;
+  /** Called before `onOutcome` where the body is larger than `maxKeptBytes`. */
+  onTooLarge?(): void;
   /** Called once: with the whole body, or with `undefined` where there will be none to store. */
   onOutcome(body: Buffer | undefined): void;
 }
 
+/** How a body ended. */
+interface Ending {
+  readonly error: Error | undefined;
+  readonly trailers: HeaderList | undefined;
+}
+
+const WHOLE: Ending = { error: undefined, trailers: undefined };
+
 /**
  * A body that streams to many readers as it comes. While it is small enough it is kept whole: a reader may still begin,
  * and none of them holds up the others. Beyond that only what the slowest reader lacks is kept, and it goes at its speed.
+ * Room that was taken for bytes is given back when they are gone.
  *
  * | state | chunk | too large | end | broken | last reader leaves |
  * | --- | --- | --- | --- | --- | --- |
@@ -31,15 +43,16 @@ export class SharedBody implements BodySink {
   /** How many chunks were dropped before the first of `chunks`. */
   private dropped = 0;
   private bytes = 0;
+  private reserved = 0;
   private isKept = true;
   private isPaused = false;
-  private outcome: { readonly error: Error | undefined } | undefined = undefined;
+  private outcome: Ending | undefined = undefined;
 
   constructor(source: BodySource, options: SharedBodyOptions) {
     this.source = source;
     this.length = source.length;
     this.options = options;
-    if ((source.length ?? 0) > options.maxKeptBytes) this.giveUp();
+    if ((source.length ?? 0) > options.maxKeptBytes) this.giveUp(true);
   }
 
   /** Whether another reader may begin. */
@@ -62,6 +75,7 @@ export class SharedBody implements BodySink {
   // As the sink of the source
 
   write(chunk: Uint8Array): boolean {
+    if (this.outcome !== undefined) return true;
     // Not from the pool, of which a small piece would keep a large one alive.
     const copy = Buffer.allocUnsafeSlow(chunk.length);
     copy.set(chunk);
@@ -69,17 +83,20 @@ export class SharedBody implements BodySink {
     this.bytes += copy.length;
     if (this.isKept) this.keep(copy.length);
     for (const reader of this.readers) reader.pump();
-    if (!this.isKept) this.trim();
+    if (!this.isKept) {
+      this.trim();
+      if (this.readers.size === 0) return this.leave();
+    }
     this.isPaused = !this.isKept && this.bytes > WINDOW_BYTES;
     return !this.isPaused;
   }
 
-  end(): void {
-    this.settle(undefined);
+  end(trailers?: HeaderList): void {
+    this.settle(trailers === undefined ? WHOLE : { error: undefined, trailers });
   }
 
   abort(error: Error): void {
-    this.settle(error);
+    this.settle({ error, trailers: undefined });
   }
 
   // For readers
@@ -88,54 +105,68 @@ export class SharedBody implements BodySink {
     return this.chunks[i - this.dropped];
   }
 
-  get ending(): { readonly error: Error | undefined } | undefined {
+  get ending(): Ending | undefined {
     return this.outcome;
   }
 
   onRead(): void {
     if (this.isKept) return;
     this.trim();
-    if (!this.isPaused || this.bytes > WINDOW_BYTES) return;
+    if (!this.isPaused || this.outcome !== undefined || this.bytes > WINDOW_BYTES) return;
     this.isPaused = false;
     this.source.resume();
   }
 
   onLeave(reader: Reader): void {
     this.readers.delete(reader);
-    if (this.outcome !== undefined) return;
-    if (!this.isKept && this.readers.size === 0) {
-      this.outcome = { error: undefined };
-      this.source.cancel();
-    } else this.onRead();
+    if (this.isKept) return;
+    this.onRead();
+    if (this.outcome === undefined && this.readers.size === 0) this.leave();
+  }
+
+  /** Nobody is left whom it is for. */
+  private leave(): true {
+    this.outcome = WHOLE;
+    this.trim();
+    this.source.cancel();
+    return true;
   }
 
   private keep(bytes: number): void {
     const { maxKeptBytes, reserve } = this.options;
-    if (this.bytes > maxKeptBytes || !reserve(bytes)) this.giveUp(bytes);
+    if (this.bytes > maxKeptBytes) this.giveUp(true);
+    else if (reserve(bytes)) this.reserved += bytes;
+    else this.giveUp(false);
   }
 
-  /** `unreserved` are the bytes for which no room was taken. */
-  private giveUp(unreserved = 0): void {
+  private giveUp(isTooLarge: boolean): void {
     this.isKept = false;
-    this.options.release(this.bytes - unreserved);
+    if (isTooLarge) this.options.onTooLarge?.();
     this.options.onOutcome(undefined);
   }
 
-  private settle(error: Error | undefined): void {
+  private settle(ending: Ending): void {
     if (this.outcome !== undefined) return;
-    this.outcome = { error };
+    this.outcome = ending;
     if (this.isKept) {
-      this.options.release(this.bytes);
-      this.options.onOutcome(error === undefined ? this.join() : undefined);
+      const whole = ending.error === undefined ? this.join() : undefined;
+      // From now on the store counts it.
+      this.release(this.reserved);
+      this.options.onOutcome(whole);
     }
     for (const reader of this.readers) reader.pump();
   }
 
+  /** Makes one piece of all, of which the chunks are parts from now on, so that nothing is there twice. */
   private join(): Buffer {
-    if (this.chunks.length === 1) return this.chunks[0]!;
+    if (this.chunks.length === 1) return this.chunks[0] as Buffer;
     const whole = Buffer.allocUnsafeSlow(this.bytes);
     let at = 0;
-    for (const chunk of this.chunks) at += chunk.copy(whole, at);
+    this.chunks = this.chunks.map((chunk) => {
+      chunk.copy(whole, at);
+      at += chunk.length;
+      return whole.subarray(at - chunk.length, at);
+    });
     return whole;
   }
 
@@ -147,6 +178,12 @@ export class SharedBody implements BodySink {
       this.bytes -= this.chunks.shift()?.length ?? 0;
       this.dropped++;
     }
+    if (this.reserved > this.bytes) this.release(this.reserved - this.bytes);
+  }
+
+  private release(bytes: number): void {
+    this.reserved -= bytes;
+    if (bytes > 0) this.options.release(bytes);
   }
 }
 
@@ -206,7 +243,7 @@ class Reader implements BodySource {
     if (ending === undefined || sink === undefined) return;
     this.sink = undefined;
     this.shared.onLeave(this);
-    if (ending.error === undefined) sink.end();
-    else sink.abort(ending.error);
+    if (ending.error !== undefined) sink.abort(ending.error);
+    else sink.end(ending.trailers);
   }
 }

@@ -11,6 +11,8 @@ export interface AskedBy {
   readonly isIdentified: boolean;
   /** Whether the request carried `Authorization`, whoever understood it (RFC 9111 §3.5). */
   readonly hasAuthorization: boolean;
+  /** Whether the request carried cookies that are in no key. */
+  readonly hasCookies: boolean;
   /** What its `Cache-Control` says: `no-store` is obeyed (RFC 9111 §5.2.1.5). */
   readonly directives: Directives;
 }
@@ -54,21 +56,24 @@ export function judgeStorability(
   const { directives, isTargeted } = directivesForCaches(headers);
   const forbidden = findProhibition(status, headers, directives, askedBy);
   if (forbidden !== undefined) return refused(forbidden);
-  const scope = scopeOf(directives, askedBy, settings);
+  const vary = varyOf(headers);
+  if (vary === '*') return refused('vary');
+  const scope = scopeOf(directives, askedBy, settings, vary);
   if (scope === undefined) return refused('private');
   const hiddenFields = [directives.private, directives.noCache].flatMap((fields) =>
     typeof fields === 'boolean' ? [] : fields,
   );
   if (headers.has('set-cookie') && !hiddenFields.includes('set-cookie')) return refused('set-cookie');
-  const vary = varyOf(headers);
-  if (vary === '*') return refused('vary');
   const says = namesLifetime(directives, headers, isTargeted);
+  // Cookies are who somebody is to a service that may not know of caches.
+  if (!says && askedBy.hasCookies && scope === 'everybody' && !isForAll(directives)) return refused('cookie');
   if (!isKeptStatus(status, says, settings)) return refused('status');
   const isDefaulted = !says && !DEFAULT_STATUSES.has(status) && settings.statuses === undefined;
   const lifetime = isDefaulted ? { ...settings, maxAgeMs: undefined } : settings;
   const rules: ReuseRules = {
     scope,
     isForAll: isForAll(directives),
+    isSilent: !says && !isForAll(directives),
     initialAgeMs: initialAgeOf(headers, times),
     lifetimeMs: lifetimeOf(response, directives, isTargeted, times.responseTime, lifetime),
     ...staleTimesOf(directives, settings),
@@ -99,13 +104,17 @@ function findProhibition(
   return undefined;
 }
 
-/** Nothing of the configuration lifts the subject's claim to its answers; only the response itself can. */
+/**
+ * Nothing of the configuration lifts the subject's claim to its answers; only the response itself can. One that depends
+ * on `Authorization` stays with the subject: the gateway may put a token of its own there.
+ */
 function scopeOf(
   directives: Directives,
   { isIdentified, hasAuthorization }: AskedBy,
   settings: StoreSettings,
+  vary: readonly string[],
 ): CacheScope | undefined {
-  const isShared = isForAll(directives);
+  const isShared = isForAll(directives) && !(isIdentified && vary.includes('authorization'));
   if (directives.private === true || settings.private) {
     const mayBeKept = settings.private && isIdentified;
     return mayBeKept ? 'subject' : undefined;

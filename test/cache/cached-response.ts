@@ -18,7 +18,12 @@ export const SETTINGS: StoreSettings = {
   staleIfErrorMs: 0,
 };
 
-export const ANYBODY: AskedBy = { isIdentified: false, hasAuthorization: false, directives: NO_DIRECTIVES };
+export const ANYBODY: AskedBy = {
+  isIdentified: false,
+  hasAuthorization: false,
+  hasCookies: false,
+  directives: NO_DIRECTIVES,
+};
 export const ANN: AskedBy = { ...ANYBODY, isIdentified: true };
 
 export type Fields = Readonly<Record<string, string | readonly string[]>>;

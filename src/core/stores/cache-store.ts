@@ -8,6 +8,8 @@ export interface ReuseRules {
   readonly scope: CacheScope;
   /** Whether the response itself says that it is for all (`public`, `s-maxage`), so that callers who are known may have it. */
   readonly isForAll: boolean;
+  /** Whether the response itself says nothing of how long it is fresh, so that only the configuration lets it be stored. */
+  readonly isSilent: boolean;
   readonly initialAgeMs: number;
   readonly lifetimeMs: number;
   readonly staleWhileRevalidateMs: number;

@@ -5,7 +5,6 @@ import { SharedBody } from '../../cache/shared-body.ts';
 import type { StoreSettings } from '../../cache/storability.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Exchange } from '../../core/exchange.ts';
-import type { HeaderList } from '../../core/header-list.ts';
 import type { Reply } from '../../core/message.ts';
 import { type Answer, answerFrom } from '../../core/reply.ts';
 import type { CacheStore, StoredResponse } from '../../core/stores/cache-store.ts';
@@ -81,10 +80,12 @@ export class CacheFetch {
     { exchange, request }: Pick<Fetching, 'exchange' | 'request'>,
     reason: ForwardReason,
   ): Promise<Reply> {
+    return replyWith(await this.passOn(exchange, request), { kind: 'forward', reason });
+  }
+
+  private async passOn(exchange: Exchange, { query }: CacheRequest): Promise<Answer> {
     this.count(exchange).miss.add();
-    const { query } = request;
-    const reply = await exchange.proceed({ passInterim: true, ...(query !== undefined && { query }) });
-    return replyWith(answerFrom(reply), { kind: 'forward', reason });
+    return answerFrom(await exchange.proceed({ passInterim: true, ...(query !== undefined && { query }) }));
   }
 
   /** Sends a HEAD on, whose answer shows whether what is stored still holds (RFC 9111 §4.3.5). */
@@ -94,13 +95,13 @@ export class CacheFetch {
     stored: StoredResponse | undefined,
   ): Promise<Reply> {
     const sent = this.startTimes();
-    const reply = await this.pass({ exchange, request }, stored === undefined ? 'uri-miss' : 'stale');
-    if (stored === undefined || reply.status !== stored.status) return reply;
-    const headers = reply.headers as HeaderList;
-    if (contradicts(headers, stored.headers)) this.options.store.drop(keyOf(request, stored), stored);
-    else
-      this.freshen({ exchange, request, stored }, { status: stored.status, headers, ...this.endTimes(sent) });
-    return reply;
+    const answer = await this.passOn(exchange, request);
+    const { status, headers } = answer.head;
+    if (stored !== undefined && status === stored.status) {
+      if (contradicts(headers, stored.headers)) this.options.store.drop(keyOf(request, stored), stored);
+      else this.freshen({ exchange, request, stored }, { status, headers, ...this.endTimes(sent) });
+    }
+    return replyWith(answer, { kind: 'forward', reason: stored === undefined ? 'uri-miss' : 'stale' });
   }
 
   private async run(fetching: Fetching): Promise<Reply> {
@@ -179,7 +180,8 @@ export class CacheFetch {
     const { status } = answered;
     const judged = judgeAnswer(request, answered, settings);
     if (!judged.isStorable) {
-      if (flight !== undefined) flights.markAlone(flight.key);
+      // A failure says nothing of what comes when it is over.
+      if (flight !== undefined && !FAILED.has(status)) flights.markAlone(flight.key);
       flight?.end();
       return replyWith(answer, { kind: 'forward', reason, status });
     }
@@ -200,6 +202,9 @@ export class CacheFetch {
       maxKeptBytes: maxBody,
       reserve: (bytes) => store.reserve(bytes),
       release: (bytes) => store.release(bytes),
+      onTooLarge: () => {
+        if (flight !== undefined) flights.markAlone(flight.key);
+      },
       onOutcome: (whole) => {
         flight?.end();
         if (whole === undefined) return;

@@ -14,7 +14,12 @@ import type { CachedResource, CacheStore, StoredResponse } from '../../core/stor
 import type { CacheCounts } from './cache-counts.ts';
 import { CacheFetch } from './cache-fetch.ts';
 import type { CacheOptions } from './cache-options.ts';
-import { type CacheRequest, compileBypass, compileCacheRequest, targetOf } from './cache-request.ts';
+import {
+  type CacheRequest,
+  compileBypass,
+  compileCacheRequest,
+  compileKeyedTarget,
+} from './cache-request.ts';
 import { hitOf, replyFromStored, withVerdict } from './cached-reply.ts';
 import type { Flights, SharedAnswer } from './flights.ts';
 
@@ -42,6 +47,7 @@ export class CacheInstance implements PolicyInstance {
   private readonly upstream: CacheFetch;
   private readonly isBypassed: (exchange: Exchange) => boolean;
   private readonly read: (exchange: Exchange) => CacheRequest;
+  private readonly keyedTarget: (target: string) => string;
   private readonly bufferBody: Services['bufferBody'] | undefined;
   /** Requests that go past the cache, whose answer says so. */
   private readonly bypassing = new WeakSet<Exchange>();
@@ -58,6 +64,7 @@ export class CacheInstance implements PolicyInstance {
     this.bufferBody = bufferBody;
     this.isBypassed = compileBypass(options);
     this.read = compileCacheRequest(options);
+    this.keyedTarget = compileKeyedTarget(options);
     const settings = {
       maxAgeMs: options.maxAge,
       override: options.override,
@@ -91,10 +98,14 @@ export class CacheInstance implements PolicyInstance {
   /** What changes a resource takes out what is stored of it (RFC 9111 §4.4). */
   private invalidate(exchange: Exchange, head: ResponseHead): void {
     const authority = exchange.publicAuthority.toLowerCase();
-    const target = targetOf(exchange.path, exchange.query);
     const origin = `${exchange.scheme}://${authority}`;
+    const target = exchange.path + exchange.search;
     for (const other of invalidatedBy(exchange.request.method, target, origin, head))
-      void this.store.purge({ kind: 'url', value: purgeAuthority(authority) + other, soft: false });
+      void this.store.purge({
+        kind: 'url',
+        value: purgeAuthority(authority) + this.keyedTarget(other),
+        soft: false,
+      });
   }
 
   private lookUp(exchange: Exchange): RequestOutcome | Promise<RequestOutcome> {
@@ -119,8 +130,7 @@ export class CacheInstance implements PolicyInstance {
       if (reuse === 'fresh') counts.hit.add();
       else {
         counts.stale.add();
-        const key = this.flightKeyOf(exchange, request);
-        if (key !== undefined) this.upstream.refresh(exchange, request, stored, key);
+        this.refresh(exchange, request, stored);
       }
       return replyFromStored(exchange, stored, hitOf(stored, now), now);
     }
@@ -129,36 +139,55 @@ export class CacheInstance implements PolicyInstance {
     return this.ask(exchange, request, stored, own === undefined && shared === undefined);
   }
 
-  /** Asks the upstream, or waits for somebody else who does. */
+  /** The answer to a HEAD has no body that could be stored. */
+  private refresh(exchange: Exchange, request: CacheRequest, stored: StoredResponse): void {
+    const key = exchange.request.method === 'HEAD' ? undefined : this.flightKeyOf(exchange, request);
+    if (key !== undefined) this.upstream.refresh(exchange, request, stored, key);
+  }
+
+  /**
+   * Asks the upstream, or waits for somebody else who does. `variant` tells those apart for whom the first answer was
+   * another variant, who then wait for one of their own.
+   */
   private ask(
     exchange: Exchange,
     request: CacheRequest,
     stored: StoredResponse | undefined,
     isUnknown: boolean,
+    variant?: string,
   ): Promise<Reply> {
     const reason: ForwardReason = stored !== undefined ? 'stale' : isUnknown ? 'uri-miss' : 'vary-miss';
     // A part is never stored, so it is passed on as it is asked for.
     if (stored === undefined && exchange.request.headers.has('range'))
       return this.upstream.pass({ exchange, request }, 'partial');
-    const key = this.flightKeyOf(exchange, request);
+    const key = this.flightKeyOf(exchange, request, variant);
     if (key === undefined || this.flights.isAlone(key))
       return this.upstream.fetch(exchange, request, stored, reason);
     const flight = this.flights.find(key);
     if (flight === undefined)
       return this.upstream.fetch(exchange, request, stored, reason, this.flights.begin(key));
     return flight.wait(exchange.signal).then((outcome) => {
-      if (outcome === 'alone' || !fits(outcome.response, exchange) || outcome.body?.isOpen === false)
+      if (outcome === 'alone' || outcome.body?.isOpen === false)
         return this.upstream.fetch(exchange, request, stored, reason);
-      return this.replyFromShared(exchange, outcome, reason);
+      const { response } = outcome;
+      if (fits(response, exchange)) return this.replyFromShared(exchange, outcome, reason);
+      if (variant !== undefined) return this.upstream.fetch(exchange, request, stored, reason);
+      const own = variantKeyOf(response.rules.vary, exchange.request.headers);
+      return this.ask(exchange, request, stored, isUnknown, own);
     });
   }
 
   /** Those who wait for one another must be those who may have the same answer. */
-  private flightKeyOf({ request: { method } }: Exchange, request: CacheRequest): string | undefined {
+  private flightKeyOf(
+    { request: { method } }: Exchange,
+    request: CacheRequest,
+    variant = '',
+  ): string | undefined {
     if (request.forStoring.noStore) return undefined;
     const isNobodyElses = request.hasAuthorization || this.isPrivate;
     const key = request.subjectKey ?? (isNobodyElses ? undefined : request.key);
-    return key === undefined ? undefined : `${method} ${key}`;
+    if (key === undefined) return undefined;
+    return `${method} ${request.hasCookies ? 'cookies ' : ''}${key} ${variant}`;
   }
 
   private replyFromShared(
@@ -186,14 +215,18 @@ function choose(
   let first: StoredResponse | undefined;
   for (const resource of [own, shared]) {
     for (const response of resource?.responses ?? NONE) {
-      // What is for everybody is for callers who are known only where it says so itself.
-      if (resource === shared && isKnown && !response.rules.isForAll) continue;
+      if (resource === shared && !isForSuch(response, isKnown, request)) continue;
       if (!fits(response, exchange)) continue;
       if (judgeReuse(response, now, request.asked) === 'fresh') return response;
       first ??= response;
     }
   }
   return first;
+}
+
+/** What is for everybody is for callers who are known, or have cookies, only where it says enough itself. */
+function isForSuch({ rules }: StoredResponse, isKnown: boolean, { hasCookies }: CacheRequest): boolean {
+  return rules.isForAll || (!isKnown && !(hasCookies && rules.isSilent));
 }
 
 const NONE: readonly StoredResponse[] = [];

@@ -20,6 +20,8 @@ export interface CacheRequest {
   readonly query: string | undefined;
   readonly isIdentified: boolean;
   readonly hasAuthorization: boolean;
+  /** Whether it has cookies, of which none is in the key. */
+  readonly hasCookies: boolean;
   /** What the client asks of caches, where it is obeyed; `no-store` always counts. */
   readonly asked: Directives;
   readonly forStoring: Directives;
@@ -49,14 +51,24 @@ export function compileCacheRequest(options: CacheOptions): (exchange: Exchange)
       query,
       isIdentified: identity !== undefined,
       hasAuthorization: headers.has('authorization') || exchange.credentialField !== '',
+      hasCookies: keyCookies.length === 0 && headers.has('cookie'),
       asked: options.requestDirectives ? asksOf(forStoring, headers) : NO_DIRECTIVES,
       forStoring,
     };
   };
 }
 
-/** Makes path and query into what URLs to purge are written like. */
-export function targetOf(path: string, query: string): string {
+/** Compiles what is left of path and query in the key, under which a resource is purged. */
+export function compileKeyedTarget({ key }: CacheOptions): (target: string) => string {
+  const filterQuery = compileQueryRule(key.query);
+  if (filterQuery === undefined) return (target) => target;
+  return (target) => {
+    const mark = target.indexOf('?');
+    return mark < 0 ? target : targetOf(target.slice(0, mark), filterQuery(target.slice(mark + 1)));
+  };
+}
+
+function targetOf(path: string, query: string): string {
   return query === '' ? path : `${path}?${query}`;
 }
 

@@ -26,6 +26,7 @@ export function judgeAnswer(
   const askedBy = {
     isIdentified: request.isIdentified,
     hasAuthorization: request.hasAuthorization,
+    hasCookies: request.hasCookies,
     directives: request.forStoring,
   };
   return judgeStorability({ status, headers }, askedBy, times, settings);
