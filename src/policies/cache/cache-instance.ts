@@ -136,25 +136,28 @@ export class CacheInstance implements PolicyInstance {
     }
     if (request.asked.onlyIfCached) return new GatewayError('GW_NOT_IN_CACHE');
     if (exchange.request.method === 'HEAD') return this.upstream.passHead(exchange, request, stored);
-    return this.ask(exchange, request, stored, own === undefined && shared === undefined);
+    const known = own ?? shared;
+    return this.ask(exchange, request, stored, known === undefined, variantOf(known?.responses[0], exchange));
   }
 
   /** The answer to a HEAD has no body that could be stored. */
   private refresh(exchange: Exchange, request: CacheRequest, stored: StoredResponse): void {
-    const key = exchange.request.method === 'HEAD' ? undefined : this.flightKeyOf(exchange, request);
+    const key =
+      exchange.request.method === 'HEAD' ? undefined : this.flightKeyOf(exchange, request, stored.variantKey);
     if (key !== undefined) this.upstream.refresh(exchange, request, stored, key);
   }
 
   /**
-   * Asks the upstream, or waits for somebody else who does. `variant` tells those apart for whom the first answer was
-   * another variant, who then wait for one of their own.
+   * Asks the upstream, or waits for somebody else who does, as far as is known for the same `variant`. Those for whom the
+   * answer proves to be another one wait for one of their own.
    */
   private ask(
     exchange: Exchange,
     request: CacheRequest,
     stored: StoredResponse | undefined,
     isUnknown: boolean,
-    variant?: string,
+    variant: string,
+    isSecond = false,
   ): Promise<Reply> {
     const reason: ForwardReason = stored !== undefined ? 'stale' : isUnknown ? 'uri-miss' : 'vary-miss';
     // A part is never stored, so it is passed on as it is asked for.
@@ -171,9 +174,8 @@ export class CacheInstance implements PolicyInstance {
         return this.upstream.fetch(exchange, request, stored, reason);
       const { response } = outcome;
       if (fits(response, exchange)) return this.replyFromShared(exchange, outcome, reason);
-      if (variant !== undefined) return this.upstream.fetch(exchange, request, stored, reason);
-      const own = variantKeyOf(response.rules.vary, exchange.request.headers);
-      return this.ask(exchange, request, stored, isUnknown, own);
+      if (isSecond) return this.upstream.fetch(exchange, request, stored, reason);
+      return this.ask(exchange, request, stored, isUnknown, variantOf(response, exchange), true);
     });
   }
 
@@ -181,7 +183,7 @@ export class CacheInstance implements PolicyInstance {
   private flightKeyOf(
     { request: { method } }: Exchange,
     request: CacheRequest,
-    variant = '',
+    variant: string,
   ): string | undefined {
     if (request.forStoring.noStore) return undefined;
     const isNobodyElses = request.hasAuthorization || this.isPrivate;
@@ -232,6 +234,12 @@ function isForSuch({ rules }: StoredResponse, isKnown: boolean, { hasCookies }: 
 const NONE: readonly StoredResponse[] = [];
 
 /** Whether a request selects this variant (RFC 9111 §4.1). */
-function fits({ rules, variantKey }: StoredResponse, { request }: Exchange): boolean {
-  return rules.vary.length === 0 || variantKeyOf(rules.vary, request.headers) === variantKey;
+function fits(response: StoredResponse, exchange: Exchange): boolean {
+  return variantOf(response, exchange) === response.variantKey;
+}
+
+/** Which variant a request would select if it were about `response`. */
+function variantOf(response: StoredResponse | undefined, { request }: Exchange): string {
+  if (response === undefined || response.rules.vary.length === 0) return '';
+  return variantKeyOf(response.rules.vary, request.headers);
 }
