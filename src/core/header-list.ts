@@ -27,6 +27,23 @@ export class HeaderBlock {
   }
 }
 
+/** By which a list is known as one where another copy of this module made it. */
+const BRAND = Symbol.for('sallyport.HeaderList');
+
+/**
+ * Finds the list in what code gave: one of ours, or a like one where another copy made it; `undefined` where it is none.
+ * Never throws, whatever is looked at.
+ */
+export function asHeaderList(value: unknown): HeaderList | undefined {
+  if (value instanceof HeaderList) return value;
+  try {
+    const isCopy = typeof value === 'object' && value !== null && BRAND in value;
+    return isCopy ? HeaderList.from(value as unknown as Iterable<[string, string]>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * An ordered list of header fields that keeps duplicates and the spelling of names; names match whatever their case.
  *
@@ -200,6 +217,11 @@ export class HeaderList {
     }
     const added = expand(this.added);
     for (let i = 0; i < added.length; i += 2) yield [added[i] as string, added[i + 1] as string];
+  }
+
+  /** @internal */
+  get [BRAND](): true {
+    return true;
   }
 
   /** Gives all fields in their order, names as they were written. */

@@ -1,6 +1,6 @@
 import type { BodySink, BodySource } from '../body.ts';
 import { asGatewayError, GatewayError } from '../errors.ts';
-import { HeaderList } from '../header-list.ts';
+import { asHeaderList } from '../header-list.ts';
 
 /**
  * Takes a body that user code made. What it throws, or gives that is no bytes, breaks the body there, so that what was
@@ -75,9 +75,10 @@ class ForeignFlow implements BodySink {
     return false;
   }
 
-  end(trailers?: unknown): void {
+  end(given?: unknown): void {
     if (this.isOver) return;
-    if (trailers !== undefined && !(trailers instanceof HeaderList))
+    const trailers = asHeaderList(given);
+    if (given !== undefined && trailers === undefined)
       return this.break(new TypeError('trailers are no HeaderList'));
     this.isOver = true;
     this.sink.end(trailers);

@@ -1,7 +1,7 @@
 import type { BodySource } from '../body.ts';
 import { GatewayError } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
-import { HeaderList } from '../header-list.ts';
+import { asHeaderList } from '../header-list.ts';
 import { isPromise } from '../is-promise.ts';
 import type { Reply, ResponseHead } from '../message.ts';
 import { problemReply } from '../problem.ts';
@@ -40,7 +40,7 @@ export function applyOutcome(
 ): BodySource | undefined {
   let source = body;
   let decision: Reply | GatewayError | undefined;
-  const fault = step.isForeign ? findHeadFault(exchange, head) : undefined;
+  const fault = step.isForeign ? takeHead(exchange, head) : undefined;
   if (fault !== undefined) decision = failureOf(fault);
   else if (outcome === undefined || !('mapBody' in outcome)) decision = outcome;
   else {
@@ -82,17 +82,16 @@ function mapBody({ isForeign }: PolicyStep, outcome: BodyMap, source: BodySource
 }
 
 /** Says what a policy has made of a head that HTTP does not allow. Its fields take nothing that it does not. */
-function findHeadFault(
-  { request }: Exchange,
-  { status, reason, headers, length }: ResponseHead,
-): TypeError | undefined {
+function takeHead({ request }: Exchange, head: ResponseHead): TypeError | undefined {
+  const { status, reason, length } = head;
   const isUpgrade = status === 101 && request.upgrade !== undefined;
   if (!isUpgrade && !(Number.isInteger(status) && status >= 200 && status <= 599))
     return new TypeError(`a policy set a status that is none: ${String(status)}`);
   if (typeof reason !== 'string' || /[^\t\x20-\x7e\x80-\xff]/.test(reason))
     return new TypeError('a policy set a reason phrase that is none');
-  if (!(headers instanceof HeaderList))
-    return new TypeError('a policy put something else in place of headers');
+  const headers = asHeaderList(head.headers);
+  if (headers === undefined) return new TypeError('a policy put something else in place of headers');
+  head.headers = headers;
   if (length !== undefined && !(Number.isSafeInteger(length) && length >= 0))
     return new TypeError('a policy set a length that is none');
   return undefined;
