@@ -10,6 +10,7 @@ import type { LimitStore } from '../src/core/stores/limit-store.ts';
 import { handleRequest } from '../src/gateway/handle-request.ts';
 import { OpenReplies } from '../src/gateway/run-rest.ts';
 import { Deadlines } from '../src/http1/deadlines.ts';
+import type { AreaLog } from '../src/observability/log.ts';
 import { createMetrics, type TargetRecorder } from '../src/observability/metrics.ts';
 import { builtInPolicies } from '../src/policies/index.ts';
 import { ConnectionCount } from '../src/proxy/http-target.ts';
@@ -22,7 +23,8 @@ import { median } from './statistics.ts';
 const CLIENTS = 1024;
 const HEAD = 'accept: application/json\r\nuser-agent: bench/1.0\r\n';
 
-export const quietLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
+export const quietLog: AreaLog = { ...silent, of: () => silent };
 export const metrics = createMetrics({ version: '0.0.0' });
 
 const deadlines = new Deadlines(systemClock);

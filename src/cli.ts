@@ -32,6 +32,10 @@ async function run(argv: readonly string[]): Promise<void> {
       '-w, --workers <number>',
       'processes that serve, or `auto` (default: `workers` in the configuration)',
     )
+    .option(
+      '-l, --log-level <level>',
+      'debug, info, warn, error or silent, for all parts (default: `logs` in the configuration)',
+    )
     .action(start);
   addConfigOption(program.command('check').description('Names every mistake in a configuration.'))
     .argument('[file]', 'the configuration, as with --config')
@@ -69,11 +73,16 @@ function addConfigOption(command: Command): Command {
 
 interface StartOptions extends ConfigOption {
   readonly workers?: string;
+  readonly logLevel?: string;
 }
 
-async function start({ config, workers: written }: StartOptions): Promise<void> {
+async function start({ config, workers: written, logLevel }: StartOptions): Promise<void> {
   const workers = written === undefined ? undefined : await parseWorkers(written);
   if (typeof workers === 'string') return fail(workers);
+  const { LOG_LEVELS } = await import('./config/schema/logs-schema.ts');
+  const level = LOG_LEVELS.find((each) => each === logLevel);
+  if (level === undefined && logLevel !== undefined)
+    return fail(`--log-level ${logLevel} is not a level: write ${LOG_LEVELS.join(', ')}`);
   const configFile = await findConfig(config);
   if (configFile === undefined) return;
   const { isatty } = await import('node:tty');
@@ -87,7 +96,13 @@ async function start({ config, workers: written }: StartOptions): Promise<void> 
     takeOverLookups();
     const logDestination = await openLog();
     const { createRunner } = await import('./supervisor/create-runner.ts');
-    const runner = await createRunner({ configFile, env: process.env, workers, logDestination });
+    const runner = await createRunner({
+      configFile,
+      env: process.env,
+      workers,
+      logDestination,
+      ...(level !== undefined && { logLevel: level }),
+    });
     giveSignals(runner);
     await runner.start();
   } catch (error) {

@@ -90,6 +90,13 @@ export class Exchange {
   /** Monotonic milliseconds: request given to the target, response head received; 0 until then. */
   sentAt = 0;
   respondedAt = 0;
+  /** Attempts at targets so far, and which of them counts, the first being 1; 0 while there was none. */
+  attempts = 0;
+  attempt = 0;
+  /** Milliseconds that attempts have waited for a connection, where none was at hand. */
+  queuedMs = 0;
+  /** Monotonic milliseconds at which the policies had decided; 0 while they have not, or where there are none. */
+  decidedAt = 0;
   /** How many policies of the compiled list have begun `onRequest`, -1 once finished; the pipeline's own mark. */
   policiesRun = 0;
   private who: Identity | undefined = undefined;
@@ -212,6 +219,9 @@ const FOUND_OUT = [
   'upstreamHost',
   'sentAt',
   'respondedAt',
+  'attempts',
+  'attempt',
+  'queuedMs',
 ] as const satisfies readonly (keyof Exchange)[];
 
 const NO_ROUTE: RouteInfo = { id: '' };

@@ -54,6 +54,8 @@ export interface ClientRequest {
   /** Whether the client takes trailer fields (`TE: trailers`). */
   readonly acceptsTrailers: boolean;
   readonly client: ClientInfo;
+  /** Bytes of the body that have come so far, or of a tunnel from the client; left out where nobody counts. */
+  readonly bodyBytes?: number;
 }
 
 /** The head of an answer (RFC 9110 section 15): what policies see in `onResponse`, and may change. */
@@ -86,6 +88,8 @@ export interface ResponseSink extends BodySink {
   switchProtocols(head: ResponseHead, tunnel: Tunnel): void;
   /** Set by the producer: called when a `write` that returned `false` has been worked off. */
   onDrain: (() => void) | undefined;
+  /** Called by a pool when a request that had to wait for a connection has got one. */
+  onConnection?(): void;
 }
 
 /** The client's side of one exchange, as a listener gives it. */

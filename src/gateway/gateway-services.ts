@@ -4,6 +4,7 @@ import { Descriptors } from '../core/network/descriptors.ts';
 import { systemLookup } from '../core/network/name-lookup.ts';
 import type { Services } from '../core/services.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
+import type { AreaLog } from '../observability/log.ts';
 import { ConnectionCount } from '../proxy/http-target.ts';
 import type { SnapshotCount } from '../snapshot/snapshot-context.ts';
 import type { SpreadPurge } from '../stores/cache/shared-cache-store.ts';
@@ -13,7 +14,8 @@ import { createMemoryLimits, type GatewayLimits } from './gateway-limits.ts';
 import { createGatewayKeys } from './open-api-keys.ts';
 import { createRedisLimits } from './redis-limits.ts';
 
-export interface GatewayServicesOptions extends Pick<Services, 'log' | 'clock' | 'metrics'> {
+export interface GatewayServicesOptions extends Pick<Services, 'clock' | 'metrics'> {
+  readonly log: AreaLog;
   readonly configFolder: string;
   readonly config: GatewayConfig;
   readonly kept: KeptResources;
@@ -43,13 +45,13 @@ export interface GatewayServices extends Services {
 /** Makes the services of a gateway, which outlive its Snapshots. */
 export function createServices(options: GatewayServicesOptions): GatewayServices {
   const { configFolder, config, kept, log, clock, metrics } = options;
-  const base = { log, clock, metrics, random: Math.random };
+  const base = { log: log.of('policies'), clock, metrics, random: Math.random };
   const keep: Services['keep'] = (key, create, close) => kept.hold(key, create, close);
   metrics.gauge('gateway_names_unanswered', UNANSWERED_HELP, {}, () => systemLookup().unanswered.length);
   const snapshots: SnapshotCount = { inUse: 0 };
   metrics.gauge('gateway_snapshots', SNAPSHOTS_HELP, {}, () => snapshots.inUse);
-  const descriptors = new Descriptors(base);
-  const gatewayLimits = options.limits ?? createLimits(config, { ...base, keep });
+  const descriptors = new Descriptors({ ...base, log: log.of('listeners') });
+  const gatewayLimits = options.limits ?? createLimits(config, { ...base, log: log.of('limits'), keep });
   const gatewayCache = openCache(config, base, options.spreadPurge);
   return {
     ...base,
@@ -57,7 +59,7 @@ export function createServices(options: GatewayServicesOptions): GatewayServices
     gatewayCache,
     configFolder,
     keep,
-    apiKeys: createGatewayKeys(config, { ...base, keep }),
+    apiKeys: createGatewayKeys(config, { ...base, log: log.of('keys'), keep }),
     limits: gatewayLimits.store,
     once: gatewayLimits.once,
     gatewayLimits,

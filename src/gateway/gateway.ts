@@ -15,13 +15,12 @@ import { KeptResources } from '../core/kept-resources.ts';
 import type { ClientInfo, ClientRequest, ClientSink, Reply } from '../core/message.ts';
 import { problemReply } from '../core/problem.ts';
 import { newRequestId } from '../core/request-id.ts';
-import type { Log } from '../core/services.ts';
 import type { Purge, PurgeReach } from '../core/stores/cache-store.ts';
 import type { LimitStore } from '../core/stores/limit-store.ts';
 import { Deadlines } from '../http1/deadlines.ts';
-import { createAccessLog } from '../observability/access-log.ts';
-import { createLog, type LogLevel } from '../observability/log.ts';
+import type { AreaLog, LogLevel } from '../observability/log.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
+import { Logs } from '../observability/logs.ts';
 import { createMetrics, type GatewayMetrics } from '../observability/metrics.ts';
 import type { HandedPort } from '../server/connection-source.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
@@ -43,8 +42,8 @@ import type { DrainTimes, PreparedConfig, WorkerRole } from './worker-role.ts';
 
 /** How a gateway runs, whatever its configuration says. */
 export interface RunOptions {
-  /** The least weight of a log line. Default: `info`. */
-  readonly logLevel?: LogLevel;
+  /** The least weight of a log line, whatever `logs` in the configuration says. Default: what it says. */
+  readonly logLevel?: LogLevel | undefined;
   /** Whether a changed configuration file is taken up by itself. Default: true. */
   readonly watch?: boolean;
   /** Where log lines go. Default: standard output. */
@@ -56,7 +55,7 @@ export interface RunOptions {
 /** An API gateway: listens, handles requests, changes its configuration under way. */
 export class Gateway extends RequestsAsValues implements GatewayControl, Service {
   protected readonly clock: Clock;
-  private readonly log: Log;
+  private readonly log: AreaLog;
   private readonly requestContext: RequestContext;
   private readonly ownMetrics: GatewayMetrics = createMetrics({ version: VERSION });
   private readonly deadlines: Deadlines;
@@ -70,14 +69,14 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
 
   constructor(options: RunOptions, loaded: LoadedConfig, destination: LogDestination, role?: WorkerRole) {
     super();
-    const { watch = true, logLevel: level = 'info' } = options;
+    const { watch = true, logLevel } = options;
     this.clock = options.clock ?? systemClock;
     this.deadlines = new Deadlines(this.clock);
     this.role = role;
     this.loaded = loaded;
-    this.log = createLog({ level, destination });
-    const accessLog = createAccessLog({ destination, level, clock: this.clock });
-    this.requestContext = { clock: this.clock, log: this.log, accessLog, detached: new OpenReplies() };
+    const logs = new Logs({ logs: loaded.config.logs, logLevel, destination, clock: this.clock });
+    this.log = logs.log;
+    this.requestContext = { clock: this.clock, ...logs.parts, detached: new OpenReplies() };
     const { clock, log, deadlines, ownMetrics: metrics } = this;
     const kept = new KeptResources();
     this.services = createServices({
@@ -93,7 +92,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     const { services } = this;
     const { descriptors, targetConnections, snapshots } = services;
     this.listeners = new Listeners({
-      services,
+      services: { ...services, log: log.of('listeners') },
       descriptors,
       clock,
       deadlines,
@@ -108,6 +107,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
       context: { services, clock, log, metrics, deadlines, kept, budget, targetConnections, snapshots },
       listeners,
       prepareLimits: (config) => services.gatewayLimits.prepare(config),
+      logs,
       onVersion: (version) => metrics.setConfigVersion(version),
       check: () => this.refuseWhenStopping(),
     });

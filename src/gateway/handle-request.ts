@@ -11,6 +11,7 @@ import { type Answer, answerFrom } from '../core/reply.ts';
 import { newRequestId } from '../core/request-id.ts';
 import type { Log } from '../core/services.ts';
 import type { AccessLog } from '../observability/access-log.ts';
+import { tellOutcome } from '../observability/tell-outcome.ts';
 import { BodyPump } from '../proxy/body-pump.ts';
 import { Forward, type ForwardOwner } from '../proxy/forward.ts';
 import { writeForwardedPrefix, writeForwardHeaders } from '../proxy/forward-headers.ts';
@@ -25,7 +26,6 @@ import { type ForwardAction, type Route, type SplitDestination, withoutParts } f
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { describeClient } from './describe-client.ts';
-
 import { answerExpired, answerWithoutRoute, findRoute, limitForwards } from './find-route.ts';
 import { reportCrash } from './report-crash.ts';
 import { AttachedReplies, type OpenReplies, type RestOwner, runRest } from './run-rest.ts';
@@ -250,6 +250,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
   private proceed(result: RequestResult): void {
     if (this.isFinished) return;
     this.hasActed = true;
+    if (this.pipeline.decides) this.exchange.decidedAt = this.clock.monotonic();
     if (result !== undefined) return this.answer(result);
     const { identity } = this.exchange;
     // Policies may have taken a while.
@@ -373,13 +374,10 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
   /** Tells log and metrics, of what a client asked and of what runs on without one. What runs for a client is told as its. */
   private tell(bytesSent: number): void {
     const { exchange } = this;
-    const finishedAt = this.clock.monotonic();
     exchange.bytesSent = bytesSent;
     if (this.rest !== undefined && !exchange.isDetached) return;
-    if (this.held?.config.accessLog ?? this.isLogged) this.context.accessLog?.write(exchange, finishedAt);
-    if (exchange.isDetached) return;
-    const seconds = (finishedAt - exchange.startedAt) / 1000;
-    this.route.recorder?.record(exchange.request.method, exchange.status, seconds);
+    const accessLog = (this.held?.config.accessLog ?? this.isLogged) ? this.context.accessLog : undefined;
+    tellOutcome(exchange, this.clock.monotonic(), accessLog, this.route.recorder);
   }
 
   private free(): void {

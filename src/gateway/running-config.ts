@@ -1,6 +1,7 @@
 import { joinPolicies } from '../config/join-policies.ts';
 import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { Policy } from '../core/policy.ts';
+import type { Logs } from '../observability/logs.ts';
 import { builtInPolicies } from '../policies/index.ts';
 import type { HandedPort } from '../server/connection-source.ts';
 import { buildSnapshot, type Snapshot } from '../snapshot/snapshot.ts';
@@ -17,6 +18,7 @@ export interface RunningConfigOptions {
   readonly listeners: Listeners;
   /** Gets the counters of limits ready for a configuration. */
   readonly prepareLimits: (config: GatewayConfig) => Promise<void>;
+  readonly logs: Logs;
   /** Told the version that is in force. */
   readonly onVersion: (version: number) => void;
   /** Throws where nothing is to be opened any more. */
@@ -60,7 +62,7 @@ export class RunningConfig {
     version: number,
     handed?: readonly HandedPort[],
   ): Promise<PreparedConfig> {
-    const { listeners, check, onVersion } = this.options;
+    const { listeners, check, logs, onVersion } = this.options;
     const former = this.current;
     const policies = joinPolicies(builtInPolicies, customPolicies);
     const snapshot = await this.build(config, policies, version);
@@ -77,6 +79,7 @@ export class RunningConfig {
         this.written = config;
         this.policies = policies;
         ports.commit();
+        logs.use(config.logs);
         onVersion(version);
         void former?.retire();
       };

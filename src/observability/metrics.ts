@@ -1,6 +1,8 @@
 import { Counter as ClientCounter, Gauge, Registry } from '@prometheus-io/client';
 import type { FailureCode } from '../core/errors.ts';
+import type { Exchange } from '../core/exchange.ts';
 import type { Counter, Metrics } from '../core/services.ts';
+import { Accounts, type RouteAccount } from './accounts.ts';
 import { CounterFamily } from './counter-family.ts';
 import { DurationFamily, type SeriesByVariant } from './duration-family.ts';
 import { GaugeFamily } from './gauge-family.ts';
@@ -13,6 +15,8 @@ import { knownStatus, variantLabels, variantOf } from './series-variant.ts';
 export interface RouteRecorder {
   /** Counts an exchange. `status` is 0 where the client left before there was one. */
   record(method: string, status: number, seconds: number): void;
+  /** Adds who asked, why it failed and what it cost. */
+  account(exchange: Exchange): void;
   /** Gives the recorder back. The route's series end when every recorder of it has been given back. */
   release(): void;
 }
@@ -69,6 +73,7 @@ class PrometheusMetrics implements GatewayMetrics {
   );
   private readonly counters = new Map<string, CounterFamily>();
   private readonly gauges = new Map<string, GaugeFamily>();
+  private readonly accounts = new Accounts(this);
   private readonly configVersion: Gauge;
   private readonly stopMeasuring: () => void;
   /** One for all routes. */
@@ -94,7 +99,7 @@ class PrometheusMetrics implements GatewayMetrics {
   }
 
   route(id: string): RouteRecorder {
-    return new HeldRoute(this.served.hold(id), id, this.releaseRoute);
+    return new HeldRoute(this.served.hold(id), id, this.accounts, this.releaseRoute);
   }
 
   upstreamTarget(upstream: string, target: string): TargetRecorder {
@@ -180,16 +185,24 @@ class PrometheusMetrics implements GatewayMetrics {
 class HeldRoute implements RouteRecorder {
   private readonly series: SeriesByVariant;
   private readonly id: string;
+  private readonly accounts: Accounts;
+  private ownAccount: RouteAccount | undefined = undefined;
   private giveBack: ((id: string) => void) | undefined;
 
-  constructor(series: SeriesByVariant, id: string, giveBack: (id: string) => void) {
+  constructor(series: SeriesByVariant, id: string, accounts: Accounts, giveBack: (id: string) => void) {
     this.series = series;
     this.id = id;
+    this.accounts = accounts;
     this.giveBack = giveBack;
   }
 
   record(method: string, status: number, seconds: number): void {
     this.series.record(variantOf(method, status), seconds);
+  }
+
+  account(exchange: Exchange): void {
+    this.ownAccount ??= this.accounts.begin(this.id);
+    this.ownAccount.add(exchange);
   }
 
   release(): void {

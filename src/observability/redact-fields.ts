@@ -1,5 +1,5 @@
+import { isSecretName, REDACTED } from '../core/fields/secret-names.ts';
 import { redactText } from './redact-text.ts';
-import { isSecretName, REDACTED } from './secret-names.ts';
 
 const MAX_DEPTH = 8;
 const MAX_ITEMS = 100;

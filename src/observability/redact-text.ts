@@ -1,4 +1,10 @@
-import { decodeFully, isSecretLabel, isSecretName, isSecretParameter, REDACTED } from './secret-names.ts';
+import {
+  decodeFully,
+  isSecretLabel,
+  isSecretName,
+  isSecretParameter,
+  REDACTED,
+} from '../core/fields/secret-names.ts';
 
 /**
  * What makes a query worth a closer look, so that the others cost one search. Only a name broken up by punctuation

@@ -25,8 +25,10 @@ export interface AttemptsOwner {
   readonly breakerKey: object;
   /** Whether another attempt may follow where the upstream's settings ask for it. */
   readonly mayRepeat: boolean;
-  /** An attempt at `target` begins, or becomes the one that counts. `sentAt` in monotonic milliseconds. */
-  onSent(target: UpstreamTarget, sentAt: number): void;
+  /** An attempt at `target` begins, or becomes the one that counts: which one, of how many so far. `sentAt` in monotonic milliseconds. */
+  onSent(target: UpstreamTarget, sentAt: number, attempt: number, attempts: number): void;
+  /** The attempt had to wait for a connection, and has one now. */
+  onQueued(waitedMs: number): void;
   informational(status: number, headers: HeaderList): void;
   /** The answer, after which no attempt follows. Before this returns, `join` has to say where its body goes. */
   head(head: ResponseHead): void;
@@ -60,6 +62,9 @@ export class Attempts implements ResponseSink, HedgeOwner {
   respondedAt = 0;
   private readonly owner: AttemptsOwner;
   private readonly upstream: Upstream;
+  /** How many attempts have begun, and the second of two that run side by side. */
+  private begun = 0;
+  private second: UpstreamTarget | undefined = undefined;
   private state: State = 'asking';
   private request: TargetRequest | undefined = undefined;
   private replay: ReplayBody | undefined = undefined;
@@ -176,13 +181,20 @@ export class Attempts implements ResponseSink, HedgeOwner {
     const other = upstream.pick(this.owner.exchange, [slot], this.owner.breakerKey, 'ready');
     if (other === undefined) return undefined;
     upstream.settings.counters?.hedges.add();
+    this.begun++;
+    this.second = other;
     return other;
   }
 
   onChosen(target: UpstreamTarget, sentAt: number): void {
     this.slot = target;
     this.sentAt = sentAt;
-    this.owner.onSent(target, sentAt);
+    const { begun, second } = this;
+    this.owner.onSent(target, sentAt, second === undefined || target === second ? begun : begun - 1, begun);
+  }
+
+  onConnection(): void {
+    this.owner.onQueued(this.owner.clock.monotonic() - this.sentAt);
   }
 
   onLeft(target: UpstreamTarget, sentAt: number, error: GatewayError | undefined): void {
@@ -210,6 +222,8 @@ export class Attempts implements ResponseSink, HedgeOwner {
   private send(slot: UpstreamTarget, request: TargetRequest): void {
     this.state = 'asking';
     this.request = request;
+    this.begun++;
+    this.second = undefined;
     this.onChosen(slot, this.owner.clock.monotonic());
     const { hedgeAfterMs } = this.upstream;
     const ongoing =

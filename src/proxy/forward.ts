@@ -91,9 +91,16 @@ export class Forward implements AttemptsOwner, BodyHolder {
 
   // What becomes of the attempts
 
-  onSent(target: UpstreamTarget, sentAt: number): void {
-    this.exchange.target = target.name;
-    this.exchange.sentAt = sentAt;
+  onSent(target: UpstreamTarget, sentAt: number, attempt: number, attempts: number): void {
+    const { exchange } = this;
+    exchange.target = target.name;
+    exchange.sentAt = sentAt;
+    exchange.attempt = attempt;
+    exchange.attempts = attempts;
+  }
+
+  onQueued(waitedMs: number): void {
+    this.exchange.queuedMs += waitedMs;
   }
 
   informational(status: number, headers: HeaderList): void {

@@ -45,6 +45,7 @@ export class PooledAttempt implements Attempt, OngoingExchange, Deadlined {
   }
 
   sendOn(connection: TargetConnection): void {
+    if (this.place === QUEUED) this.sink.onConnection?.();
     this.place = { kind: 'sent', connection };
     connection.send(this);
   }

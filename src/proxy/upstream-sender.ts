@@ -79,6 +79,8 @@ class SentRequest implements AttemptsOwner, AnswerSink, OngoingExchange {
 
   onSent(): void {}
 
+  onQueued(): void {}
+
   informational(status: number, headers: HeaderList): void {
     this.sink.informational(status, headers);
   }

@@ -16,7 +16,7 @@ import type { SnapshotContext } from './snapshot-context.ts';
  */
 export async function buildAuthServices(
   { authServices }: Pick<GatewayConfig, 'authServices'>,
-  { kept, services }: Pick<SnapshotContext, 'kept' | 'services'>,
+  { kept, services, log }: Pick<SnapshotContext, 'kept' | 'services' | 'log'>,
   closers: (() => void | Promise<void>)[],
 ): Promise<Map<string, TokenVerifier>> {
   const built = new Map<string, TokenVerifier>();
@@ -24,7 +24,7 @@ export async function buildAuthServices(
     const parts = await readAuthServiceParts(config);
     const hold = kept.hold<OpenAuthService>(
       keyOf(name, config, parts),
-      () => createAuthService(name, config, parts, services),
+      () => createAuthService(name, config, parts, { ...services, log: log.of('auth') }),
       (service) => service.close(),
     );
     closers.push(hold.release);

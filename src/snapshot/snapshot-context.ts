@@ -2,9 +2,10 @@ import type { BufferBudget } from '../core/buffer-budget.ts';
 import type { Clock } from '../core/clock.ts';
 import type { KeptResources } from '../core/kept-resources.ts';
 import type { Policy } from '../core/policy.ts';
-import type { Log, Services } from '../core/services.ts';
+import type { Services } from '../core/services.ts';
 import type { Deadlines } from '../http1/deadlines.ts';
 import { systemLookup } from '../http1/target/lookup.ts';
+import type { AreaLog } from '../observability/log.ts';
 import type { GatewayMetrics } from '../observability/metrics.ts';
 import type { ConnectionCount, PoolServices } from '../proxy/http-target.ts';
 
@@ -17,7 +18,7 @@ export interface SnapshotCount {
 export interface SnapshotContext {
   readonly services: Services;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly log: AreaLog;
   readonly metrics: GatewayMetrics;
   readonly deadlines: Deadlines;
   readonly kept: KeptResources;

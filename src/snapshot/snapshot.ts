@@ -217,7 +217,8 @@ class SnapshotBuilder {
     const { log, metrics, budget, clock } = this.context;
     const recorder = this.config.metrics ? metrics.route(id) : undefined;
     if (recorder !== undefined) this.recorders.push(recorder);
-    const pipeline = compilePipeline(mergePolicies(entries, []), { route: id, log, metrics, budget, clock });
+    const steps = { route: id, log: log.of('policies'), metrics, budget, clock };
+    const pipeline = compilePipeline(mergePolicies(entries, []), steps);
     const answersPreflights = entries.some(({ policy }) => policy.name === 'cors');
     return Object.freeze({ id, path, pipeline, recorder, action, answersPreflights });
   }

@@ -85,6 +85,9 @@ function logChange(
   { log }: SnapshotContext,
 ): void {
   const place = { upstream, target };
-  if (health.kind === 'healthy') log.info(place, 'target gets requests again');
-  else log.warn({ ...place, state: health.kind, reason: health.reason }, 'target gets no requests');
+  if (health.kind === 'healthy') log.of('upstream').info(place, 'target gets requests again');
+  else
+    log
+      .of('upstream')
+      .warn({ ...place, state: health.kind, reason: health.reason }, 'target gets no requests');
 }

@@ -43,13 +43,13 @@ export async function buildUpstreams(
 function holdFeed(
   name: string,
   { discovery }: UpstreamConfig,
-  { kept, services }: SnapshotContext,
+  { kept, services, log }: SnapshotContext,
   closers: Closers,
 ): DiscoveryFeed | undefined {
   if (discovery === undefined) return undefined;
   const hold = kept.hold(
     `discovery ${JSON.stringify([name, discovery])}`,
-    () => new DiscoveryFeed(createDiscovery(name, discovery, services)),
+    () => new DiscoveryFeed(createDiscovery(name, discovery, { ...services, log: log.of('upstream') })),
     (feed) => feed.close(),
   );
   closers.push(hold.release);

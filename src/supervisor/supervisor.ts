@@ -10,7 +10,6 @@ import type {
   ReloadResult,
 } from '../core/control.ts';
 import type { ApiKeyAdministration } from '../core/identity/api-keys.ts';
-import type { Log } from '../core/services.ts';
 import type { Purge } from '../core/stores/cache-store.ts';
 import { purgeAsWritten } from '../gateway/cache/gateway-cache.ts';
 import type { RunOptions } from '../gateway/gateway.ts';
@@ -21,8 +20,9 @@ import type { LoadedConfig } from '../gateway/load-configuration.ts';
 import { createGatewayKeys } from '../gateway/open-api-keys.ts';
 import type { DrainTimes } from '../gateway/worker-role.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
-import { createLog } from '../observability/log.ts';
+import type { AreaLog } from '../observability/log.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
+import { Logs } from '../observability/logs.ts';
 import { createMetrics, type GatewayMetrics } from '../observability/metrics.ts';
 import { VERSION } from '../version.ts';
 import { type CodeKeys, isCodeChanged, readCodeKeys } from './code-keys.ts';
@@ -52,7 +52,8 @@ const SETTLE_MS = 500;
  * ports for operators and the metrics, and replaces workers that end.
  */
 export class Supervisor implements GatewayControl, Service {
-  private readonly log: Log;
+  private readonly log: AreaLog;
+  private readonly logs: Logs;
   private readonly life: Life;
   private readonly reloads: Reloads;
   private readonly ownMetrics: GatewayMetrics = createMetrics({ version: VERSION });
@@ -67,22 +68,23 @@ export class Supervisor implements GatewayControl, Service {
   private rendering: Promise<MetricsText> | undefined = undefined;
 
   constructor(options: SupervisorOptions, loaded: LoadedConfig, destination: LogDestination) {
-    const { configFile, watch = true, logLevel = 'info', clock = systemClock } = options;
+    const { configFile, watch = true, logLevel, clock = systemClock } = options;
     this.current = { version: 1, config: loaded.config, ports: [] };
-    this.log = createLog({ level: logLevel, destination });
+    this.logs = new Logs({ logs: loaded.config.logs, logLevel, destination, clock });
+    this.log = this.logs.log;
     this.ownMetrics.setConfigVersion(1);
     this.ownMetrics.watchDroppedLogLines(() => destination.droppedLines);
     const services = { log: this.log, clock, metrics: this.ownMetrics, random: Math.random };
     // With Redis the workers never ask for it.
-    this.limits = createMemoryLimits(services);
-    this.keys = createGatewayKeys(loaded.config, services);
+    this.limits = createMemoryLimits({ ...services, log: this.log.of('limits') });
+    this.keys = createGatewayKeys(loaded.config, { ...services, log: this.log.of('keys') });
     this.handOver = new HandOver(clock, this.ownMetrics);
-    this.ports = new SharedPorts(this.handOver, services);
+    this.ports = new SharedPorts(this.handOver, { ...services, log: this.log.of('listeners') });
     this.crew = new Crew({
       count: options.workers,
       setup: { configFile, logLevel, ticketSecret: randomBytes(32) },
       clock,
-      log: this.log,
+      log: this.log.of('workers'),
       destination,
       metrics: this.ownMetrics,
       limits: this.limits.store,
@@ -277,6 +279,7 @@ export class Supervisor implements GatewayControl, Service {
   /** From here on, workers that are started get it. */
   private putInForce(shared: SharedConfig): void {
     this.current = shared;
+    this.logs.use(shared.config.logs);
     this.ownMetrics.setConfigVersion(shared.version);
   }
 

@@ -8,7 +8,8 @@ import type { LimitMethods } from './shared-limits.ts';
 /** What a worker is told before anything else. */
 export interface WorkerSetup {
   readonly configFile: string;
-  readonly logLevel: LogLevel;
+  /** What goes before the configuration's own. */
+  readonly logLevel: LogLevel | undefined;
   /** The same in all workers, so that TLS sessions resume at any of them. */
   readonly ticketSecret: Uint8Array;
 }

@@ -8,6 +8,7 @@ import { authServiceName, authServiceSchema } from './auth-schema.ts';
 import { cacheSchema } from './cache-schema.ts';
 import { internalTokensSchema } from './internal-tokens-schema.ts';
 import { listenerSchema } from './listener-schema.ts';
+import { logsSchema } from './logs-schema.ts';
 import { type PolicyInput, policyEntrySchema } from './policy-entry.ts';
 import { redisSchema } from './redis-schema.ts';
 import { pathsSchema, routeSchema } from './route-schema.ts';
@@ -97,6 +98,7 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
       .prefault({})
       .describe('Policies of your own: from the name, which holds a slash, to the file.'),
     accessLog: z.boolean().prefault(true).describe('Writes a line for each request to standard output.'),
+    logs: logsSchema().prefault({}).describe('How much the log says.'),
     metrics: z.boolean().prefault(true).describe('Counts and times requests for `/metrics`.'),
     loadShedding: loadSheddingSchema()
       .optional()

@@ -42,6 +42,8 @@ export function compilePipeline(entries: readonly PipelineEntry[], context: Pipe
 export class Pipeline {
   /** The largest request body that this route takes because a policy reads it whole; `undefined` where none does. */
   readonly maxBodyBytes: number | undefined;
+  /** Whether any policy looks at requests. */
+  readonly decides: boolean;
   private readonly requestSteps: readonly PolicyStep[];
   private readonly responseSteps: readonly PolicyStep[];
   private readonly finishSteps: readonly PolicyStep[];
@@ -53,6 +55,7 @@ export class Pipeline {
 
   constructor(steps: readonly PolicyStep[], firsts: number, budget: BufferBudget) {
     this.requestSteps = stepsWith(steps, ({ instance, readsBody }) => readsBody || instance.onRequest);
+    this.decides = this.requestSteps.length > 0;
     this.responseSteps = stepsWith(steps, ({ instance }) => instance.onResponse);
     this.finishSteps = stepsWith(steps, ({ instance }) => instance.onFinish);
     this.firsts = firsts;

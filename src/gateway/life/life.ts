@@ -2,7 +2,7 @@ import type { OperatorServer } from '../../admin/http-app.ts';
 import type { GatewayConfig } from '../../config/schema/schema.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { GatewayControl, GatewayState } from '../../core/control.ts';
-import type { Log } from '../../core/services.ts';
+import type { AreaLog } from '../../observability/log.ts';
 import type { LogDestination } from '../../observability/log-destination.ts';
 import type { LoadedFile } from '../load-configuration.ts';
 import type { DrainTimes } from '../worker-role.ts';
@@ -32,7 +32,7 @@ export interface LifeOptions {
   /** Whether this is one of several workers: who speaks for all of them has the ports for operators and the log lines. */
   readonly isWorker: boolean;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly log: AreaLog;
   readonly destination: LogDestination;
 }
 
@@ -85,7 +85,7 @@ export class Life {
     let opened: object = {};
     try {
       opened = await stayAlive(service.open());
-      if (!isWorker) this.operatorServers = await openOperatorPorts(service.config, control, log);
+      if (!isWorker) this.operatorServers = await openOperatorPorts(service.config, control, log.of('admin'));
     } catch (error) {
       if (this.closing !== undefined) return this.closing;
       await this.free();

@@ -60,6 +60,8 @@ export class ClientExchange implements ClientRequest, ClientSink, BodyOwner {
   onFinish: ((bytesSent: number) => void) | undefined = undefined;
   /** Whether another request may follow. */
   isPersistent: boolean;
+  /** Bytes that the client has sent through the tunnel that this became. */
+  tunnelBytes = 0;
   /** Whether the answer is complete, or has nobody left to go to. */
   private isDone = false;
   private readonly connection: ExchangeConnection;
@@ -89,6 +91,10 @@ export class ClientExchange implements ClientRequest, ClientSink, BodyOwner {
     this.body = this.incoming ?? EMPTY_BODY;
     this.owesContinue = head.expectsContinue;
     this.isPersistent = head.isPersistent;
+  }
+
+  get bodyBytes(): number {
+    return this.tunnelBytes + (this.incoming?.taken ?? 0);
   }
 
   /** Whether the whole request has been read. */

@@ -46,6 +46,7 @@ export class ClientTunnel implements BodySink {
   /** Passes the client's bytes on. Answers `false` when the target cannot take more for now. */
   passOn(bytes: Buffer): boolean {
     if (this.isHalf) this.connection.awaitOtherSide();
+    this.exchange.tunnelBytes += bytes.length;
     const goesOn = this.tunnel.write(bytes);
     if (!goesOn) {
       this.isPaused = true;

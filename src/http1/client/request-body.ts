@@ -55,7 +55,7 @@ export class RequestBody implements BodySource {
   readonly length: number | undefined;
   private current: BodyPhase = 'waiting';
   /** Bytes that have been taken off the connection. */
-  private taken = 0;
+  taken = 0;
   private sink: BodySink | undefined = undefined;
   private error: GatewayError | undefined = undefined;
   private readonly input: BodyInput;
