@@ -44,25 +44,38 @@ export const EMPTY_BODY: BodySource = {
 /** Makes a body of bytes or of a string (as UTF-8). */
 export function bodyFrom(content: Uint8Array | string): BodySource {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-  if (bytes.length === 0) return EMPTY_BODY;
-  let rest: BodySink | undefined;
-  return {
-    length: bytes.length,
-    isReplayable: true,
-    fork: () => bodyFrom(bytes),
-    pipe(sink) {
-      if (sink.write(bytes)) sink.end();
-      else rest = sink;
-    },
-    resume() {
-      const sink = rest;
-      rest = undefined;
-      sink?.end();
-    },
-    cancel() {
-      rest = undefined;
-    },
-  };
+  return bytes.length === 0 ? EMPTY_BODY : new BytesBody(bytes);
+}
+
+class BytesBody implements BodySource {
+  readonly length: number;
+  readonly isReplayable = true;
+  private readonly bytes: Uint8Array;
+  private rest: BodySink | undefined = undefined;
+
+  constructor(bytes: Uint8Array) {
+    this.length = bytes.length;
+    this.bytes = bytes;
+  }
+
+  fork(): BodySource {
+    return new BytesBody(this.bytes);
+  }
+
+  pipe(sink: BodySink): void {
+    if (sink.write(this.bytes)) sink.end();
+    else this.rest = sink;
+  }
+
+  resume(): void {
+    const sink = this.rest;
+    this.rest = undefined;
+    sink?.end();
+  }
+
+  cancel(): void {
+    this.rest = undefined;
+  }
 }
 
 /** Makes a body of an async iterable of bytes, `length` in bytes where it is known. */

@@ -3,6 +3,7 @@ import { contradicts, freshenHeaders, isAboutStored } from '../../cache/freshen.
 import { maySubstitute } from '../../cache/reuse.ts';
 import { SharedBody } from '../../cache/shared-body.ts';
 import type { StoreSettings } from '../../cache/storability.ts';
+import { tagsOf } from '../../cache/tags.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import type { Reply } from '../../core/message.ts';
@@ -229,7 +230,10 @@ export class CacheFetch {
     const answered = { status, headers: freshenHeaders(stored.headers, headers), times, askedAt };
     const judged = judgeAnswer(request, answered, settings);
     if (!judged.isStorable) return undefined;
-    const next = { ...toStored(answered, judged.rules, exchange.request.headers), body };
+    const updated = toStored(answered, judged.rules, exchange.request.headers);
+    // Tags are not among the stored fields; the update has its own, or changes nothing of them.
+    const tags = tagsOf(headers);
+    const next = { ...updated, body, tags: tags.length > 0 ? tags : stored.tags };
     const [former, key] = [keyOf(request, stored), keyOf(request, next)];
     if (former !== key || next.variantKey !== stored.variantKey) store.drop(former, stored);
     store.keep(key, request.url, next);

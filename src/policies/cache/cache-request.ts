@@ -3,6 +3,7 @@ import { compileQueryRule, joinParts } from '../../cache/cache-key.ts';
 import { type Directives, NO_DIRECTIVES, parseDirectives } from '../../cache/directives.ts';
 import { purgeAuthority } from '../../cache/purge-url.ts';
 import type { Exchange } from '../../core/exchange.ts';
+import { FieldKind, fieldKindOf } from '../../core/field-kind.ts';
 import { findFirstCookie } from '../../core/fields/cookies.ts';
 import type { HeaderList } from '../../core/header-list.ts';
 import type { Identity } from '../../core/identity/identity.ts';
@@ -117,15 +118,13 @@ export function headersForUpstream(
 /** Compiles which requests go past the cache. */
 export function compileBypass({ methods, bypass }: CacheOptions): (exchange: Exchange) => boolean {
   const answered: ReadonlySet<string> = new Set(methods);
+  const bypasses = compileHasAny([...PRECONDITIONS, ...OVERRIDES, ...bypass.headers]);
   return ({ request, body }) => {
     const { method, headers, upgrade } = request;
     if (!answered.has(method) || upgrade !== undefined) return true;
     // What a body of a GET asks for is in no key.
     if (method !== 'QUERY' && body.length !== 0) return true;
-    if (headers.has('if-match') || headers.has('if-unmodified-since')) return true;
-    // Where a setting lets them through, they make another request of it.
-    if (OVERRIDES.some((name) => headers.has(name))) return true;
-    if (bypass.headers.some((name) => headers.has(name))) return true;
+    if (bypasses(headers)) return true;
     if (bypass.cookies.length === 0) return false;
     const cookies = headers.get('cookie');
     return (
@@ -134,6 +133,18 @@ export function compileBypass({ methods, bypass }: CacheOptions): (exchange: Exc
   };
 }
 
+/** Asks whether one of these fields is there. Most can be told not to be by their kinds. */
+function compileHasAny(names: readonly string[]): (headers: HeaderList) => boolean {
+  const known = names.filter((name) => fieldKindOf(name) !== FieldKind.other);
+  const others = names.filter((name) => fieldKindOf(name) === FieldKind.other);
+  const kinds = known.reduce((bits, name) => bits | (1 << fieldKindOf(name)), 0);
+  return (headers) =>
+    (headers.mayHaveKinds(kinds) && known.some((name) => headers.has(name))) ||
+    others.some((name) => headers.has(name));
+}
+
+const PRECONDITIONS = ['if-match', 'if-unmodified-since'];
+/** Where a setting lets them through, they make another request of it. */
 const OVERRIDES = [
   'x-http-method-override',
   'x-http-method',

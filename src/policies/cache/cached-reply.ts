@@ -45,21 +45,24 @@ export function replyFromStored(
 
 /** Adds what this cache says of an answer, behind what caches before it have said. */
 export function withVerdict(headers: HeaderList, verdict: CacheVerdict): HeaderList {
-  const former = headers.get('cache-status');
-  const own = writeCacheStatus(verdict);
-  headers.delete('cache-status');
-  headers.appendTrusted('Cache-Status', former === undefined ? own : `${former}, ${own}`);
   // What tags are for is purging, which is nobody's business outside.
   headers.delete('cache-tag');
   headers.delete('surrogate-key');
+  return addVerdict(headers, verdict);
+}
+
+function addVerdict(headers: HeaderList, verdict: CacheVerdict): HeaderList {
+  const former = headers.get('cache-status');
+  const own = writeCacheStatus(verdict);
+  if (former !== undefined) headers.delete('cache-status');
+  headers.appendTrusted('Cache-Status', former === undefined ? own : `${former}, ${own}`);
   return headers;
 }
 
 function headersOf(stored: StoredResponse, verdict: CacheVerdict, now: number): HeaderList {
   const headers = stored.headers.clone();
-  headers.delete('age');
   headers.appendTrusted('Age', String(Math.floor(ageOf(stored, now) / 1000)));
-  return withVerdict(headers, verdict);
+  return addVerdict(headers, verdict);
 }
 
 function notModified(stored: StoredResponse, verdict: CacheVerdict, now: number): Reply {

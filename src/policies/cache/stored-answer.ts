@@ -4,7 +4,7 @@ import { judgeStorability, type Storability, type StoreSettings } from '../../ca
 import { tagsOf } from '../../cache/tags.ts';
 import { variantKeyOf } from '../../cache/vary.ts';
 import { FieldKind } from '../../core/field-kind.ts';
-import { HeaderList } from '../../core/header-list.ts';
+import { HeaderBlock, HeaderList } from '../../core/header-list.ts';
 import type { ReuseRules, StoredResponse } from '../../core/stores/cache-store.ts';
 import type { CacheRequest } from './cache-request.ts';
 
@@ -57,20 +57,31 @@ const NO_BODY = Buffer.alloc(0);
 /** Fields between a client and the proxy next to it, which are nobody else's (RFC 9111 §3.1). */
 const TO_THE_PROXY = ['proxy-authenticate', 'proxy-authentication-info', 'proxy-authorization'] as const;
 
-/** Fields are copied out of the received head, which else would be kept whole with all that was removed from it. */
+/** `Age` is counted on by us, and what tags are for is purging, which is nobody's business outside. */
+const OURS = ['age', 'cache-tag', 'surrogate-key'] as const;
+
+/**
+ * Fields are copied out of the received head, which else would be kept whole with all that was removed from it, and their
+ * lines written once for all who are answered with them.
+ */
 function storableHeaders(headers: HeaderList, hidden: readonly string[]): HeaderList {
   const kept = headers.clone();
   kept.deleteKind(FieldKind.contentLength);
   kept.deleteKind(FieldKind.connection);
-  for (const name of TO_THE_PROXY) kept.delete(name);
-  for (const name of hidden) kept.delete(name);
-  return HeaderList.from(kept);
+  for (const name of [...TO_THE_PROXY, ...OURS, ...hidden]) kept.delete(name);
+  return preparedHeaders([...kept].flat());
+}
+
+/** Makes a list of names and values by turns, of fields that were in a list already. */
+function preparedHeaders(fields: readonly string[]): HeaderList {
+  const prepared = HeaderList.from();
+  if (fields.length > 0) prepared.appendBlock(new HeaderBlock(fields));
+  return prepared;
 }
 
 /** Gives a response without an entity tag one of its own, made of its bytes: strong, since they are the same (RFC 9110 §8.8.3). */
 export function withOwnEtag(stored: StoredResponse): StoredResponse {
   if (stored.headers.has('etag') || stored.status !== 200) return stored;
-  const headers = stored.headers.clone();
-  headers.append('ETag', `"${createHash('sha256').update(stored.body).digest('base64url').slice(0, 27)}"`);
-  return { ...stored, headers };
+  const etag = `"${createHash('sha256').update(stored.body).digest('base64url').slice(0, 27)}"`;
+  return { ...stored, headers: preparedHeaders([...[...stored.headers].flat(), 'ETag', etag]) };
 }
