@@ -2,10 +2,15 @@
 export interface Problem {
   /** Where in the configuration, such as `routes[2].policies[0].cors.origins`; empty for the file as a whole. */
   readonly path: string;
+  /** The file, or `config` for a configuration that is a value. */
   readonly file: string;
+  /** From 1; left out where there is no place. */
   readonly line?: number;
+  /** From 1; left out where there is no place. */
   readonly column?: number;
+  /** What is wrong there. */
   readonly message: string;
+  /** What to write instead; empty where the message says it all. */
   readonly remedy: string;
 }
 
@@ -22,6 +27,7 @@ export function formatProblem(problem: Problem): string {
 
 /** A configuration that cannot be used, thrown where nothing can go on without one. */
 export class ConfigError extends Error {
+  /** All of them, in the order of the file. */
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[]) {

@@ -16,6 +16,7 @@ export type PurgeResult =
 
 /** Whether requests are welcome, as `/readyz` tells it. */
 export interface Readiness {
+  /** Whether a load balancer may send requests. */
   readonly isReady: boolean;
   /** Why not, or what is amiss though ready; a sentence each. */
   readonly details: readonly string[];

@@ -3,8 +3,11 @@ export type FailureOrigin = 'client' | 'gateway' | 'upstream';
 
 /** What a code of the catalogue stands for. */
 export interface FailureEntry {
+  /** The status code of the answer. */
   readonly status: number;
+  /** What the client reads: the `title` of the problem (RFC 9457). */
   readonly title: string;
+  /** Who caused it. */
   readonly origin: FailureOrigin;
   /** Whether the same request may succeed later without being changed. */
   readonly retryable: boolean;
@@ -91,12 +94,19 @@ export interface GatewayErrorOptions {
 
 /** A failure of the catalogue on its way to the client. The client gets code and request id, the log the cause. */
 export class GatewayError extends Error {
+  /** By which it is known, and which the client gets. */
   readonly code: FailureCode;
+  /** The status code of the answer. */
   readonly status: number;
+  /** What the client may read beyond the title. */
   readonly detail: string | undefined;
+  /** Header fields that go with the answer. */
   readonly headers: Readonly<Record<string, string>> | undefined;
+  /** The kind of reason, for log and metrics. */
   readonly reason: string | undefined;
+  /** The problem's type (RFC 9457), where it is not made of the code. */
   readonly type: string | undefined;
+  /** What the problem says beyond the members that all have. */
   readonly members: Readonly<Record<string, unknown>> | undefined;
 
   constructor(code: FailureCode, options: GatewayErrorOptions = {}) {

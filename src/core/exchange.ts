@@ -8,6 +8,7 @@ import type { ChargedLimits } from './stores/limit-store.ts';
 
 /** What policies may know of the route that an exchange matched. */
 export interface RouteInfo {
+  /** As in the configuration. */
   readonly id: string;
 }
 
@@ -34,6 +35,7 @@ export interface Proceeder {
 
 /** One request and what becomes of it: made when its head is read, finished exactly once. */
 export class Exchange {
+  /** The request as it was received. */
   readonly request: ClientRequest;
   /** Monotonic milliseconds at which the request head was read. */
   readonly startedAt: number;
@@ -53,7 +55,9 @@ export class Exchange {
    * target, or what a trusted proxy says that is configured to write `X-Forwarded-Host`.
    */
   publicAuthority = '';
+  /** The route that it matched. */
   route: RouteInfo = NO_ROUTE;
+  /** The path's parameters, decoded, by name; `*` for the rest. */
   params: Readonly<Record<string, string>> = NO_PARAMS;
   /** How a caller whom nothing identified could say who it is: a value for `WWW-Authenticate`. */
   challenge = '';

@@ -6,6 +6,7 @@ interface Kept {
 
 /** A hold on something that is shared by content. */
 export interface Hold<T> {
+  /** What is shared. */
   readonly value: T;
   /** Gives it back. The last holder's release closes it. */
   release(): void;

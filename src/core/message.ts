@@ -60,9 +60,11 @@ export interface ClientRequest {
 
 /** The head of an answer (RFC 9110 section 15): what policies see in `onResponse`, and may change. */
 export interface ResponseHead {
+  /** The status code. */
   status: number;
   /** The reason phrase, empty for the standard one. */
   reason: string;
+  /** All fields but those of the framing. */
   headers: HeaderList;
   /** Length of the body in bytes, 0 for none, `undefined` where only its end will tell. For HEAD: what GET would have. */
   length: number | undefined;
@@ -147,7 +149,10 @@ export interface Target {
 
 /** An answer made by the gateway or a policy. */
 export interface Reply {
+  /** A status code from 200 to 599. */
   readonly status: number;
+  /** Header fields, without those of the framing, which the gateway writes. */
   readonly headers?: HeaderList | Readonly<Record<string, string>>;
+  /** Left out: none. Text is sent as UTF-8. */
   readonly body?: BodySource | Uint8Array | string;
 }

@@ -25,8 +25,11 @@ export interface Policy<Schema extends z.ZodType = z.ZodType, Name extends strin
   readonly name: Name;
   /** One sentence, for the reference. */
   readonly summary: string;
+  /** The schema (zod) of its options. What it gives has to be data. */
   readonly options: Schema;
+  /** How a route's own entry meets a top-level one. Default: `stack`. */
   readonly combination: PolicyCombination;
+  /** Where it stands in the list. Default: `as-written`. */
   readonly position: PolicyPosition;
   /** Whether the policy may refuse a request, and so may run with `observe: true`. */
   readonly refuses: boolean;

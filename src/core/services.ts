@@ -51,6 +51,7 @@ export interface UpstreamRequest {
   readonly path: string;
   /** All that the target is to know beside who asks: nothing is taken over from the client's request. */
   readonly headers?: HeaderList | Readonly<Record<string, string>>;
+  /** Left out: none. Text is sent as UTF-8. */
   readonly body?: BodySource | Uint8Array | string;
   /** The `Host` that the target sees. Default: the target's own name. */
   readonly host?: string;
@@ -64,6 +65,7 @@ export interface UpstreamRequest {
 export interface AskOptions extends SendOptions {
   /** Whether it goes on when the exchange ends. Default: false. */
   readonly detached?: boolean;
+  /** Ends the request when it is aborted. */
   readonly signal?: AbortSignal;
 }
 
@@ -91,8 +93,11 @@ export interface UpstreamSender {
 
 /** What a policy may use. Given to `create`, never imported. */
 export interface Services {
+  /** The log of the gateway. */
   readonly log: Log;
+  /** Time, which a test may hold. */
   readonly clock: Clock;
+  /** Where it counts. */
   readonly metrics: Metrics;
   /** Returns a number in [0, 1). */
   readonly random: () => number;

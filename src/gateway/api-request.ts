@@ -3,6 +3,7 @@ import type { InjectRequest } from './inject.ts';
 
 /** A request in plain values, in the terms of the design. */
 export interface APIRequest {
+  /** In upper case, such as `GET`. */
   readonly method: string;
   /** Without its query; encoded as in a URL. */
   readonly path: string;

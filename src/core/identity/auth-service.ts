@@ -4,7 +4,9 @@ export interface AuthToken {
   readonly sub: string;
   /** Seconds since 1970 at which the token ends. */
   readonly exp: number;
+  /** Roles of the subject. */
   readonly roles: string[];
+  /** Permissions of the subject. */
   readonly permissions: string[];
   /** Every claim of the token. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined;
@@ -19,6 +21,7 @@ export interface VerifiedToken extends AuthToken {
 
 /** Why a token is not taken: a word for log and metrics, such as `expired` or `signature`; never a part of the token. */
 export interface TokenRefusal {
+  /** A word for log and metrics, such as `expired`. */
   readonly refused: string;
   /** Whether the service could not be asked, so that nothing is known about the token. */
   readonly isUnavailable?: boolean;
@@ -26,6 +29,7 @@ export interface TokenRefusal {
 
 /** Who says that a token is good: one of `authServices`, as policies use it. */
 export interface TokenVerifier {
+  /** As in `authServices`. */
   readonly name: string;
   /** Whether tokens are verified by key here (`jwt`), their issuer is asked about each (`introspect`), or code decides. */
   readonly verifies: 'by-key' | 'by-asking' | 'by-code';
@@ -66,9 +70,13 @@ export interface CodeToken {
   readonly sub: string;
   /** Seconds since 1970 at which the token ends; left out: when `cacheFor` is over. */
   readonly exp?: number;
+  /** Default: none. */
   readonly roles?: readonly string[];
+  /** Default: none. */
   readonly permissions?: readonly string[];
+  /** More about it, as data. Default: nothing. */
   readonly claims?: Readonly<Record<string, unknown>>;
+  /** What the subject has bought. */
   readonly plan?: string;
 }
 

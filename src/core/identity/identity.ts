@@ -2,7 +2,9 @@
 export interface Identity {
   /** The user or client, as whoever vouches for it names it. */
   readonly subject: string;
+  /** Its roles, none where nothing is said. */
   readonly roles: readonly string[];
+  /** Its permissions, none where nothing is said. */
   readonly permissions: readonly string[];
   /** Name of the policy that identified: `jwt`, `api-key`, … */
   readonly method: string;

@@ -3,8 +3,11 @@ export type LimitAlgorithm = 'token-bucket' | 'leaky-bucket' | 'fixed-window' | 
 
 /** A limit as it is compiled: `limit` units per `windowMs`. Both are whole numbers, as is all arithmetic on them. */
 export interface LimitRule {
+  /** How it counts. */
   readonly algorithm: LimitAlgorithm;
+  /** Units in a window. */
   readonly limit: number;
+  /** Length of a window in milliseconds. */
   readonly windowMs: number;
   /** Buckets only: units that may come at once. They are filled up again, or leak, at the even rate. */
   readonly burst: number;
@@ -24,6 +27,7 @@ export interface LimitCharge {
   readonly limit: string;
   /** The client, as the limit's key finds it. With `limit` it names the counter. */
   readonly key: string;
+  /** By which it is counted. */
   readonly rule: LimitRule;
   /** Units, a whole number; 0 asks only how things stand. */
   readonly cost: number;
