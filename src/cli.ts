@@ -52,15 +52,18 @@ async function run(argv: readonly string[]): Promise<void> {
       const { printPasswordHash } = await import('./cli/hash-password.ts');
       await printPasswordHash(fail);
     });
-  const [{ addKeysCommand }, { addCacheCommand }, { addHealthcheckCommand }] = await Promise.all([
-    import('./cli/keys.ts'),
-    import('./cli/cache.ts'),
-    import('./cli/healthcheck.ts'),
-  ]);
+  const [{ addKeysCommand }, { addCacheCommand }, { addHealthcheckCommand }, { addDoctorCommand }] =
+    await Promise.all([
+      import('./cli/keys.ts'),
+      import('./cli/cache.ts'),
+      import('./cli/healthcheck.ts'),
+      import('./cli/doctor.ts'),
+    ]);
   const commands = { addConfigOption, findConfig, reportFailure };
   addKeysCommand(program, commands);
   addCacheCommand(program, commands);
   addHealthcheckCommand(program, commands);
+  addDoctorCommand(program, commands);
   await program.parseAsync(argv);
 }
 

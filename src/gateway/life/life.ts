@@ -2,6 +2,7 @@ import type { OperatorServer } from '../../admin/http-app.ts';
 import type { GatewayConfig } from '../../config/schema/schema.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { GatewayControl, GatewayState } from '../../core/control.ts';
+import { explainNodeFaults, FIRST_SOUND_NODE } from '../../node-version/known-faults.ts';
 import type { AreaLog } from '../../observability/log.ts';
 import type { LogDestination } from '../../observability/log-destination.ts';
 import type { LoadedFile } from '../load-configuration.ts';
@@ -95,6 +96,8 @@ export class Life {
     if (this.closing !== undefined) return this.closing.then(() => this.free());
     this.currentState = 'ready';
     this.tell(opened, 'gateway started');
+    const fault = explainNodeFaults(process.versions.node);
+    if (fault !== undefined && !isWorker) log.warn({}, `${fault}: install ${FIRST_SOUND_NODE} or later`);
     if (watched !== undefined)
       this.stopWatching = watchConfigFile(watched.path, watched.contentKey, clock, onChange);
     this.tellStarted();
