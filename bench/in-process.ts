@@ -13,7 +13,7 @@ import { Deadlines } from '../src/http1/deadlines.ts';
 import type { AreaLog } from '../src/observability/log.ts';
 import { createMetrics, type TargetRecorder } from '../src/observability/metrics.ts';
 import { builtInPolicies } from '../src/policies/index.ts';
-import { ConnectionCount } from '../src/proxy/http-target.ts';
+import { ConnectionCount } from '../src/proxy/pool-services.ts';
 import { DEFAULT_SPELLING } from '../src/router/path-spelling.ts';
 import { buildSnapshot, type Snapshot } from '../src/snapshot/snapshot.ts';
 import { TargetState } from '../src/upstream/target-state.ts';

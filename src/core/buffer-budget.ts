@@ -19,6 +19,11 @@ export class BufferBudget {
     return true;
   }
 
+  /** Takes `bytes` though there may be no room, for what cannot be refused any more. */
+  takeAnyway(bytes: number): void {
+    this.usedBytes += bytes;
+  }
+
   /** Gives back what was taken. */
   release(bytes: number): void {
     this.usedBytes -= bytes;

@@ -5,7 +5,7 @@ import { systemLookup } from '../core/network/name-lookup.ts';
 import type { Services } from '../core/services.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
 import type { AreaLog } from '../observability/log.ts';
-import { ConnectionCount } from '../proxy/http-target.ts';
+import { ConnectionCount } from '../proxy/pool-services.ts';
 import type { SnapshotCount } from '../snapshot/snapshot-context.ts';
 import type { SpreadPurge } from '../stores/cache/shared-cache-store.ts';
 import type { GatewayCache } from './cache/gateway-cache.ts';

@@ -8,6 +8,9 @@ export function tapBody(
 ): BodySource {
   return {
     length: source.length,
+    get isAtHand() {
+      return source.isAtHand;
+    },
     pipe(sink) {
       source.pipe({
         write(chunk) {

@@ -1,16 +1,17 @@
 import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
+import type { BufferBudget } from '../core/buffer-budget.ts';
 import { GatewayError } from '../core/errors.ts';
+import { FieldKind } from '../core/field-kind.ts';
 import type { OngoingExchange, ResponseSink, Target, TargetRequest } from '../core/message.ts';
-import type { Descriptors } from '../core/network/descriptors.ts';
 import { isOwnFault, NO_CONNECTION } from '../core/network/own-fault.ts';
 import type { Deadlined, Deadlines } from '../http1/deadlines.ts';
 import type { Link } from '../http1/link.ts';
 import { Dial, type DialOptions, type DialOwner, type Place } from '../http1/target/dial.ts';
-import { type Lookup, systemLookup } from '../http1/target/lookup.ts';
 import type { ConnectionLife, LostAttempt, TargetTimes } from '../http1/target/target-attempt.ts';
 import { type ConnectionOwner, TargetConnection } from '../http1/target/target-connection.ts';
 import { IdleConnections } from './idle-connections.ts';
+import type { PoolServices } from './pool-services.ts';
 import { type AttemptPool, PooledAttempt } from './pooled-attempt.ts';
 import { isRepeatable } from './repeatable.ts';
 
@@ -31,39 +32,10 @@ export interface HttpTargetOptions {
   readonly minIdle: number;
 }
 
-/** What a pool has in common with all others. */
-export interface PoolServices {
-  readonly deadlines: Deadlines;
-  readonly connections: ConnectionCount;
-  readonly lookup: Lookup;
-  readonly random: () => number;
-}
-
-/** How many connections to targets are open, over all pools. */
-export class ConnectionCount {
-  open = 0;
-  readonly descriptors: Descriptors | undefined;
-
-  constructor(descriptors?: Descriptors) {
-    this.descriptors = descriptors;
-  }
-}
-
 /** By how much of itself the life of a connection is shorter, so that those made together do not end together. */
 const LIFE_JITTER = 0.1;
 /** How long the pool waits after it could not keep `minIdle` connections open. */
 const REFILL_PAUSE_MS = 1000;
-
-/** Fills what `HttpTarget` needs of its services where a test or a bench says nothing. */
-export function poolServices(deadlines: Deadlines, given: Partial<PoolServices> = {}): PoolServices {
-  return {
-    deadlines,
-    connections: new ConnectionCount(),
-    lookup: systemLookup,
-    random: Math.random,
-    ...given,
-  };
-}
 
 /** A server reached over HTTP/1.1, behind a bounded pool of connections of which the last used is used first. */
 export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPool, Deadlined {
@@ -85,6 +57,8 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
   private readonly queue = new Set<PooledAttempt>();
   private session: Buffer | undefined = undefined;
   private isClosed = false;
+  /** When the pool last saw to it that slow clients do not keep its connections. */
+  private relievedAt = -1;
 
   constructor(options: HttpTargetOptions, services: PoolServices) {
     const { place, tls, times } = options;
@@ -120,9 +94,8 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
 
   exchange(request: TargetRequest, sink: ResponseSink): OngoingExchange {
     const attempt = new PooledAttempt(this, request, sink);
-    const connection = this.takeReserved(request) ?? this.takeIdle();
-    if (connection !== undefined) attempt.sendOn(connection);
-    else this.enqueue(attempt);
+    if (this.comesSlowly(request)) attempt.readAhead();
+    else this.place(attempt);
     return attempt;
   }
 
@@ -206,6 +179,28 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
 
   // What attempts say
 
+  get deadlines(): Deadlines {
+    return this.services.deadlines;
+  }
+
+  get budget(): BufferBudget {
+    return this.services.budget;
+  }
+
+  get hasPlenty(): boolean {
+    return this.places - this.idle.size < Math.floor(this.options.maxConnections / 2);
+  }
+
+  get isCrowded(): boolean {
+    return this.queue.size > 0 && this.places >= this.options.maxConnections;
+  }
+
+  place(attempt: PooledAttempt): void {
+    const connection = this.takeReserved(attempt.request) ?? this.takeIdle();
+    if (connection !== undefined) attempt.sendOn(connection);
+    else this.enqueue(attempt);
+  }
+
   forget(attempt: PooledAttempt): void {
     this.queue.delete(attempt);
     this.services.deadlines.forget(attempt);
@@ -226,6 +221,12 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
   /** Connections that count for `maxConnections`. */
   private get places(): number {
     return this.dials.size + this.connections.size;
+  }
+
+  /** Whether a connection would have to wait for the client: for its body, or for what it answers to 100. */
+  private comesSlowly({ body, headers }: TargetRequest): boolean {
+    if (body.length === 0 || body.isAtHand !== false) return false;
+    return !this.hasPlenty || headers.getKind(FieldKind.expect) === undefined;
   }
 
   /** Takes the connection that this client logged in. */
@@ -284,7 +285,7 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
     while (this.dials.size < this.queue.size) {
       if (this.places >= maxConnections) {
         const [oldest] = this.spare;
-        if (oldest === undefined) return;
+        if (oldest === undefined) return this.relieve();
         // Told before it is gone, or it would be asked to make way again.
         this.unreserve(oldest);
         this.connections.delete(oldest);
@@ -292,6 +293,14 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
       }
       this.dial();
     }
+  }
+
+  /** Takes more off the target of answers whose clients are slow, so that their connections come free. */
+  private relieve(): void {
+    const { now } = this.services.deadlines;
+    if (this.relievedAt === now) return;
+    this.relievedAt = now;
+    for (const connection of this.connections) connection.relieve();
   }
 
   /** Opens what is lacking of `minIdle`, unless that failed a moment ago. */
@@ -341,6 +350,7 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
     if (!isUntouched) body?.cancel();
     if (maySendAgain && !attempt.wasRepeated && (connection.uses > 1 || !hasSent)) {
       attempt.wasRepeated = true;
+      attempt.restart();
       for (const other of this.idle.takeAll()) other.close();
       return this.enqueue(attempt);
     }

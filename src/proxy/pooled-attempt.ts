@@ -1,29 +1,48 @@
 import type { BodySource } from '../core/body.ts';
-import type { GatewayError } from '../core/errors.ts';
+import type { BufferBudget } from '../core/buffer-budget.ts';
+import { GatewayError } from '../core/errors.ts';
 import type { OngoingExchange, ResponseSink, TargetRequest } from '../core/message.ts';
-import type { Deadlined } from '../http1/deadlines.ts';
+import type { Deadlined, Deadlines } from '../http1/deadlines.ts';
 import type { Attempt } from '../http1/target/target-attempt.ts';
 import type { TargetConnection } from '../http1/target/target-connection.ts';
+import { AnswerBacklog } from './answer-backlog.ts';
+import { ReadAhead, type ReadAheadOwner } from './read-ahead.ts';
 
 /** What an attempt asks of the pool that it is at. */
 export interface AttemptPool {
+  readonly deadlines: Deadlines;
+  readonly budget: BufferBudget;
+  /** Whether a connection can be spared for a client that does not say how long it will take. */
+  readonly hasPlenty: boolean;
+  /** Whether requests wait for a connection, and no more can be opened. */
+  readonly isCrowded: boolean;
+  /** Finds a connection for an attempt, now or when one comes free. */
+  place(attempt: PooledAttempt): void;
   /** Takes an attempt out of the queue. */
   forget(attempt: PooledAttempt): void;
   /** It has waited for a connection as long as it may. */
   timeOut(attempt: PooledAttempt): void;
 }
 
-/** Where an attempt is: nowhere yet, waiting for a connection, or on one. */
+/** Where an attempt is: waiting for its body, waiting for a connection, or on one. */
 type AttemptPlace =
   | { readonly kind: 'new' }
+  | { readonly kind: 'reading' }
   | { readonly kind: 'queued' }
   | { readonly kind: 'sent'; readonly connection: TargetConnection };
 
 const NEW: AttemptPlace = { kind: 'new' };
+const READING: AttemptPlace = { kind: 'reading' };
 const QUEUED: AttemptPlace = { kind: 'queued' };
 
+/** After such a pause of the client a connection is taken for it where there are plenty: it may wait for an answer. */
+const PAUSE_MS = 100;
+/** What of an answer is taken off the target for a slow client, and what where others wait for the connection. */
+const BACKLOG_BYTES = 64 * 1024;
+const CROWDED_BACKLOG_BYTES = 1024 * 1024;
+
 /** One request at the pool of a target. */
-export class PooledAttempt implements Attempt, OngoingExchange, Deadlined {
+export class PooledAttempt implements Attempt, OngoingExchange, Deadlined, ReadAheadOwner {
   readonly request: TargetRequest;
   sink: ResponseSink;
   body: BodySource;
@@ -31,6 +50,8 @@ export class PooledAttempt implements Attempt, OngoingExchange, Deadlined {
   wasRepeated = false;
   deadline = Number.POSITIVE_INFINITY;
   private place: AttemptPlace = NEW;
+  private ahead: ReadAhead | undefined = undefined;
+  private backlog: AnswerBacklog | undefined = undefined;
   private readonly pool: AttemptPool;
 
   constructor(pool: AttemptPool, request: TargetRequest, sink: ResponseSink) {
@@ -38,6 +59,16 @@ export class PooledAttempt implements Attempt, OngoingExchange, Deadlined {
     this.request = request;
     this.sink = sink;
     this.body = request.body;
+  }
+
+  /** Reads the beginning of the body, then asks the pool for a connection. */
+  readAhead(): void {
+    this.place = READING;
+    this.ahead = new ReadAhead(this.request.body, this.pool.budget, this);
+    this.body = this.ahead;
+    this.onBodyCame();
+    this.pool.deadlines.watch(this);
+    this.ahead.start();
   }
 
   queue(): void {
@@ -50,16 +81,56 @@ export class PooledAttempt implements Attempt, OngoingExchange, Deadlined {
     connection.send(this);
   }
 
+  /** Begins anew, with a body that can be had again. */
+  restart(): void {
+    this.place = NEW;
+    this.body = this.request.body;
+    this.ahead = undefined;
+  }
+
   cancel(): void {
-    if (this.place.kind === 'sent') this.place.connection.cancel(this);
-    else this.pool.forget(this);
+    this.backlog?.cancel();
+    if (this.place.kind === 'sent') return this.place.connection.cancel(this);
+    this.pool.forget(this);
+    this.ahead?.cancel();
   }
 
   fail(error: GatewayError): void {
+    this.ahead?.cancel();
     this.sink.abort(error);
   }
 
+  makeRoom(due: number | undefined): boolean {
+    const room = this.pool.isCrowded ? CROWDED_BACKLOG_BYTES : BACKLOG_BYTES;
+    if (due !== undefined && due > room) return false;
+    if (this.backlog === undefined) {
+      this.backlog = new AnswerBacklog(this.sink, this.pool.budget);
+      this.sink = this.backlog;
+    }
+    return this.backlog.allow(room);
+  }
+
   onDeadline(): void {
-    this.pool.timeOut(this);
+    if (this.place.kind !== 'reading') return this.pool.timeOut(this);
+    this.onBodyCame();
+    if (this.pool.hasPlenty) this.ahead?.stopWaiting();
+  }
+
+  // The beginning of the body
+
+  onBodyCame(): void {
+    this.deadline = this.pool.deadlines.after(PAUSE_MS);
+  }
+
+  onBodyReady(): void {
+    this.pool.deadlines.forget(this);
+    this.pool.place(this);
+  }
+
+  onBodyBroken(error: Error): void {
+    this.pool.deadlines.forget(this);
+    this.sink.abort(
+      error instanceof GatewayError ? error : new GatewayError('GW_BAD_REQUEST', { cause: error }),
+    );
   }
 }

@@ -30,6 +30,10 @@ export class ReplayBody implements BodySource, BodySink {
     return this.isKeeping;
   }
 
+  get isAtHand(): boolean | undefined {
+    return this.isPiped ? true : this.source.isAtHand;
+  }
+
   pipe(sink: BodySink): void {
     this.sink = sink;
     this.given = 0;

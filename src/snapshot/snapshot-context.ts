@@ -7,7 +7,7 @@ import type { Deadlines } from '../http1/deadlines.ts';
 import { systemLookup } from '../http1/target/lookup.ts';
 import type { AreaLog } from '../observability/log.ts';
 import type { GatewayMetrics } from '../observability/metrics.ts';
-import type { ConnectionCount, PoolServices } from '../proxy/http-target.ts';
+import type { ConnectionCount, PoolServices } from '../proxy/pool-services.ts';
 
 /** How many Snapshots are in use: the one that runs, and those with exchanges under way. */
 export interface SnapshotCount {
@@ -29,11 +29,17 @@ export interface SnapshotContext {
 }
 
 /** Picks what the pools of targets need. */
-export function poolServicesOf({ deadlines, targetConnections, services }: SnapshotContext): PoolServices {
+export function poolServicesOf({
+  deadlines,
+  targetConnections,
+  services,
+  budget,
+}: SnapshotContext): PoolServices {
   return {
     deadlines,
     connections: targetConnections,
     lookup: systemLookup,
     random: services.random,
+    budget,
   };
 }

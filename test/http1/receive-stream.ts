@@ -32,7 +32,13 @@ export function receiveStream(pieces: readonly Buffer[], method = 'GET'): Receiv
   const link: Link = { socket: socket.asSocket(), reader: {} };
   const connection = new TargetConnection(link, owner, TIMES, LIFE, new Deadlines(stoppedClock));
   const sink = recordingSink(messages, interims, () => (state.isBroken = true));
-  connection.send({ request: requestWith(method), body: EMPTY_BODY, sink, hasReceived: false });
+  connection.send({
+    request: requestWith(method),
+    body: EMPTY_BODY,
+    sink,
+    hasReceived: false,
+    makeRoom: () => false,
+  });
   (link.reader.current as Transport).writeLate();
   for (const piece of pieces) {
     if (!socket.destroyed) connection.onBytes(piece, piece.length);

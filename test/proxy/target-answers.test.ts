@@ -449,6 +449,7 @@ describe('the time for an answer', () => {
     await sink.headed;
     await turns(5);
     connection.write('bc');
+    await turns(5);
     for (let i = 0; i < 5; i++) clock.advance(61_000);
     sink.onDrain?.();
     expect(await sink.outcome).toMatchObject({ body: 'abc', isWhole: true });

@@ -3,12 +3,8 @@ import { EMPTY_BODY } from '../../src/core/body.ts';
 import { HeaderList } from '../../src/core/header-list.ts';
 import type { OngoingExchange, TargetRequest } from '../../src/core/message.ts';
 import { Deadlines } from '../../src/http1/deadlines.ts';
-import {
-  HttpTarget,
-  type HttpTargetOptions,
-  type PoolServices,
-  poolServices,
-} from '../../src/proxy/http-target.ts';
+import { HttpTarget, type HttpTargetOptions } from '../../src/proxy/http-target.ts';
+import { type PoolServices, poolServices } from '../../src/proxy/pool-services.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 import { CollectingSink } from './collecting-sink.ts';
 import { LOOPBACK } from './loopback.ts';

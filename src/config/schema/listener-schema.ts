@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, listenHost, listenPort, size, text, wholeNumber } from './scalars.ts';
+import { duration, idleTime, listenHost, listenPort, size, text, timeLimit, wholeNumber } from './scalars.ts';
 
 /** Makes the schema of one entry of `listeners`. `file` is the schema of a file's path. */
 export function listenerSchema(file: () => z.ZodType<string, string>) {
@@ -76,18 +76,20 @@ function limitsSchema() {
       .describe(
         'Open connections of one client address (a /64 of IPv6), so that none takes all; peers in `trustedProxies` may have any number.',
       ),
-    headerTimeout: duration()
+    headerTimeout: timeLimit()
       .prefault('10s')
-      .describe('From the first byte of a request to the end of its head; later is answered 408.'),
-    bodyIdle: duration()
+      .describe(
+        'From the first byte of a request to the end of its head; later is answered 408, `0s` sets no limit.',
+      ),
+    bodyIdle: timeLimit()
       .prefault('30s')
-      .describe('Longest pause within a request body; longer is answered 408.'),
+      .describe('Longest pause within a request body; longer is answered 408, `0s` sets no limit.'),
     bodyMinRate: size()
       .prefault('1KiB')
       .describe('Slowest request body, per second; slower is answered 408. `0B` switches it off.'),
     bodyMinRateAfter: duration().prefault('10s').describe('How long a body may be slower than that.'),
-    keepAlive: duration().prefault('72s').describe('How long an idle connection is kept open.'),
-    requestTimeout: duration()
+    keepAlive: idleTime().prefault('72s').describe('How long an idle connection is kept open.'),
+    requestTimeout: timeLimit()
       .prefault('0s')
       .describe('From the first byte of a request to its last; `0s` sets no limit.'),
   });

@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { FORWARDED_METHODS } from '../../core/methods.ts';
 import { findPatternFault } from './path-pattern.ts';
-import { duration, headerFields, text } from './scalars.ts';
+import { headerFields, text, timeLimit } from './scalars.ts';
 import { splitSchema } from './split-schema.ts';
 
 /** Makes the schema of one entry of `routes`. `policies` is the schema of a list of policies. */
@@ -79,9 +79,11 @@ function forwardingSettings() {
       .describe(
         "`Host` that the upstream sees: the client's (`preserve`), the target's (`target`) or a name.",
       ),
-    timeout: duration()
+    timeout: timeLimit()
       .prefault('30s')
-      .describe('From the end of the request to the head of the response, over all attempts.'),
+      .describe(
+        'From the end of the request to the head of the response, over all attempts; `0s` for no limit.',
+      ),
   };
 }
 

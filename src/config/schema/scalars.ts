@@ -16,7 +16,10 @@ const MS_PER_UNIT: Readonly<Record<string, number>> = {
 };
 const BYTES_PER_UNIT: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
-/** Takes a duration such as `250ms`, `5s`, `1m`, `1h`, `1d` and gives milliseconds. */
+/**
+ * Takes an amount of time such as `250ms`, `5s`, `1m`, `1h`, `1d` and gives milliseconds; `0s` is none of it. For what may
+ * take no longer, use `timeLimit`; for what has to take some time, `period`.
+ */
 export function duration() {
   return measured(
     'duration',
@@ -32,6 +35,22 @@ export const NO_LIMIT_MS = 2 ** 31 - 1;
 /** Takes the longest time that something may take, in milliseconds; `0s` for no limit, as for Envoy and HAProxy. */
 export function timeLimit() {
   return duration().transform((ms) => (ms === 0 ? NO_LIMIT_MS : Math.min(ms, NO_LIMIT_MS)));
+}
+
+/** Takes a time of at least `leastMs`, for what makes no sense without one, in milliseconds. */
+export function period(leastMs = 1) {
+  return duration().refine((ms) => ms >= leastMs, { error: `is too short — write at least ${leastMs}ms` });
+}
+
+/**
+ * Takes how long something unused is kept, in milliseconds. `0s` is refused: nginx closes at once then, Envoy and HAProxy
+ * never do.
+ */
+export function idleTime() {
+  const error = 'could mean at once or never — write a time of at least 10ms, such as 1s or 1d';
+  return duration()
+    .refine((ms) => ms >= 10, { error })
+    .transform((ms) => Math.min(ms, NO_LIMIT_MS));
 }
 
 /** Takes a size such as `512B`, `16KiB`, `1MiB` and gives bytes. */

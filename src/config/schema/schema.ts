@@ -149,7 +149,9 @@ function drainSchema() {
     delay: duration()
       .prefault('5s')
       .describe('How long `/readyz` says no before the gateway stops to accept connections.'),
-    timeout: duration().prefault('20s').describe('How long requests under way then have.'),
+    timeout: duration()
+      .prefault('20s')
+      .describe('How long requests under way then have; `0s` cuts them at once.'),
   });
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { REQUEST_KEY } from '../../core/request-key.ts';
 import { discoverySchema } from './discovery-schema.ts';
-import { duration, headerName, share, text, timeLimit, wholeNumber } from './scalars.ts';
+import { duration, headerName, idleTime, period, share, text, timeLimit, wholeNumber } from './scalars.ts';
 import { targetUrl } from './target-url.ts';
 
 /** Makes the schema of one entry of `upstreams`. `file` is the schema of a file's path. */
@@ -104,10 +104,8 @@ function activeSchema() {
       .optional()
       .describe('Statuses that pass; left out: 200 to 299.'),
     body: text().optional().describe('Text that the body must hold, within its first 64 KiB.'),
-    interval: positiveDuration()
-      .prefault('10s')
-      .describe('From one check to the next, give or take a tenth.'),
-    timeout: positiveDuration().prefault('2s').describe('How long a check may take.'),
+    interval: period(10).prefault('10s').describe('From one check to the next, give or take a tenth.'),
+    timeout: period(10).prefault('2s').describe('How long a check may take.'),
     healthyAfter: wholeNumber(1)
       .prefault(2)
       .describe('Checks in a row that must pass before a target is up again.'),
@@ -117,17 +115,12 @@ function activeSchema() {
   });
 }
 
-/** A time that something is repeated in. */
-function positiveDuration() {
-  return duration().refine((ms) => ms >= 10, { error: 'is too short — write at least 10ms' });
-}
-
 function passiveSchema() {
   return z.strictObject({
     failures: wholeNumber(1)
       .prefault(5)
       .describe('Failures in a row after which a target is ejected: no answer, or 500, 502, 503, 504.'),
-    ejectFor: duration()
+    ejectFor: period(10)
       .prefault('30s')
       .describe('How long the first time. It doubles each time, up to sixteen times as long.'),
     maxEjected: share()
@@ -153,7 +146,7 @@ function retriesSchema() {
 
 function hedgeSchema() {
   return z.strictObject({
-    after: positiveDuration()
+    after: period(10)
       .prefault('200ms')
       .describe(
         'How long the first target may take to the head of its answer; then the first answer of two counts.',
@@ -174,8 +167,8 @@ function breakerSchema() {
     minimumRequests: wholeNumber(1)
       .prefault(20)
       .describe('Requests within the window below which it stays closed.'),
-    window: positiveDuration().prefault('10s').describe('How far back outcomes count.'),
-    openFor: duration()
+    window: period(10).prefault('10s').describe('How far back outcomes count.'),
+    openFor: period(10)
       .prefault('15s')
       .describe('How long no request passes; then three are let through as a test.'),
   });
@@ -183,7 +176,7 @@ function breakerSchema() {
 
 function poolSchema() {
   return z.strictObject({
-    idle: positiveDuration()
+    idle: idleTime()
       .prefault('4s')
       .describe('How long an unused connection is kept, where the `Keep-Alive` of the target says nothing.'),
     maxAge: timeLimit()

@@ -167,9 +167,19 @@ export class AnswerReader {
     this.owner.onAnswerMoved();
     const attempt = this.attempt as Attempt;
     if (attempt.sink.write(chunk)) return;
-    if (isLast || this.attempt !== attempt) return this.transport.forgetOwnBuffer();
+    if (isLast || this.attempt !== attempt || attempt.makeRoom(this.stillDue))
+      return this.transport.forgetOwnBuffer();
     this.isSinkFull = true;
     this.transport.pause();
+  }
+
+  /** Who asked takes no more, while others wait for this connection: tries again to take the rest off the target. */
+  relieve(): void {
+    if (this.isSinkFull && this.attempt?.makeRoom(this.stillDue) === true) this.resume();
+  }
+
+  private get stillDue(): number | undefined {
+    return this.framing === 'length' ? this.due : undefined;
   }
 
   private resume(): void {

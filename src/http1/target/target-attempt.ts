@@ -26,6 +26,11 @@ export interface Attempt {
   sink: ResponseSink;
   /** Whether any of the answer's bytes came. */
   hasReceived: boolean;
+  /**
+   * Who asked takes no more for now: asks for room to take more of the answer off the target meanwhile, of which `due`
+   * bytes are still to come, `undefined` where nobody knows. Answers whether there is any; `sink` may be another then.
+   */
+  makeRoom(due: number | undefined): boolean;
 }
 
 /** A request whose connection died before a byte of the answer came. */

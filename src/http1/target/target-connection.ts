@@ -125,6 +125,11 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
     this.sender.begin(attempt.request, attempt.body, this.uses === 1);
   }
 
+  /** Takes more of an answer than its slow client does, so that the connection may come free. */
+  relieve(): void {
+    this.reader.relieve();
+  }
+
   /** Leaves `attempt` if it is under way. What was begun cannot be taken back, so the connection ends. */
   cancel(attempt: Attempt): void {
     if (this.current.kind === 'exchange' && this.current.attempt === attempt) this.close();

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, headerName, text } from '../../config/schema/scalars.ts';
+import { duration, headerName, text, timeLimit } from '../../config/schema/scalars.ts';
 import { findOwnedField } from '../../core/fields/owned-fields.ts';
 import { defineIdentifyingPolicy } from '../../core/identity/identify.ts';
 import { pageOrigins } from '../page-origins.ts';
@@ -57,7 +57,9 @@ export const forwardAuth = defineIdentifyingPolicy({
         .describe(
           'What the upstream gets in `Authorization`: what the request has, or (`exchange`) a short token signed by the gateway for the caller in `identity`, by `internalTokens`.',
         ),
-      timeout: duration().prefault('2s').describe('How long the service has. Later is answered 503.'),
+      timeout: timeLimit()
+        .prefault('2s')
+        .describe('How long the service has. Later is answered 503, `0s` sets no limit.'),
       cache: cacheSchema().optional().describe('Keeps answers that let pass; left out: asks each time.'),
     })
     .check(({ value, issues }) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, size, text } from '../../config/schema/scalars.ts';
+import { duration, period, size, text } from '../../config/schema/scalars.ts';
 import { defineIdentifyingPolicy } from '../../core/identity/identify.ts';
 import { onward } from '../onward.ts';
 import { realm } from '../realm.ts';
@@ -27,7 +27,7 @@ export const signature = defineIdentifyingPolicy({
       .describe(
         'What a signature must cover: `@method`, `@authority`, `@path`, `@query` (or `@target-uri` for the last three), or names of header fields. Where there is a body, `content-digest` as well.',
       ),
-    maxAge: duration().prefault('5m').describe('How old `created` may be.'),
+    maxAge: period(1000).prefault('5m').describe('How old `created` may be.'),
     leeway: duration().prefault('30s').describe("How far clients' clocks may be wrong."),
     requireNonce: z
       .boolean()

@@ -70,7 +70,13 @@ async function connected(): Promise<Bench> {
 
 function attemptFor(method: string): Attempt {
   const request = requestFor({ method, upgrade: 'websocket', responseTimeoutMs: 1000 });
-  return { request, body: request.body, sink: new CollectingSink(), hasReceived: false };
+  return {
+    request,
+    body: request.body,
+    sink: new CollectingSink(),
+    hasReceived: false,
+    makeRoom: () => false,
+  };
 }
 
 /** Brings a new connection into each state. */
