@@ -233,7 +233,8 @@ export class Transport implements LinkReader, WriterOwner {
   end(): void {
     if (this.isClosed) return;
     this.writeLate();
-    this.socket.end();
+    // Where both sides end, the second call would make an error, with its stack, that nobody sees.
+    if (!this.socket.writableEnded) this.socket.end();
   }
 
   /** Closes at once, dropping what waits. */

@@ -49,7 +49,8 @@ export class HandOver {
   private readonly refused: Counter;
   private readonly handedAgain: Counter;
   private readonly stopLooking: () => void;
-  private onEmpty: () => void = () => {};
+  /** Told when nothing waits any more, where somebody waits for that. */
+  private onEmpty: (() => void) | undefined = undefined;
 
   constructor(clock: Clock, metrics: Metrics) {
     this.clock = clock;
@@ -97,7 +98,7 @@ export class HandOver {
     // The other process has it; this closes only our own descriptor.
     acknowledged.connection.socket.destroy();
     this.setFree(desk);
-    if (this.size === 0) this.onEmpty();
+    if (this.onEmpty !== undefined && this.size === 0) this.onEmpty();
   }
 
   /** Takes up again what had to wait, as for a port that workers have from now on. */
@@ -157,13 +158,15 @@ export class HandOver {
   }
 
   private takeFree(key: string): Desk | undefined {
+    if (this.free[0]?.receiver.serves(key) === true) return this.free.shift();
     const at = this.free.findIndex(({ receiver }) => receiver.serves(key));
     return at < 0 ? undefined : this.free.splice(at, 1)[0];
   }
 
   private setFree(desk: Desk): void {
     if (!desk.isOpen) return;
-    const at = this.waiting.findIndex(({ key }) => desk.receiver.serves(key));
+    const isFirst = this.waiting.length > 0 && desk.receiver.serves((this.waiting[0] as Unclaimed).key);
+    const at = isFirst ? 0 : this.waiting.findIndex(({ key }) => desk.receiver.serves(key));
     if (at < 0) this.free.push(desk);
     else this.give(desk, this.waiting.splice(at, 1)[0] as Unclaimed);
   }
