@@ -65,6 +65,10 @@ export class Exchange {
   wantsInternalToken = false;
   /** The header field of another name than the usual ones that carries a credential onward; empty for none. */
   credentialField = '';
+  /** Whether a way to identify has let this pass without saying who it is, as `forward-auth` may. */
+  isAdmitted = false;
+  /** Names and values of what a way to identify tells the upstream about the caller, besides the identity. */
+  callerFields: readonly (readonly [name: string, value: string])[] | undefined = undefined;
   /** How `cors` lets in the page that sends this: with what the browser adds by itself, without it, or not at all. */
   pageAccess: 'with-credentials' | 'plain' | 'none' = 'none';
   /** Names and values of fields that a way to identify adds to the answer. */
@@ -210,6 +214,8 @@ const COPIED = [
   'challenge',
   'wantsInternalToken',
   'credentialField',
+  'isAdmitted',
+  'callerFields',
   'limits',
   'isTrustedPeer',
   'bodyBytes',

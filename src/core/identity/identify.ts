@@ -93,7 +93,10 @@ export function identifyBy(identifier: Identifier, policy: string, services: Ser
       return missing;
     }
     if (outcome instanceof GatewayError || isReply(outcome)) return failures.counted(outcome);
-    if (outcome === 'admitted') return undefined;
+    if (outcome === 'admitted') {
+      exchange.isAdmitted = true;
+      return undefined;
+    }
     const identity = sealIdentity(outcome, policy);
     if (identity.subject === '') throw new TypeError('an identity needs a subject');
     if (hasEnded(identity, services.clock.now())) return failures.counted(expired);

@@ -6,8 +6,8 @@ import type { Exchange } from '../../core/exchange.ts';
 import { FieldKind, fieldKindOf } from '../../core/field-kind.ts';
 import { findFirstCookie } from '../../core/fields/cookies.ts';
 import type { HeaderList } from '../../core/header-list.ts';
-import type { Identity } from '../../core/identity/identity.ts';
 import type { CacheOptions } from './cache-options.ts';
+import { callerKeyOf } from './caller-key.ts';
 
 /** A request as the cache sees it. */
 export interface CacheRequest {
@@ -20,6 +20,7 @@ export interface CacheRequest {
   /** The query as it belongs to the key, which the upstream is to see; `undefined` for the request's own. */
   readonly query: string | undefined;
   readonly isIdentified: boolean;
+  /** Whether the upstream may know a caller of whom nobody here knows who it is. */
   readonly hasAuthorization: boolean;
   /** Whether it has cookies, of which none is in the key. */
   readonly hasCookies: boolean;
@@ -47,11 +48,12 @@ export function compileCacheRequest(options: CacheOptions): (exchange: Exchange)
     const forStoring = said === undefined ? NO_DIRECTIVES : parseDirectives(said);
     return {
       key,
-      subjectKey: identity === undefined ? undefined : key + subjectKeyOf(identity),
+      subjectKey: identity === undefined ? undefined : key + callerKeyOf(identity, exchange.callerFields),
       url: purgeAuthority(authority) + target,
       query,
       isIdentified: identity !== undefined,
-      hasAuthorization: headers.has('authorization') || exchange.credentialField !== '',
+      hasAuthorization:
+        headers.has('authorization') || exchange.credentialField !== '' || exchange.isAdmitted,
       hasCookies: keyCookies.length === 0 && headers.has('cookie'),
       asked: options.requestDirectives ? asksOf(forStoring, headers) : NO_DIRECTIVES,
       forStoring,
@@ -78,15 +80,6 @@ function asksOf(directives: Directives, headers: HeaderList): Directives {
   if (headers.has('cache-control') || parseDirectives(headers.get('pragma')).noCache === false)
     return directives;
   return { ...directives, noCache: true };
-}
-
-/**
- * Who is calling, so that no two callers to whom a service may answer differently are one: who vouches for the subject, and
- * what it may do, belong to it.
- */
-function subjectKeyOf({ subject, method, claims, roles, permissions }: Identity): string {
-  const issuer = typeof claims.iss === 'string' ? claims.iss : undefined;
-  return joinParts([method, issuer, subject, joinParts(roles), joinParts(permissions)]);
 }
 
 /** RFC 10008 §2.7: the body belongs to the key. By its bytes, which are the same only where the question is. */
@@ -118,13 +111,14 @@ export function headersForUpstream(
 /** Compiles which requests go past the cache. */
 export function compileBypass({ methods, bypass }: CacheOptions): (exchange: Exchange) => boolean {
   const answered: ReadonlySet<string> = new Set(methods);
-  const bypasses = compileHasAny([...PRECONDITIONS, ...OVERRIDES, ...bypass.headers]);
+  const bypasses = compileHasAny([...PRECONDITIONS, ...bypass.headers]);
   return ({ request, body }) => {
     const { method, headers, upgrade } = request;
     if (!answered.has(method) || upgrade !== undefined) return true;
     // What a body of a GET asks for is in no key.
     if (method !== 'QUERY' && body.length !== 0) return true;
-    if (bypasses(headers)) return true;
+    // Where a setting lets them through, they make another request of it.
+    if (bypasses(headers) || headers.getKind(FieldKind.override) !== undefined) return true;
     if (bypass.cookies.length === 0) return false;
     const cookies = headers.get('cookie');
     return (
@@ -144,11 +138,3 @@ function compileHasAny(names: readonly string[]): (headers: HeaderList) => boole
 }
 
 const PRECONDITIONS = ['if-match', 'if-unmodified-since'];
-/** Where a setting lets them through, they make another request of it. */
-const OVERRIDES = [
-  'x-http-method-override',
-  'x-http-method',
-  'x-method-override',
-  'x-original-url',
-  'x-rewrite-url',
-];

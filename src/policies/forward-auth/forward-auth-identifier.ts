@@ -161,6 +161,7 @@ export class ForwardAuth implements Identifier {
 
   private letPass(exchange: Exchange, { who, fields, answerFields }: Pass): Identity | 'admitted' {
     for (const [name, value] of fields) exchange.headers.append(name, value);
+    if (fields.length > 0) exchange.callerFields = fields;
     if (answerFields.length > 0) exchange.answerFields = answerFields;
     return who;
   }
