@@ -77,24 +77,30 @@ export const KNOWN_FIELDS: Readonly<Record<string, number>> = {
   'max-forwards': FieldKind.maxForwards,
   ...allOf(
     FieldKind.proxyClaim,
-    'cf-connecting-ip cf-connecting-ipv6 cf-pseudo-ipv4 client-ip do-connecting-ip fastly-client-ip fastly-ssl ' +
-      'fly-client-ip forwarded-for forwarded-host forwarded-port forwarded-proto front-end-https http-client-ip ' +
-      'remote-addr true-client-ip wl-proxy-client-ip proxy-client-ip x-appengine-user-ip x-azure-clientip ' +
-      'x-azure-socketip x-client-ip x-cluster-client-ip x-envoy-external-address x-forwarded x-nf-client-connection-ip ' +
-      'x-original-forwarded-for x-original-host x-original-proto x-originating-ip x-proto x-proxyuser-ip x-real-ip ' +
-      'x-real-port x-remote-addr x-remote-ip x-scheme x-url-scheme x-vercel-forwarded-for',
+    'cf-connecting-ip cf-connecting-ipv6 cf-pseudo-ipv4 cf-visitor client-ip cloudfront-forwarded-proto ' +
+      'cloudfront-viewer-address cluster-client-ip do-connecting-ip fastly-client-ip fastly-ssl ' +
+      'fly-client-ip forwarded-for forwarded-host forwarded-port forwarded-proto front-end-https http-client-ip https ' +
+      'original-forwarded-for real-ip remote-host ' +
+      'remote-addr true-client-ip wl-proxy-client-ip wl-proxy-ssl proxy-client-ip x-arr-ssl x-appengine-user-ip x-azure-clientip ' +
+      'x-azure-socketip x-client-ip x-cluster-client-ip x-envoy-external-address x-envoy-internal ' +
+      'x-forward-for x-forwarded x-https x-nf-client-connection-ip ' +
+      'x-original-forwarded-for x-original-forwarded-host x-original-forwarded-proto x-original-host x-original-proto x-originating-ip x-proto x-proxyuser-ip x-real-ip ' +
+      'x-real-port x-remote-addr x-remote-host x-remote-ip x-scheme x-true-client-ip ' +
+      'x-url-scheme x-vercel-forwarded-for',
   ),
   ...allOf(
     FieldKind.clientCertificate,
-    'client-cert client-cert-chain x-amzn-mtls-clientcert x-arr-clientcert',
+    'client-cert client-cert-chain wl-proxy-client-cert x-amzn-mtls-clientcert x-arr-clientcert',
   ),
   ...allOf(
     FieldKind.override,
-    // `proxy` becomes HTTP_PROXY where fields are variables (CVE-2016-5385); `x-middleware-…` skips checks (CVE-2025-29927).
-    'proxy x-envoy-original-host x-envoy-original-path x-host x-http-destinationurl x-http-host-override x-http-method ' +
-      'x-http-method-override x-http-path-override x-invoke-path x-matched-path x-method-override x-middleware-rewrite ' +
-      'x-middleware-subrequest x-original-method x-original-uri x-original-url x-override-url x-rewrite-uri ' +
-      'x-rewrite-url x-url-override x-waws-unencoded-url',
+    // `proxy` becomes HTTP_PROXY where fields are variables (CVE-2016-5385); `x-middleware-…` skips checks (CVE-2025-29927);
+    // `x-sendfile-type` has Rack name files to whoever is in front (CVE-2025-61780).
+    'http-method-override method-override proxy x-accel-mapping x-envoy-original-host x-envoy-original-path x-host x-http-destinationurl x-http-host-override x-http-method ' +
+      'x-http-method-override x-http-path-override x-invoke-path x-invoke-query x-matched-path x-method-override x-middleware-next ' +
+      'x-middleware-override-headers x-middleware-redirect x-middleware-rewrite x-middleware-set-cookie ' +
+      'x-middleware-skip x-middleware-subrequest x-ms-original-url x-now-route-matches x-original-method x-original-path x-original-uri x-original-url x-override-url x-rewrite-uri ' +
+      'x-rewrite-url x-sendfile-type x-url-override x-waws-unencoded-url',
   ),
 };
 
