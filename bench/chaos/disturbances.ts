@@ -24,6 +24,7 @@ export interface Disturbance {
 /** How long a process stands still so that what it holds can be read. */
 const READING_MS = 20;
 const EACH_MS = 1000;
+const HUNG_MS = 6500;
 
 const calm: Disturbance = { name: 'nothing', run: ({ stepMs }) => wait(stepMs) };
 
@@ -71,7 +72,7 @@ const targetsHung: Disturbance = {
       const at = Date.now();
       service.signal('SIGSTOP');
       // Longer than the time for an answer.
-      await wait(Math.max(eachMs / 2, 1500));
+      await wait(Math.max(eachMs / 2, HUNG_MS));
       service.signal('SIGCONT');
       const until = Date.now();
       await wait(eachMs / 2);
@@ -161,7 +162,7 @@ const descriptorsExhausted: Disturbance = {
     ]);
     await wait(stepMs);
     await endFlood(flood);
-    incidents.push({ kind: 'descriptors short', at, until: Date.now() + 500 });
+    incidents.push({ kind: 'descriptors short', at, until: Date.now() });
     await wait(1000);
   },
 };

@@ -41,11 +41,11 @@ function configOf(folder: string, port: number, { plain }: Services, changes: nu
   stats socket ${folder}/socket mode 600 level admin expose-fd listeners
 defaults
   mode http
-  timeout connect 500ms
+  timeout connect 2s
   timeout client 60s
-  timeout server 1s
+  timeout server 5s
   timeout tunnel 60s
-  timeout check 300ms
+  timeout check 1s
   retries 1
   option redispatch 1
   retry-on conn-failure empty-response response-timeout 502 503 504

@@ -27,10 +27,12 @@ export const CAUSES = [
 ] as const;
 export type Cause = (typeof CAUSES)[number];
 
-/** How long after a target was killed all that was sent to it has failed: its connections are reset at once. */
-const RESET_MS = 300;
+/** How long after a process was killed others may not have heard of it, and send to it, on a busy machine. */
+const UNHEARD_MS = 500;
+/** How long after that all of it has failed. */
+const FAILED_MS = 5000;
 /** What was sent to a target that hangs fails when the time for an answer is over, on a busy machine a little later. */
-const TIMEOUT_MS = 2500;
+const TIMEOUT_MS = 8000;
 
 /** Finds out what made something fail. Only what must not be repeated can be lost with a target. */
 export function findCause(failure: Failure, incidents: readonly Incident[]): Cause | undefined {
@@ -45,13 +47,13 @@ function causeIn(failure: Failure, incident: Incident): Cause | undefined {
   const { localPort, id, from, to } = failure;
   switch (incident.kind) {
     case 'worker killed':
-      return incident.localPorts.has(localPort ?? 0) && from <= incident.at && to >= incident.at
+      return incident.localPorts.has(localPort ?? 0) && from <= incident.at + UNHEARD_MS && to >= incident.at
         ? 'held by the killed worker'
         : undefined;
     case 'target killed':
       if (!isUnrepeatable(failure)) return undefined;
       if (incident.held.has(id)) return 'held by the killed target';
-      return from <= incident.until + RESET_MS && to >= incident.at && to <= incident.until + RESET_MS
+      return from <= incident.until + UNHEARD_MS && to >= incident.at && to <= incident.until + FAILED_MS
         ? 'sent to the target as it was killed'
         : undefined;
     case 'target hung':
@@ -61,7 +63,7 @@ function causeIn(failure: Failure, incident: Incident): Cause | undefined {
         ? 'sent to the target that hung'
         : undefined;
     case 'descriptors short':
-      return failure.isReused !== true && to >= incident.at && from <= incident.until
+      return failure.isReused !== true && to >= incident.at && from <= incident.until + FAILED_MS
         ? 'refused while descriptors were short'
         : undefined;
   }

@@ -56,8 +56,8 @@ http {
     proxy_set_header Upgrade $http_upgrade;
     proxy_set_header Host $http_host;
     proxy_buffering off;
-    proxy_connect_timeout 500ms;
-    proxy_read_timeout 1s;
+    proxy_connect_timeout 2s;
+    proxy_read_timeout 5s;
     proxy_next_upstream error timeout http_502 http_503 http_504;
     proxy_next_upstream_tries 2;
     location / { proxy_pass http://service; }

@@ -11,8 +11,8 @@ const ECHOES = 25;
 const UPLOAD_CHUNKS = 8;
 const UPLOAD_CHUNK = Buffer.alloc(64 * 1024, 'x');
 const POST_BODY = Buffer.alloc(2000, 'p');
-/** Nobody waits longer, and then it counts as a failure. */
-const PATIENCE_MS = 15_000;
+/** Nobody waits longer for an answer or an echo, and then it counts as a failure. Long, for the machine is busy. */
+const PATIENCE_MS = 30_000;
 
 /** Where the subject is, and what of it is asked. */
 export interface Place {
@@ -96,17 +96,20 @@ export const echo: Operation = async ({ port }, path, trace) => {
   try {
     await new Promise<void>((resolve, reject) => {
       let echoes = 0;
-      const late = setTimeout(() => reject(new Error('no echo in time')), PATIENCE_MS);
-      const say = (): void => socket.send(`${path} ${echoes}`);
+      let late: NodeJS.Timeout | undefined;
+      const say = (): void => {
+        late = setTimeout(() => reject(new Error('no echo in time')), PATIENCE_MS);
+        socket.send(`${path} ${echoes}`);
+      };
       socket.on('unexpected-response', (_, response) => fail(response, reject));
       socket.on('error', reject);
       socket.on('close', (code) => reject(new Error(`closed with ${code}`)));
       socket.on('open', say);
       socket.on('message', (data) => {
         if (String(data) !== `${path} ${echoes}`) return reject(new Error(`a strange message: ${data}`));
-        if (++echoes < ECHOES) return void setTimeout(say, 80);
         clearTimeout(late);
-        resolve();
+        if (++echoes < ECHOES) setTimeout(say, 80);
+        else resolve();
       });
     });
   } finally {

@@ -100,7 +100,7 @@ Gauges when nobody has asked for 25 s:
 ${gaugesOf(outcomes)}
 
 Three services behind each, and two more behind a name. A request that may be repeated must never fail. What must not be repeated may be lost with
-the target that was given it. What a killed worker held is read from its sockets before it is killed. \`timeouts.response\` is 1 s, one retry, checks each 500 ms; nginx has no
+the target that was given it. What a killed worker held is read from its sockets before it is killed. \`timeouts.response\` is 5 s, one retry, checks each 500 ms; nginx has no
 active checks. Only the gateway was also given other code, certificates, names and Redis, and more connections than it can have. All had their turn at the same time on the same machine.
 Goal: ${problems.length === 0 ? 'met' : `MISSED (${problems.join('; ')})`}. ${processNote()}
 `;

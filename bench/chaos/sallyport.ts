@@ -104,9 +104,9 @@ interface Context {
 function configuration({ folder, ports, services, redis, dns, tls }: Context, changes: number): object {
   const limit = { limit: 10_000_000, window: '1m', key: 'ip' };
   const settings = {
-    timeouts: { connect: '500ms', response: '1s' },
+    timeouts: { connect: '2s', response: '5s' },
     health: {
-      active: { path: '/healthz', interval: '500ms', timeout: '300ms' },
+      active: { path: '/healthz', interval: '500ms', timeout: '1s' },
       passive: { ejectFor: '1s' },
     },
     retries: { max: 1, on: ['connect-error', 502, 503, 504], budget: '20%' },
