@@ -104,7 +104,11 @@ async function oneAfterTheOther(
 
 const codeChanges: Disturbance = {
   name: 'code changed each second',
-  run: (scene) => eachSecond(scene, ({ changeCode }) => changeCode()),
+  run: (scene) =>
+    eachSecond(scene, ({ changeCode }) => {
+      changeCode();
+      scene.incidents.push({ kind: 'code changed', at: Date.now() });
+    }),
 };
 
 const certificatesReplaced: Disturbance = {

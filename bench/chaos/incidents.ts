@@ -15,6 +15,8 @@ export type Incident =
       readonly until: number;
       readonly held: ReadonlySet<string>;
     }
+  /** Workers were replaced, so that those from before are cut when their time to drain is over. */
+  | { readonly kind: 'code changed'; readonly at: number }
   | { readonly kind: 'descriptors short'; readonly at: number; readonly until: number };
 
 /** Whom a failure is due to; `undefined` where the subject itself is to blame. */
@@ -23,6 +25,8 @@ export const CAUSES = [
   'held by the killed target',
   'sent to the target as it was killed',
   'sent to the target that hung',
+  'met two such targets, with one retry',
+  'cut when drain.timeout was over',
   'refused while descriptors were short',
 ] as const;
 export type Cause = (typeof CAUSES)[number];
@@ -34,13 +38,25 @@ const FAILED_MS = 5000;
 /** What was sent to a target that hangs fails when the time for an answer is over, on a busy machine a little later. */
 const TIMEOUT_MS = 8000;
 
-/** Finds out what made something fail. Only what must not be repeated can be lost with a target. */
+/** `drain.timeout`, as it is by default. */
+const DRAIN_MS = 20_000;
+
+/**
+ * Finds out what made something fail. Only what must not be repeated can be lost with one target; what may be, only where the
+ * retry, of which there is one, came to a second such target.
+ */
 export function findCause(failure: Failure, incidents: readonly Incident[]): Cause | undefined {
   for (const incident of incidents) {
     const cause = causeIn(failure, incident);
     if (cause !== undefined) return cause;
   }
-  return undefined;
+  const met = incidents.filter((incident) => isTargetMet(failure, incident));
+  return met.length > 1 ? 'met two such targets, with one retry' : undefined;
+}
+
+function isTargetMet({ from, to }: Failure, incident: Incident): boolean {
+  if (incident.kind !== 'target killed' && incident.kind !== 'target hung') return false;
+  return from <= incident.until + UNHEARD_MS && to >= incident.at;
 }
 
 function causeIn(failure: Failure, incident: Incident): Cause | undefined {
@@ -61,6 +77,10 @@ function causeIn(failure: Failure, incident: Incident): Cause | undefined {
       return incident.held.has(id) ||
         (from <= incident.until && to >= incident.at && to <= incident.until + TIMEOUT_MS)
         ? 'sent to the target that hung'
+        : undefined;
+    case 'code changed':
+      return from <= incident.at && to >= incident.at + DRAIN_MS
+        ? 'cut when drain.timeout was over'
         : undefined;
     case 'descriptors short':
       return failure.isReused !== true && to >= incident.at && from <= incident.until + FAILED_MS

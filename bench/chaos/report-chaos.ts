@@ -87,6 +87,9 @@ ${table([
   line('memory of the process that was started, MiB', (outcome) =>
     growth(outcome, ({ master }) => master.residentMiB),
   ),
+  line('the same, round by round', ({ calms }) =>
+    calms.map(({ master }) => master.residentMiB.toFixed(0)).join(' '),
+  ),
   line('memory of all, MiB', (outcome) => growth(outcome, (calm) => calm.residentMiB)),
   line('descriptors of the process that was started', (outcome) =>
     growth(outcome, ({ master }) => master.descriptors),

@@ -1,3 +1,5 @@
+import type { Agent, Response } from 'undici';
+import { lookUpName } from '../core/network/name-lookup.ts';
 import { parseExactJson } from './exact-json.ts';
 
 /** Largest answer that is read. */
@@ -26,10 +28,16 @@ export class UnexpectedStatus extends Error {
   }
 }
 
+let agent: Agent | undefined;
+
 /** Asks for JSON, with bounds on time and size. Follows no redirect, which could lead anywhere. */
 export async function fetchJson(url: string, options: FetchJsonOptions): Promise<unknown> {
   const { timeoutMs, signal, method = 'GET', headers, body } = options;
-  const response = await fetch(url, {
+  // Not Node's own, which looks names up on the threads that files need: a name server that is silent would stop those.
+  const undici = await import('undici');
+  agent ??= new undici.Agent({ connect: { lookup: lookUpName } });
+  const response = await undici.fetch(url, {
+    dispatcher: agent,
     method,
     redirect: 'manual',
     signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),

@@ -105,7 +105,8 @@ export class Listeners {
     return {
       commit: () => {
         for (const [i, entry] of ports.entries()) this.applySettings(entry, wanted[i] as Wanted, trusted);
-        this.context.descriptors.compareWith(configs);
+        // Of several processes the one that has the ports says it, once for all.
+        if (handed === undefined) this.context.descriptors.compareWith(configs);
         for (const entry of commit()) this.remove(entry);
       },
       discard,

@@ -63,6 +63,7 @@ export class SharedPorts {
       ports: ports.map(toShared),
       commit: () => {
         for (const { listening } of commit()) listening.close();
+        this.descriptors.compareWith(listeners);
       },
       discard,
     };

@@ -1,8 +1,13 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
-import { describe, expect, it } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { fetchJson } from '../../src/auth/fetch-json.ts';
 import { discoverKeys, fetchKeys, metadataUrlsOf } from '../../src/auth/load-keys.ts';
+import { NameLookup, replaceSystemLookup } from '../../src/core/network/name-lookup.ts';
 import { startRawTarget, startTarget } from '../support/harness.ts';
+import { LOOPBACK, reserveNobody } from '../support/loopback.ts';
 import { createSigner } from './test-tokens.ts';
 
 const signer = createSigner('ES256', 'a');
@@ -13,6 +18,32 @@ function answering(answer: unknown, status = 200, headers: Record<string, string
     response.writeHead(status, headers).end(typeof answer === 'string' ? answer : JSON.stringify(answer));
   };
 }
+
+/** Has a name known to the gateway's own look-up and to nobody else. */
+async function knowOnlyHere(name: string): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-hosts-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const hostsFile = join(folder, 'hosts');
+  await writeFile(hostsFile, `${LOOPBACK} ${name}`);
+  const { port } = await reserveNobody();
+  onTestFinished(replaceSystemLookup(new NameLookup({ servers: [`${LOOPBACK}:${port}`], hostsFile })));
+}
+
+describe('who is asked by name', () => {
+  it('is found as targets are, not on the threads that files need', async () => {
+    await knowOnlyHere('issuer.test');
+    const { port } = await startTarget(answering({ keys: [signer.jwk] }));
+    const { keys } = await fetchKeys(`http://issuer.test:${port}`, signal);
+    expect(keys.map(({ id }) => id)).toEqual(['a']);
+  });
+
+  it('is so with a body too, as introspection sends it', async () => {
+    await knowOnlyHere('sso.test');
+    const { port } = await startTarget((request, response) => void request.pipe(response));
+    const asked = { timeoutMs: 5000, signal, method: 'POST', body: '{"active":true}' } as const;
+    expect(await fetchJson(`http://sso.test:${port}`, asked)).toEqual({ active: true });
+  });
+});
 
 describe('a key set from a URL', () => {
   it('leaves out keys that cannot be used, and takes the others', async () => {
