@@ -1,4 +1,5 @@
-import type { Agent, Response } from 'undici';
+import { request as askPlain, type IncomingMessage } from 'node:http';
+import { request as askSecurely } from 'node:https';
 import { lookUpName } from '../core/network/name-lookup.ts';
 import { parseExactJson } from './exact-json.ts';
 
@@ -28,24 +29,44 @@ export class UnexpectedStatus extends Error {
   }
 }
 
-let agent: Agent | undefined;
-
 /** Asks for JSON, with bounds on time and size. Follows no redirect, which could lead anywhere. */
 export async function fetchJson(url: string, options: FetchJsonOptions): Promise<unknown> {
   const { timeoutMs, signal, method = 'GET', headers, body } = options;
-  // Not Node's own, which looks names up on the threads that files need: a name server that is silent would stop those.
-  const undici = await import('undici');
-  agent ??= new undici.Agent({ connect: { lookup: lookUpName } });
-  const response = await undici.fetch(url, {
-    dispatcher: agent,
+  const response = await ask(url, {
     method,
-    redirect: 'manual',
     signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-    headers: { accept: 'application/json', ...headers },
-    ...(body !== undefined && { body }),
+    headers: {
+      accept: 'application/json',
+      ...(body !== undefined && { 'content-length': String(Buffer.byteLength(body)) }),
+      ...headers,
+    },
+    body,
   });
-  if (response.status !== 200) throw new UnexpectedStatus(response.status, await readError(response));
+  const status = response.statusCode ?? 0;
+  if (status !== 200) throw new UnexpectedStatus(status, await readError(response));
   return parseJson(await readBounded(response));
+}
+
+interface Question {
+  readonly method: string;
+  readonly signal: AbortSignal;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | undefined;
+}
+
+/** Not by `fetch`, which looks names up on the threads that files need: a name server that is silent would stop those. */
+function ask(url: string, { method, signal, headers, body }: Question): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const open = url.startsWith('https:') ? askSecurely : askPlain;
+    const question = open(url, { method, signal, headers, lookup: lookUpName }, resolve);
+    question.once('error', (error: NodeJS.ErrnoException) => {
+      // A connection that was kept may end as it is used again. Asking twice does nothing twice.
+      if (question.reusedSocket && error.code === 'ECONNRESET')
+        ask(url, { method, signal, headers, body }).then(resolve, reject);
+      else reject(error);
+    });
+    question.end(body);
+  });
 }
 
 /** What JSON.parse says of a mistake quotes the text, which may hold what no log should. */
@@ -58,7 +79,7 @@ function parseJson(text: string): unknown {
 }
 
 /** Error codes are words without spaces; anything else may quote what was sent. */
-async function readError(response: Response): Promise<string | undefined> {
+async function readError(response: IncomingMessage): Promise<string | undefined> {
   try {
     const { error } = Object(parseJson(await readBounded(response))) as { error?: unknown };
     return typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? error : undefined;
@@ -67,11 +88,11 @@ async function readError(response: Response): Promise<string | undefined> {
   }
 }
 
-async function readBounded(response: Response): Promise<string> {
+async function readBounded(response: IncomingMessage): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   // Leaving the loop early cancels the rest.
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of response) {
     size += chunk.length;
     if (size > MAX_BYTES) throw new RangeError(`the answer is larger than ${MAX_BYTES} bytes`);
     chunks.push(chunk);
