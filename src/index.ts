@@ -1,5 +1,6 @@
 import './node-version/refuse-old-node.ts';
 
+export { type ComposeRequest, type Composer, compose } from './aggregate/compose.ts';
 export { ConfigError, type Problem } from './config/problem.ts';
 export type { GatewayConfig } from './config/schema/schema.ts';
 export {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { asFields } from './findings.ts';
+import { asFields, asList } from './findings.ts';
 
 /** Tells one content of a configuration and of the files that it names from another. */
 export class Fingerprint {
@@ -28,12 +28,13 @@ export class Fingerprint {
 }
 
 function namesCode(data: unknown): boolean {
-  const { customPolicies, upstreams, authServices } = asFields(data);
+  const { customPolicies, upstreams, authServices, routes } = asFields(data);
   const hasSome = (owners: unknown, key: string): boolean =>
     Object.values(asFields(owners)).some((owner) => asFields(owner)[key] !== undefined);
   return (
     Object.keys(asFields(customPolicies)).length > 0 ||
     hasSome(upstreams, 'app') ||
-    hasSome(authServices, 'code')
+    hasSome(authServices, 'code') ||
+    asList(routes).some((route) => asFields(asFields(route).aggregate).compose !== undefined)
   );
 }

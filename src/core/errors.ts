@@ -38,6 +38,7 @@ export const FAILURES = {
   GW_BAD_PATH: client(400, 'The request path is not valid'),
   GW_BAD_HOST: client(400, 'The Host header is missing or not valid'),
   GW_BAD_FRAMING: client(400, 'The length of the request body is not stated clearly'),
+  GW_INPUT_MISSING: client(400, 'The request lacks what this route needs'),
   GW_CREDENTIALS_MISSING: client(401, 'This request needs credentials'),
   GW_CREDENTIALS_INVALID: client(401, 'The credentials are not valid'),
   GW_FORBIDDEN: client(403, 'These credentials do not allow this request'),
@@ -57,9 +58,11 @@ export const FAILURES = {
   GW_METHOD_UNKNOWN: client(501, 'This method is not supported'),
   GW_UPGRADE_UNSUPPORTED: client(501, 'This service does not speak the protocol asked for'),
   GW_UPSTREAM_BROKEN: upstream(502, 'The service gave a broken answer'),
+  GW_PART_FAILED: upstream(502, 'A service that is needed for this answer failed'),
   GW_UPSTREAM_UNREACHABLE: upstream(503, 'The service cannot be reached'),
   GW_UPSTREAM_BUSY: upstream(503, 'The service has no free connection'),
   GW_UPSTREAM_SUSPENDED: upstream(503, 'The service fails and is given time to recover'),
+  GW_PART_UNAVAILABLE: upstream(503, 'A service that is needed for this answer is not available'),
   GW_CONCURRENCY_LIMIT: gateway(503, 'Too many requests are under way'),
   GW_AUTH_UNAVAILABLE: gateway(503, 'Credentials cannot be checked now'),
   GW_LIMITS_UNAVAILABLE: gateway(503, 'Limits cannot be checked now'),
@@ -70,6 +73,7 @@ export const FAILURES = {
   GW_TOO_MANY_CONNECTIONS: gateway(503, 'The gateway has too many connections'),
   GW_NOT_IN_CACHE: { ...client(504, 'Nothing stored answers this request'), retryable: true },
   GW_UPSTREAM_TIMEOUT: upstream(504, 'The service did not answer in time'),
+  GW_PART_TIMEOUT: upstream(504, 'A service that is needed for this answer did not answer in time'),
   GW_VERSION_UNSUPPORTED: client(505, 'This HTTP version is not supported'),
 } as const satisfies Record<string, FailureEntry>;
 

@@ -33,6 +33,18 @@ export interface Proceeder {
   runRest(options: ProceedOptions): Promise<Reply>;
 }
 
+/** A request for a part of an answer, and what came of it, for the log. */
+export interface PartRecord {
+  readonly part: string;
+  readonly upstream: string;
+  readonly outcome: string;
+  /** Status of its answer, 0 where there was none. */
+  readonly status: number;
+  readonly durationMs: number;
+  /** Why it gave nothing; empty where it gave something. */
+  readonly reason: string;
+}
+
 /** One request and what becomes of it: made when its head is read, finished exactly once. */
 export class Exchange {
   /** The request as it was received. */
@@ -105,6 +117,8 @@ export class Exchange {
   queuedMs = 0;
   /** Monotonic milliseconds at which the policies had decided; 0 while they have not, or where there are none. */
   decidedAt = 0;
+  /** What was asked for parts of the answer, the first hundred of them. */
+  parts: PartRecord[] | undefined = undefined;
   /** How many policies of the compiled list have begun `onRequest`, -1 once finished; the pipeline's own mark. */
   policiesRun = 0;
   private who: Identity | undefined = undefined;
@@ -193,12 +207,20 @@ export class Exchange {
     this.failure ??= branch.failure;
   }
 
+  /** Notes a request for a part of the answer. */
+  addPart(record: PartRecord): void {
+    this.parts ??= [];
+    if (this.parts.length < MAX_PARTS) this.parts.push(record);
+  }
+
   /** Marks the exchange as over. Called by the gateway. */
   close(): void {
     this.isOver = true;
     this.abortController?.abort();
   }
 }
+
+const MAX_PARTS = 100;
 
 const COPIED = [
   'requestId',
@@ -232,6 +254,7 @@ const FOUND_OUT = [
   'attempts',
   'attempt',
   'queuedMs',
+  'parts',
 ] as const satisfies readonly (keyof Exchange)[];
 
 const NO_ROUTE: RouteInfo = { id: '' };

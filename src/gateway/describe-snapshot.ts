@@ -1,5 +1,6 @@
 import type { GatewayDescription } from '../core/control.ts';
 import { systemLookup } from '../core/network/name-lookup.ts';
+import type { RouteAction } from '../snapshot/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { GatewayServices } from './gateway-services.ts';
 
@@ -10,10 +11,15 @@ export function describeSnapshot({ version, routes, upstreams }: Snapshot): Gate
     routes: routes.map(({ id, path, action }) => ({
       id,
       path,
-      upstreams: action.kind === 'forward' ? action.upstreams.map(({ name }) => name) : [],
+      upstreams: upstreamsOf(action),
     })),
     upstreams: [...upstreams.values()].map((upstream) => upstream.describe()),
   };
+}
+
+function upstreamsOf(action: RouteAction): readonly string[] {
+  if (action.kind === 'aggregate') return action.aggregate.upstreams;
+  return action.kind === 'forward' ? action.upstreams.map(({ name }) => name) : [];
 }
 
 /** Names what works less well than it should, a sentence each. */

@@ -25,6 +25,7 @@ import { redirectToHttps } from '../server/https-redirect.ts';
 import { type ForwardAction, type Route, type SplitDestination, withoutParts } from '../snapshot/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { answerAction } from './answer-action.ts';
 import { describeClient } from './describe-client.ts';
 import { answerExpired, answerWithoutRoute, findRoute, limitForwards } from './find-route.ts';
 import { reportCrash } from './report-crash.ts';
@@ -257,24 +258,10 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     if (identity !== undefined && hasEnded(identity, this.clock.now()))
       return this.answer(answerExpired(this.exchange));
     const { action } = this.route;
-    switch (action.kind) {
-      case 'forward':
-        return this.forwardTo(action);
-      case 'respond':
-        return this.answer(action.reply);
-      case 'jwks':
-        return this.answer(action.tokens.keySet());
-      case 'quota': {
-        const standings = action.quotas.answer(this.exchange);
-        if (!isPromise(standings)) return this.answer(standings);
-        return this.after(standings, (reply) => this.answer(reply));
-      }
-      case 'redirect': {
-        const location = action.locate(this.exchange, this.rawParams);
-        if (location === undefined) return this.answer(new GatewayError('GW_BAD_PATH'));
-        return this.answer({ status: action.status, headers: { location } });
-      }
-    }
+    if (action.kind === 'forward') return this.forwardTo(action);
+    const reply = answerAction(action, this.exchange, this.rawParams);
+    if (isPromise(reply)) this.after(reply, (settled) => this.answer(settled));
+    else this.answer(reply);
   }
 
   private forwardTo(action: ForwardAction): void {

@@ -2,7 +2,7 @@ import type { LogsConfig } from '../config/schema/logs-schema.ts';
 import { USUAL_FIELDS } from '../config/schema/logs-schema.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { FAILURES, type FailureCode, type GatewayError } from '../core/errors.ts';
-import type { Exchange } from '../core/exchange.ts';
+import type { Exchange, PartRecord } from '../core/exchange.ts';
 import type { Identity } from '../core/identity/identity.ts';
 import { createCallerText, quoteForeign } from './caller-text.ts';
 import { millisecondsText, quote, quoteName, timeText, toJson } from './json-text.ts';
@@ -118,6 +118,7 @@ function lineOf(
   if (exchange.decidedAt !== 0 && shows.policiesMs)
     line += `,"policiesMs":${millisecondsText(exchange.decidedAt - exchange.startedAt)}`;
   if (exchange.upstream !== '') line += upstreamFields(exchange, shows);
+  if (exchange.parts !== undefined && shows.parts) line += partsField(exchange.parts);
   if (shows.bytes) line += `,"bytes":${exchange.bytesSent}`;
   if (request.bodyBytes !== undefined && request.bodyBytes > 0 && shows.bytesIn)
     line += `,"bytesIn":${request.bodyBytes}`;
@@ -127,6 +128,15 @@ function lineOf(
   if (exchange.isDetached) line += ',"detached":true';
   if (exchange.failure !== undefined) line += failureFields(exchange.failure, shows);
   return `${line},"msg":"request"}\n`;
+}
+
+function partsField(parts: readonly PartRecord[]): string {
+  const items = parts.map(({ part, upstream, outcome, status, durationMs, reason }) => {
+    const answer = status === 0 ? '' : `,"status":${status}`;
+    const why = reason === '' ? '' : `,"reason":${toJson(describeError(reason))}`;
+    return `{"part":${quoteName(part)},"upstream":${quoteName(upstream)},"outcome":"${outcome}"${answer},"ms":${millisecondsText(durationMs)}${why}}`;
+  });
+  return `,"parts":[${items.join(',')}]`;
 }
 
 function moreField({ key, read }: MoreField, exchange: Exchange): string {

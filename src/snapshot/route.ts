@@ -1,3 +1,4 @@
+import type { Aggregate } from '../aggregate/aggregate.ts';
 import type { InternalTokens } from '../auth/internal-tokens.ts';
 import { BufferBudget } from '../core/buffer-budget.ts';
 import type { RouteInfo } from '../core/exchange.ts';
@@ -15,6 +16,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 /** What a route does with a request that its policies let pass. */
 export type RouteAction =
   | ForwardAction
+  | { readonly kind: 'aggregate'; readonly aggregate: Aggregate }
   | { readonly kind: 'respond'; readonly reply: Reply }
   | { readonly kind: 'quota'; readonly quotas: QuotaReader }
   | { readonly kind: 'jwks'; readonly tokens: InternalTokens }

@@ -1,3 +1,4 @@
+import { importComposer } from '../aggregate/compose.ts';
 import type { InternalTokens } from '../auth/internal-tokens.ts';
 import type { GatewayConfig, PolicyEntry, RouteConfig } from '../config/schema/schema.ts';
 import { type ClaimFilter, compileClaimFilter } from '../core/fields/claimed-fields.ts';
@@ -16,18 +17,15 @@ import { QuotaReader } from '../limits/quota-reader.ts';
 import type { RouteRecorder } from '../observability/metrics.ts';
 import { createSender } from '../proxy/upstream-sender.ts';
 import { LongWork } from '../router/long-work.ts';
-import { compileRewrite, compileStripPrefix } from '../router/path-template.ts';
-import { compileRedirect } from '../router/redirect.ts';
-import { parseRoutePath } from '../router/route-path.ts';
 import { compileRouter, type Router, type RouterEntry } from '../router/router.ts';
 import { type ClientAddressResolver, compileTrustedProxies } from '../server/client-address.ts';
 import { LoadShedder } from '../server/load-shedder.ts';
-import { compileSplit } from '../upstream/split.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { buildAuthServices, findAuthServiceIn } from './auth-services.ts';
+import { type ActionParts, compileAction } from './compile-action.ts';
 import { buildInternalTokens } from './internal-tokens.ts';
 import { originUpstreams } from './origin-upstreams.ts';
-import { type ForwardAction, type Route, type RouteAction, UNMATCHED } from './route.ts';
+import { type Route, type RouteAction, UNMATCHED } from './route.ts';
 import type { SnapshotContext } from './snapshot-context.ts';
 import { buildUpstreams } from './upstreams.ts';
 
@@ -190,20 +188,24 @@ class SnapshotBuilder {
       const own = route.policies.length === 0 ? [] : await this.createEntries(route.policies, route.id);
       const isAsShared = own.length === 0 && !route.public;
       const entries = isAsShared ? shared : mergePolicies(shared, own, route.public);
-      routes.push(this.createRoute(route, entries, parts));
+      const { compose } = route.aggregate ?? {};
+      const composer = compose === undefined ? undefined : await importComposer(compose);
+      routes.push(this.createRoute(route, entries, { ...parts, composer }));
       if (work.isDue) await work.rest();
     }
     return routes;
   }
 
-  private createRoute(route: RouteConfig, entries: readonly PipelineEntry[], parts: RouteParts): Route {
-    if (route.respond !== 'quota')
-      return this.finishRoute(
-        route.id,
-        route.path,
-        entries,
-        compileAction(route, parts, this.config.paths.caseSensitive, this.services.random),
-      );
+  private createRoute(
+    route: RouteConfig,
+    entries: readonly PipelineEntry[],
+    parts: Pick<ActionParts, 'upstreams' | 'internalTokens' | 'composer'>,
+  ): Route {
+    const { config, context, services } = this;
+    if (route.respond !== 'quota') {
+      const action = compileAction(route, { ...parts, config, context, services });
+      return this.finishRoute(route.id, route.path, entries, action);
+    }
     // To look at a quota costs nothing of it.
     const others = entries.filter(({ instance }) => !isQuota(instance));
     return this.finishRoute(route.id, route.path, others, { kind: 'quota', quotas: this.quotaReader() });
@@ -222,75 +224,6 @@ class SnapshotBuilder {
     const answersPreflights = entries.some(({ policy }) => policy.name === 'cors');
     return Object.freeze({ id, path, pipeline, recorder, action, answersPreflights });
   }
-}
-
-function compileAction(
-  route: RouteConfig,
-  { upstreams, internalTokens }: RouteParts,
-  isCaseSensitive: boolean,
-  random: () => number,
-): RouteAction {
-  const { paramNames } = parseRoutePath(route.path);
-  if (route.respond === 'jwks') {
-    if (internalTokens === undefined) throw new TypeError(`route '${route.id}': there are no internalTokens`);
-    return { kind: 'jwks', tokens: internalTokens };
-  }
-  if (route.respond !== undefined && route.respond !== 'quota')
-    return { kind: 'respond', reply: compileRespond(route.respond) };
-  if (route.redirect !== undefined) {
-    return {
-      kind: 'redirect',
-      status: route.redirect.status,
-      locate: compileRedirect(route.redirect, paramNames),
-    };
-  }
-  return {
-    kind: 'forward',
-    ...compileDestination(route, upstreams, random),
-    rewrite: route.rewrite === undefined ? undefined : compileRewrite(route.rewrite, paramNames),
-    stripPrefix:
-      route.stripPrefix === undefined
-        ? undefined
-        : compileStripPrefix(route.stripPrefix, route.caseSensitive ?? isCaseSensitive),
-    hostHeader: route.hostHeader,
-    timeoutMs: route.timeout,
-    prefix: route.stripPrefix?.replace(/\/$/, '') || undefined,
-    restoresPrefix: route.restorePrefix,
-  };
-}
-
-function compileDestination(
-  route: RouteConfig,
-  upstreams: ReadonlyMap<string, Upstream>,
-  random: () => number,
-): Pick<ForwardAction, 'upstreams' | 'split'> {
-  const find = (name: string): Upstream => {
-    const upstream = upstreams.get(name);
-    if (upstream === undefined) throw new TypeError(`route '${route.id}': there is no upstream '${name}'`);
-    return upstream;
-  };
-  if (route.split === undefined) return { upstreams: [find(route.upstream ?? '')], split: undefined };
-  const parts = route.split.parts.map(({ upstream, request, response, ...part }) => ({
-    value: { upstream: find(upstream), request, response },
-    ...part,
-  }));
-  const named = [...new Set(parts.map(({ value }) => value.upstream))];
-  return { upstreams: named, split: compileSplit({ by: route.split.by, parts }, route.id, random) };
-}
-
-function compileRespond({
-  status,
-  headers,
-  body,
-}: Exclude<NonNullable<RouteConfig['respond']>, string>): Reply {
-  if (body === undefined) return { status, headers };
-  const isText = typeof body === 'string';
-  const type = isText ? 'text/plain; charset=utf-8' : 'application/json';
-  return {
-    status,
-    headers: 'content-type' in headers ? headers : { ...headers, 'content-type': type },
-    body: isText ? body : JSON.stringify(body),
-  };
 }
 
 function* routerEntries(

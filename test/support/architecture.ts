@@ -12,8 +12,21 @@ const LAYERS: readonly (readonly string[])[] = [
   ['supervisor'],
   ['gateway'],
   ['snapshot'],
-  ['auth', 'server', 'router', 'policies', 'proxy', 'upstream', 'stores', 'keys', 'observability', 'admin'],
+  [
+    'auth',
+    'server',
+    'router',
+    'policies',
+    'aggregate',
+    'proxy',
+    'upstream',
+    'stores',
+    'keys',
+    'observability',
+    'admin',
+  ],
   ['http1', 'config', 'limits', 'cache'],
+  ['template'],
   ['core', 'version', 'node-version'],
 ];
 

@@ -1,12 +1,13 @@
 import { asFields, asList, type Fields, type Findings, splitParts } from '../findings.ts';
 import type { ConfigPath } from '../problem.ts';
 import { findPatternFault, paramNames, parsePathPattern } from '../schema/path-pattern.ts';
-import { suggest } from '../suggest.ts';
+import { checkAggregate } from './check-aggregate.ts';
 import { readMatching } from './route-matching.ts';
 import { findShadowedRoutes } from './shadowing.ts';
 import { findTemplateFault, matchesPattern } from './template.ts';
+import { checkUpstreamName } from './upstream-name.ts';
 
-const ANSWERS = ['upstream', 'split', 'respond', 'redirect'] as const;
+const ANSWERS = ['upstream', 'split', 'aggregate', 'respond', 'redirect'] as const;
 const UPSTREAM_ONLY = ['rewrite', 'stripPrefix', 'hostHeader', 'timeout'] as const;
 
 /** Checks each route in itself, against the upstreams, and against the other routes. */
@@ -22,6 +23,7 @@ export function checkRoutes(gateway: Fields, findings: Findings): void {
     checkUpstreamName(route.upstream, [...path, 'upstream'], upstreams, findings);
     checkSplit(route, path, upstreams, findings);
     checkPaths(route, path, findings);
+    checkParts(route, path, upstreams, findings);
     checkRespond(asFields(route.respond), [...path, 'respond'], findings);
     checkRedirect(route, path, gateway, findings);
   }
@@ -49,7 +51,10 @@ function checkId({ id }: Fields, i: number, firstById: Map<string, number>, find
 function checkAnswer(route: Fields, path: ConfigPath, findings: Findings): void {
   const [first, ...others] = ANSWERS.filter((key) => route[key] !== undefined);
   if (first === undefined) {
-    findings.refuse(path, 'says nothing about the answer — add upstream, split, respond or redirect');
+    findings.refuse(
+      path,
+      'says nothing about the answer — add upstream, split, aggregate, respond or redirect',
+    );
     return;
   }
   for (const key of others) findings.refuse([...path, key], `stands beside ${first} — keep one of them`);
@@ -83,16 +88,10 @@ function checkSplit(
   }
 }
 
-function checkUpstreamName(
-  upstream: unknown,
-  at: ConfigPath,
-  upstreams: readonly string[],
-  findings: Findings,
-): void {
-  if (typeof upstream !== 'string' || upstream === '' || upstreams.includes(upstream)) return;
-  const close = suggest(upstream, upstreams);
-  const remedy = close === undefined ? 'define it under upstreams' : `did you mean '${close}'?`;
-  findings.refuse(at, `there is no upstream ${findings.quote(at, upstream)} — ${remedy}`);
+function checkParts(route: Fields, path: ConfigPath, upstreams: readonly string[], findings: Findings): void {
+  const params = readParamNames(route.path);
+  if (route.aggregate === undefined || params === undefined) return;
+  checkAggregate(asFields(route.aggregate), [...path, 'aggregate'], { params, upstreams }, findings);
 }
 
 function checkPaths(route: Fields, path: ConfigPath, findings: Findings): void {

@@ -7,8 +7,9 @@ export function checkUpstreams(gateway: Fields, findings: Findings): void {
   const used = new Set([
     ...named.map(({ upstream }) => upstream),
     ...asList(gateway.routes).flatMap((route) => {
-      const { upstream, split } = asFields(route);
-      return [upstream, ...splitParts(split).parts.map((part) => part.upstream)];
+      const { upstream, split, aggregate } = asFields(route);
+      const parts = Object.values(asFields(asFields(aggregate).parts)).map(asFields);
+      return [upstream, ...[...splitParts(split).parts, ...parts].map((part) => part.upstream)];
     }),
   ]);
   checkNames(named, Object.keys(asFields(gateway.upstreams)), findings);

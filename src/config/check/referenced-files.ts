@@ -69,6 +69,9 @@ function namedFiles(gateway: Fields): NamedFile[] {
     ['customPolicies'],
     Object.keys(asFields(gateway.customPolicies)),
   );
+  const composers = asList(gateway.routes).flatMap((route, i) =>
+    filesOf(asFields(route).aggregate, ['routes', i, 'aggregate'], ['compose']),
+  );
   const redis = filesOf(asFields(gateway.redis).tls, ['redis', 'tls'], ['caFile', 'certFile', 'keyFile']);
   return [
     ...certificates,
@@ -76,6 +79,7 @@ function namedFiles(gateway: Fields): NamedFile[] {
     ...upstreams,
     ...policies,
     ...redis,
+    ...composers,
     ...authFiles(gateway),
     ...signingFiles(gateway),
   ];

@@ -22,7 +22,7 @@ export const LOG_AREAS = [
 /** What a line of the access log says unless it is left out by `omit`. */
 export const USUAL_FIELDS = [
   ...['requestId', 'method', 'host', 'path', 'query', 'durationMs', 'upstream', 'target', 'upstreamMs'],
-  ...['attempt', 'queueMs', 'policiesMs', 'bytes', 'bytesIn', 'client'],
+  ...['parts', 'attempt', 'queueMs', 'policiesMs', 'bytes', 'bytesIn', 'client'],
   ...['subject', 'keyId', 'plan', 'authMethod', 'detail', 'reason', 'cause'],
 ] as const;
 

@@ -1,12 +1,16 @@
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { FORWARDED_METHODS } from '../../core/methods.ts';
+import { aggregateSchema } from './aggregate-schema.ts';
 import { findPatternFault } from './path-pattern.ts';
 import { headerFields, text, timeLimit } from './scalars.ts';
 import { splitSchema } from './split-schema.ts';
 
-/** Makes the schema of one entry of `routes`. `policies` is the schema of a list of policies. */
-export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
+/** Makes the schema of one entry of `routes`. `policies` is the schema of a list of policies, `file` takes the path of a file. */
+export function routeSchema<Policies extends z.ZodType, File extends z.ZodType>(
+  policies: Policies,
+  file: () => File,
+) {
   return z.strictObject({
     id: z
       .string()
@@ -37,6 +41,9 @@ export function routeSchema<Policies extends z.ZodType>(policies: Policies) {
     split: splitSchema()
       .optional()
       .describe('Several upstreams that share the requests, such as a canary release, instead of one.'),
+    aggregate: aggregateSchema(file)
+      .optional()
+      .describe('Makes one answer of what several upstreams answer, instead of one upstream.'),
     respond: answerSchema()
       .optional()
       .describe(

@@ -92,7 +92,7 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
     paths: pathsSchema()
       .prefault({})
       .describe('Which spellings of their paths routes take that do not say it themselves.'),
-    routes: z.array(routeSchema(policyList)).prefault([]).describe('Which requests go where.'),
+    routes: z.array(routeSchema(policyList, file)).prefault([]).describe('Which requests go where.'),
     customPolicies: z
       .record(customPolicyName(), file())
       .prefault({})

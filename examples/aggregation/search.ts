@@ -1,0 +1,7 @@
+import { compose } from 'sallyport';
+
+interface Parts {
+  things: { url: string };
+}
+
+export default compose<Parts>(({ things }) => ({ summary: `asked for ${things.url}` }));
