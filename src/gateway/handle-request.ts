@@ -22,10 +22,11 @@ import { normaliseTarget } from '../router/normalise.ts';
 import type { SpellingRules } from '../router/path-spelling.ts';
 import type { RouteResult } from '../router/router.ts';
 import { redirectToHttps } from '../server/https-redirect.ts';
+import { answerAction } from '../snapshot/answer-action.ts';
 import { type ForwardAction, type Route, type SplitDestination, withoutParts } from '../snapshot/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { answerAction } from './answer-action.ts';
+
 import { describeClient } from './describe-client.ts';
 import { answerExpired, answerWithoutRoute, findRoute, limitForwards } from './find-route.ts';
 import { reportCrash } from './report-crash.ts';

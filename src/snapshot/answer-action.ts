@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { Reply } from '../core/message.ts';
-import type { ForwardAction, RouteAction } from '../snapshot/route.ts';
+import type { ForwardAction, RouteAction } from './route.ts';
 
 /** Gives the answer of a route that does not pass requests on to one upstream. */
 export function answerAction(
