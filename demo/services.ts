@@ -9,23 +9,24 @@ const ORDERS = [
   { id: '85', user: '2', total: 12.5 },
 ];
 
-/** Starts the three services of the demo on ports 9001 to 9003 of the loopback interface. */
-export async function startServices(): Promise<Server[]> {
-  return Promise.all([
-    startService(9001, answerUsers),
-    startService(9002, answerOrders),
-    startService(9003, echo),
-  ]);
+/** Starts the three services of the demo, on ports 9001 to 9003 of the loopback interface unless told otherwise. */
+export async function startServices({
+  host = '127.0.0.1',
+  ports = [9001, 9002, 9003],
+} = {}): Promise<Server[]> {
+  const answers = [answerUsers, answerOrders, echo];
+  return Promise.all(answers.map((answer, i) => startService(ports[i] as number, host, answer)));
 }
 
 function startService(
   port: number,
+  host: string,
   answer: (request: IncomingMessage, response: ServerResponse) => void,
 ): Promise<Server> {
   const server = createServer(answer);
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => resolve(server));
+    server.listen(port, host, () => resolve(server));
   });
 }
 
@@ -37,10 +38,21 @@ function answerUsers({ url }: IncomingMessage, response: ServerResponse): void {
 
 function answerOrders({ method, url }: IncomingMessage, response: ServerResponse): void {
   if (method === 'POST') return sendJson(response, 201, { id: '86' });
+  const user = /^\/of\/([^/?]+)/.exec(url ?? '')?.[1];
+  if (user !== undefined)
+    return sendSlowly(
+      response,
+      ORDERS.filter((order) => order.user === user),
+    );
   const id = /^\/([^/?]+)/.exec(url ?? '')?.[1];
   const order = ORDERS.find((candidate) => candidate.id === id);
   if (id === undefined) sendJson(response, 200, ORDERS);
   else sendJson(response, order ? 200 : 404, order ?? { error: 'no such order' });
+}
+
+/** As a service does that has to look far for it. */
+function sendSlowly(response: ServerResponse, orders: readonly object[]): void {
+  setTimeout(() => sendJson(response, 200, orders), 300);
 }
 
 /** Answers with the request as it arrived; `/echo/events` is a stream of server-sent events. */

@@ -17,6 +17,7 @@ The gateway listens on http://localhost:8080, its admin port is 9901. Try:
 
   curl -i http://localhost:8080/users/1             a path that the service knows under another name
   curl -i http://localhost:8080/orders/             the prefix is taken off
+  curl -i http://localhost:8080/home/1              one answer of three services, one of them slow, one down
   curl -i 'http://localhost:8080/echo/hello?a=b'    what a service sees: forwarded headers, request id
   curl -N http://localhost:8080/echo/events         a stream, not buffered
   curl -i http://localhost:8080/status              answered by the gateway itself

@@ -1,4 +1,4 @@
-import { EMPTY_BODY, readBody } from '../core/body.ts';
+import { type BodySource, bodyFrom, EMPTY_BODY, readBody } from '../core/body.ts';
 import type { BufferBudget } from '../core/buffer-budget.ts';
 import type { Clock } from '../core/clock.ts';
 import { asGatewayError, GatewayError } from '../core/errors.ts';
@@ -6,7 +6,6 @@ import type { Exchange } from '../core/exchange.ts';
 import { HeaderList } from '../core/header-list.ts';
 import type { Reply } from '../core/message.ts';
 import { guardBody } from '../core/pipeline/guard-body.ts';
-import { answerFrom } from '../core/reply.ts';
 import { JsonValue } from '../template/json-value.ts';
 import { type JsonFault, readJson, readText } from '../template/read-json.ts';
 import type { PartValue } from '../template/scope.ts';
@@ -65,10 +64,9 @@ export class PartAsker {
   }
 
   private async read({ maxBodyBytes }: Part, reply: Reply): Promise<Buffer> {
-    const { body } = answerFrom(reply);
     try {
       return await readBody(
-        guardBody(body ?? EMPTY_BODY, (bytes) => this.take(bytes)),
+        guardBody(bodyOf(reply), (bytes) => this.take(bytes)),
         maxBodyBytes,
       );
     } catch (error) {
@@ -126,6 +124,11 @@ const FAULTS: Readonly<Record<JsonFault, string>> = {
   'not-json': 'its answer is no JSON; with format: text it would be taken as text',
   'too-deep': 'its answer is nested too deep',
 };
+
+/** The body as the upstream's machinery gives it, which is ours: its errors are to stay what they are. */
+function bodyOf({ body = EMPTY_BODY }: Reply): BodySource {
+  return typeof body === 'string' || body instanceof Uint8Array ? bodyFrom(body) : body;
+}
 
 function textOf(bytes: Buffer): JsonValue | JsonFault {
   const text = readText(bytes);
