@@ -7,7 +7,11 @@ import type { LogDestination } from './log-destination.ts';
  */
 export function endAtCrash(destination: LogDestination): void {
   const log = createLog({ level: 'error', destination });
-  // Rejections that nobody handles come here as well, unless code of the user's has a listener for them.
+  // A promise that nobody awaits, such as a note to an audit service that is down, belongs to no request, and other
+  // requests must not end with it.
+  process.on('unhandledRejection', (reason) => {
+    log.error({ err: reason }, 'a promise was rejected that nobody awaited; the process goes on');
+  });
   process.on('uncaughtException', (error, origin) => {
     log.error({ err: error, origin }, 'an error that nothing caught ends the process');
     destination.flushSync();

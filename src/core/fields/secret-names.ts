@@ -12,6 +12,8 @@ const SECRET_NAMES = new Set([
   'connectsid',
   'cvc',
   'cvv',
+  'card',
+  'cardnumber',
   'hmac',
   'idtokenhint',
   'jsessionid',
