@@ -32,6 +32,11 @@ export class PurgeLog {
     return this.noted;
   }
 
+  /** Notes that purges may have been missed: what was asked for before is no longer known to have seen all of them. */
+  noteGap(): void {
+    this.noted++;
+  }
+
   /** Notes a purge of now. */
   note(purge: Purge, now: number): void {
     const known: Known = { number: ++this.noted, time: now, soft: purge.soft };

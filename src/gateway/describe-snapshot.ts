@@ -25,7 +25,7 @@ function upstreamsOf(action: RouteAction): readonly string[] {
 /** Names what works less well than it should, a sentence each. */
 export function troublesOf(
   snapshot: Snapshot | undefined,
-  { apiKeys, gatewayLimits, descriptors }: GatewayServices,
+  { apiKeys, gatewayLimits, gatewayCache, descriptors }: GatewayServices,
 ): string[] {
   const upstreams = [...(snapshot?.upstreams.values() ?? [])];
   const authServices = [...(snapshot?.authServices.values() ?? [])];
@@ -34,6 +34,7 @@ export function troublesOf(
     ...authServices.flatMap((service) => service.troubles?.() ?? []),
     ...apiKeys.troubles(),
     ...gatewayLimits.troubles(),
+    ...gatewayCache.troubles(),
     ...namesTrouble(),
     ...(descriptors.trouble === undefined ? [] : [descriptors.trouble]),
   ];

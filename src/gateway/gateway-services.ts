@@ -52,7 +52,7 @@ export function createServices(options: GatewayServicesOptions): GatewayServices
   metrics.gauge('gateway_snapshots', SNAPSHOTS_HELP, {}, () => snapshots.inUse);
   const descriptors = new Descriptors({ ...base, log: log.of('listeners') });
   const gatewayLimits = options.limits ?? createLimits(config, { ...base, log: log.of('limits'), keep });
-  const gatewayCache = openCache(config, base, options.spreadPurge);
+  const gatewayCache = openCache(config, { ...base, log: log.of('policies') }, options.spreadPurge);
   return {
     ...base,
     cache: gatewayCache.store,

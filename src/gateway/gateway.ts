@@ -106,7 +106,8 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
       loaded,
       context: { services, clock, log, metrics, deadlines, kept, budget, targetConnections, snapshots },
       listeners,
-      prepareLimits: (config) => services.gatewayLimits.prepare(config),
+      prepareStores: (config) =>
+        Promise.all([services.gatewayLimits.prepare(config), services.gatewayCache.prepare(config)]),
       logs,
       onVersion: (version) => metrics.setConfigVersion(version),
       check: () => this.refuseWhenStopping(),
@@ -210,9 +211,10 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     return this.services.gatewayCache.purge(purge);
   }
 
-  /** Purges in this process alone, for who tells all others too. */
-  purgeCacheHere(purge: Purge): Promise<PurgeReach> {
-    return this.services.gatewayCache.purgeHere(purge);
+  /** Purges in this process, for who tells the others of this gateway too, and where `isSpread`, in other gateways. */
+  purgeCacheHere(purge: Purge, isSpread: boolean): Promise<PurgeReach> {
+    const { gatewayCache } = this.services;
+    return isSpread ? gatewayCache.purgeElsewhere(purge) : gatewayCache.purgeHere(purge);
   }
 
   administerKeys(): Promise<ApiKeyAdministration> {
@@ -261,8 +263,8 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     await this.listeners.drain(0);
     this.requestContext.detached.leave('GW_SHUTTING_DOWN');
     await this.current.retire();
-    await Promise.all([this.services.apiKeys.close(), this.services.gatewayLimits.close()]);
-    this.services.gatewayCache.close();
+    const { apiKeys, gatewayLimits, gatewayCache } = this.services;
+    await Promise.all([apiKeys.close(), gatewayLimits.close(), gatewayCache.close()]);
     this.deadlines.close();
     this.ownMetrics.close();
   }

@@ -16,8 +16,8 @@ export interface RunningConfigOptions {
   /** What Snapshots are built with, but for the policies. */
   readonly context: Omit<SnapshotContext, 'policies'>;
   readonly listeners: Listeners;
-  /** Gets the counters of limits ready for a configuration. */
-  readonly prepareLimits: (config: GatewayConfig) => Promise<void>;
+  /** Gets the stores that outlive Snapshots ready for a configuration. */
+  readonly prepareStores: (config: GatewayConfig) => Promise<unknown>;
   readonly logs: Logs;
   /** Told the version that is in force. */
   readonly onVersion: (version: number) => void;
@@ -112,7 +112,7 @@ export class RunningConfig {
     policies: readonly Policy[],
     version: number,
   ): Promise<Snapshot> {
-    await this.options.prepareLimits(config);
+    await this.options.prepareStores(config);
     return buildSnapshot(config, version, { ...this.options.context, policies });
   }
 }

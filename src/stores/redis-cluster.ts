@@ -1,7 +1,9 @@
 import {
+  AS_BYTES,
   clientOptions,
   connectionOptions,
   type LinkOptions,
+  type RedisBytes,
   type RedisLink,
   type RedisReply,
   withinMs,
@@ -39,6 +41,8 @@ export async function openCluster(options: LinkOptions): Promise<RedisLink> {
   isOpen = true;
   return {
     send: (key, command) => cluster.sendCommand(key, false, command as string[]) as Promise<RedisReply>,
+    sendBytes: (key, command) =>
+      cluster.sendCommand(key, false, command as (string | Buffer)[], AS_BYTES) as Promise<RedisBytes>,
     sendToAll: (command) =>
       Promise.all(
         cluster.masters.map(async (node) => {

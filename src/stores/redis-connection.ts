@@ -12,7 +12,14 @@ import {
   RedisAwayError,
 } from './redis-failure.ts';
 import { BEAT_MS, GATEWAY_SCRIPT, GatewayCount, REST_MS } from './redis-gateways.ts';
-import { type LinkOptions, openServer, type RedisLink, type RedisReply } from './redis-link.ts';
+import {
+  type LinkOptions,
+  openServer,
+  type RedisArgument,
+  type RedisBytes,
+  type RedisLink,
+  type RedisReply,
+} from './redis-link.ts';
 import { RedisOutages } from './redis-outages.ts';
 import type { RedisScript } from './redis-script.ts';
 import { openBySentinel } from './redis-sentinel.ts';
@@ -26,6 +33,8 @@ export interface RedisConnectionOptions {
   readonly services: RedisServices;
   /** Scripts that are loaded into every server it connects to. */
   readonly scripts?: readonly RedisScript[];
+  /** What goes on without Redis while it is away, for the log. Default: `the gateway goes on without it`. */
+  readonly whileAway?: string;
   /** Whether this process is a gateway, which the others share limits with and whose metrics tell about Redis. Default: true. */
   readonly isGateway?: boolean;
 }
@@ -61,14 +70,14 @@ export class RedisConnection {
   private endFirstAttempt: () => void = () => {};
   private wake: () => void = () => {};
 
-  constructor({ config, services, scripts = [], isGateway = true }: RedisConnectionOptions) {
+  constructor({ config, services, scripts = [], isGateway = true, whileAway }: RedisConnectionOptions) {
     this.config = config;
     this.name = describeRedis(config);
     this.services = services;
     this.scripts = [GATEWAY_SCRIPT, ...scripts];
     this.isGateway = isGateway;
     this.gateways = new GatewayCount(services.clock);
-    this.outages = new RedisOutages(this.name, services, isGateway);
+    this.outages = new RedisOutages(this.name, services, isGateway, whileAway);
     this.deadlines = new CommandDeadlines(services.clock, config.commandTimeout, (error) =>
       this.goDown(error),
     );
@@ -104,6 +113,13 @@ export class RedisConnection {
     return this.deadlines.wait(link.send(key, command)).catch((error) => this.fail(error));
   }
 
+  /** Sends a command as `send` does, and gets texts as the bytes that they are. */
+  sendBytes(key: string, command: readonly RedisArgument[]): Promise<RedisBytes> {
+    const { link } = this;
+    if (!this.isUp || link === undefined) return Promise.reject(this.awayError());
+    return this.deadlines.wait(link.sendBytes(key, command)).catch((error) => this.fail(error));
+  }
+
   /** Runs a script. All of `keys` must lie in one slot of a Cluster. */
   runScript(
     { sha1, source }: RedisScript,
@@ -116,6 +132,18 @@ export class RedisConnection {
       // A server that was restarted, or whose scripts somebody flushed.
       if (!isForgottenScript(error)) throw error;
       return this.send(key, ['EVAL', source, ...rest]);
+    });
+  }
+
+  /** Runs a script as `runScript` does, which is given any bytes. */
+  runScriptOnBytes(
+    { sha1, source }: RedisScript,
+    key: string,
+    args: readonly RedisArgument[],
+  ): Promise<RedisBytes> {
+    return this.sendBytes(key, ['EVALSHA', sha1, '1', key, ...args]).catch((error) => {
+      if (!isForgottenScript(error)) throw error;
+      return this.sendBytes(key, ['EVAL', source, '1', key, ...args]);
     });
   }
 

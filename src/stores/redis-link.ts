@@ -7,10 +7,18 @@ import { type RedisLogin, type RedisPlace, type RedisServer, readTls } from './r
 /** What Redis answers. */
 export type RedisReply = string | number | null | readonly RedisReply[];
 
+/** What Redis answers where texts may be any bytes. */
+export type RedisBytes = Buffer | number | null | readonly RedisBytes[];
+
+/** A part of a command: text, or any bytes. */
+export type RedisArgument = string | Buffer;
+
 /** One connection, or one for each node of a Cluster, which is lost once and for all. */
 export interface RedisLink {
   /** Sends a command. `key` says which node of a Cluster gets it. Rejects where the connection is lost. */
   send(key: string, command: readonly string[]): Promise<RedisReply>;
+  /** Sends a command, and gets texts as the bytes that they are. */
+  sendBytes(key: string, command: readonly RedisArgument[]): Promise<RedisBytes>;
   /** Sends a command to every server that takes writes. */
   sendToAll(command: readonly string[]): Promise<readonly RedisReply[]>;
   destroy(): void;
@@ -22,6 +30,9 @@ export interface LinkOptions {
   /** Hears once that the link is lost, after it was open. */
   readonly onLost: (reason: unknown) => void;
 }
+
+/** `$` marks a text in the protocol (RESP2). */
+export const AS_BYTES = { typeMapping: { 36: Buffer } } as const;
 
 /** Opens a connection to one server. */
 export async function openServer(server: RedisServer, options: LinkOptions): Promise<RedisLink> {
@@ -41,6 +52,7 @@ export async function openServer(server: RedisServer, options: LinkOptions): Pro
   const send = (command: readonly string[]) => client.sendCommand(command as string[]) as Promise<RedisReply>;
   return {
     send: (_, command) => send(command),
+    sendBytes: (_, command) => client.sendCommand(command, AS_BYTES) as Promise<RedisBytes>,
     sendToAll: async (command) => [await send(command)],
     destroy() {
       isOpen = false;

@@ -14,6 +14,7 @@ export class RedisOutages {
   private readonly name: string;
   private readonly services: Pick<Services, 'clock' | 'log'>;
   private readonly counter: Counter | undefined;
+  private readonly whileAway: string;
   private downSince: number | undefined = undefined;
   private upSince: number | undefined = undefined;
   private answersSince: number | undefined = undefined;
@@ -21,9 +22,15 @@ export class RedisOutages {
   /** Outages that followed the first one before Redis was steady. */
   private relapses = 0;
 
-  constructor(name: string, services: Pick<Services, 'clock' | 'log' | 'metrics'>, isCounted: boolean) {
+  constructor(
+    name: string,
+    services: Pick<Services, 'clock' | 'log' | 'metrics'>,
+    isCounted: boolean,
+    whileAway = 'the gateway goes on without it',
+  ) {
     this.name = name;
     this.services = services;
+    this.whileAway = whileAway;
     const help = 'Times that Redis went away.';
     this.counter = isCounted ? services.metrics.counter('gateway_redis_outages_total', help) : undefined;
   }
@@ -39,7 +46,7 @@ export class RedisOutages {
     const isRelapse = this.upSince !== undefined && now - this.upSince < STEADY_MS;
     if (!isRelapse) {
       this.reset();
-      log.warn({ redis: this.name, reason }, 'Redis is away; the gateway goes on without it');
+      log.warn({ redis: this.name, reason }, `Redis is away; ${this.whileAway}`);
       return;
     }
     this.relapses++;

@@ -21,6 +21,7 @@ const GAUGES: Readonly<Record<string, Combine>> = {
   gateway_upstream_target_healthy: Math.min,
   gateway_discovery_up: Math.min,
   gateway_redis_available: Math.min,
+  gateway_cache_redis_available: Math.min,
   gateway_api_key_store_up: Math.min,
   gateway_quota_store_up: Math.min,
 };

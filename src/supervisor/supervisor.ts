@@ -30,7 +30,7 @@ import { Crew } from './crew.ts';
 import { HandOver } from './hand-over.ts';
 import { mergeDescriptions } from './merge-descriptions.ts';
 import { MergedMetrics } from './merged-metrics.ts';
-import { purgeWorkers } from './purge-workers.ts';
+import { purgeAll } from './purge-workers.ts';
 import { SharedPorts } from './shared-ports.ts';
 import type { MetricsText } from './worker-contract.ts';
 import type { SharedConfig, WorkerProcess } from './worker-process.ts';
@@ -177,7 +177,7 @@ export class Supervisor implements GatewayControl, Service {
 
   /** Each worker has a store of its own. Those that drain still serve from it. */
   purgeCache(written: Purge): Promise<PurgeResult> {
-    return purgeAsWritten(written, (purge) => purgeWorkers(this.crew.started, purge));
+    return purgeAsWritten(written, (purge) => purgeAll(this.crew.started, purge));
   }
 
   /** All workers share the store. What is taken from a key holds in all of them before the change is answered. */

@@ -43,8 +43,8 @@ export interface WorkerMethods {
   readQuotas(keys: readonly string[]): Promise<readonly object[]>;
   /** Takes up what was changed about the API keys. */
   refreshKeys(): Promise<void>;
-  /** Purges stored responses in this worker. */
-  purgeCache(purge: Purge): Promise<PurgeReach>;
+  /** Purges stored responses in this worker, and where `isSpread`, in other gateways. */
+  purgeCache(purge: Purge, isSpread: boolean): Promise<PurgeReach>;
   metrics(): Promise<MetricsText>;
   /** Tells how many connections were received since the start. */
   countReceived(): number;
@@ -75,8 +75,11 @@ const WORK_MS = 60_000;
 /** How long what is answered at once may take, at a worker whose event loop is busy. */
 const ANSWER_MS = 3000;
 
-/** A purge is to hold within a second, or whoever asks for it hears where it does not. */
-const PURGE_MS = 1000;
+/**
+ * A purge is to hold within a second, or whoever asks for it hears where it does not. A worker waits that long for other
+ * gateways.
+ */
+const PURGE_MS = 1500;
 
 /**
  * How long a supervisor waits for each answer of a worker, in milliseconds. What then becomes of the worker, and of who

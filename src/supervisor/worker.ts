@@ -120,8 +120,8 @@ class Worker implements WorkerMethods {
     return this.running.refreshKeys();
   }
 
-  purgeCache(purge: Purge): Promise<PurgeReach> {
-    return this.running.purgeCacheHere(purge);
+  purgeCache(purge: Purge, isSpread: boolean): Promise<PurgeReach> {
+    return this.running.purgeCacheHere(purge, isSpread);
   }
 
   metrics(): Promise<MetricsText> {

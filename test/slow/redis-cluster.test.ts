@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { LimitStore } from '../../src/core/stores/limit-store.ts';
+import { cacheStoreContract } from '../stores/cache-store-contract.ts';
 import { chargeFor, limitStoreContract, slowRule } from '../stores/limit-store-contract.ts';
+import { behindRedis, openCacheNode } from '../stores/open-cache-node.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import { reservePort } from '../support/loopback.ts';
 import { RedisServer } from '../support/redis-server.ts';
@@ -55,6 +57,12 @@ async function openStore(): Promise<LimitStore> {
 }
 
 limitStoreContract('the store of limits in a Redis Cluster', openStore);
+
+cacheStoreContract('the store of responses in a Redis Cluster', async () => {
+  const { host, port } = nodes[1] as RedisServer;
+  const settings = { cluster: { nodes: [{ host, port }] }, prefix: `${prefixes++}:` };
+  return behindRedis(await openCacheNode(settings), await openCacheNode(settings));
+});
 
 describe('a Redis Cluster', () => {
   it('spreads clients over its nodes', async () => {

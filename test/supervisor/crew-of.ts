@@ -65,9 +65,13 @@ export async function startCrew(
 }
 
 /** Asks on a connection of its own, so that each worker has its turn. */
-export function askOnce(gateway: GatewayProcess, path: string): Promise<Answer> {
+export function askOnce(
+  gateway: GatewayProcess,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const options = { host: LOOPBACK, port: gateway.port, path, agent: false as const };
+    const options = { host: LOOPBACK, port: gateway.port, path, headers, agent: false as const };
     request(options, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => {

@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { ADMIN_TOKEN } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
+import { RedisServer } from '../support/redis-server.ts';
 import { until } from '../support/until.ts';
-import { type CrewUnderTest, readValue, startCrew } from './crew-of.ts';
+import { askOnce, type CrewUnderTest, readValue, startCrew } from './crew-of.ts';
 
 /** A service whose answers are numbered, and stored for long. */
 async function startCounting(): Promise<{ url: string; count(): number }> {
@@ -83,4 +84,34 @@ it('a worker that does not answer in time is named, and purges as soon as it tur
     unreached: [expect.stringContaining('worker 1 did not answer')],
   });
   await until(async () => readValue(await crew.metrics(), 'gateway_cache_resources') === 0);
+});
+
+it('gateways of several workers each share what they store, and a purge reaches all by Redis', async () => {
+  const redis = await RedisServer.start();
+  onTestFinished(() => redis.close());
+  const service = await startCounting();
+  const config = {
+    ...configOf(service.url),
+    redis: { url: redis.url, commandTimeout: '5s' },
+    cache: { memory: '16MiB', redis: true },
+  };
+  const [one, other] = [await startCrew(config), await startCrew(config)];
+  const ask = (crew: CrewUnderTest) =>
+    Promise.all(Array.from({ length: 20 }, () => askOnce(crew.gateway, '/a', { host: 'api.example.com' })));
+  await ask(one);
+  // What the first worker has written, the others find.
+  await until(async () => {
+    const before = service.count();
+    await Promise.all([ask(one), ask(other)]);
+    return service.count() === before && readValue(await other.metrics(), 'gateway_cache_resources') === 2;
+  });
+  const last = `answer ${service.count() - 1}`;
+  await until(async () => ((await purge(one, { tag: 'none' })).body as { reached: number }).reached === 4);
+  expect(await purge(one, { url: 'api.example.com/a' })).toMatchObject({
+    status: 200,
+    body: { reached: 4 },
+  });
+  const texts = (await Promise.all([ask(one), ask(other)])).flat().map(({ text }) => text);
+  expect(texts).not.toContain(last);
+  expect(readValue(await one.metrics(), 'gateway_cache_redis_available')).toBe(1);
 });

@@ -5,6 +5,7 @@ import { type ConfigPath, splitRemedy } from '../problem.ts';
 import { checkAdmin } from './check-admin.ts';
 import { checkApiKeys } from './check-api-keys.ts';
 import { checkAuthServices } from './check-auth-services.ts';
+import { checkCacheStore } from './check-cache-store.ts';
 import { checkClientCertificates } from './check-client-certificates.ts';
 import { checkInternalTokens } from './check-internal-tokens.ts';
 import { checkListeners } from './check-listeners.ts';
@@ -38,6 +39,7 @@ export function checkGateway(
   checkPolicies(gateway, policies, findings);
   checkClientCertificates(gateway, findings);
   checkApiKeys(gateway, findings);
+  checkCacheStore(gateway, findings);
   checkAuthServices(gateway, findings);
   checkTokenPolicies(gateway, policies, findings);
   checkInternalTokens(gateway, policies, findings);

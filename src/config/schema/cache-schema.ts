@@ -13,5 +13,9 @@ export function cacheSchema() {
         error: 'is too little — write at least 1MiB, or take the policies `cache` out',
       })
       .describe('Memory of each process that stored responses may take, bookkeeping included.'),
+    redis: z
+      .boolean()
+      .prefault(false)
+      .describe('Whether gateways share by `redis` what they store, what is purged, and who fetches.'),
   });
 }

@@ -80,6 +80,8 @@ export interface CacheStore {
   readonly purges: number;
   /** Finds what is stored under `key`, without what was purged. A promise only where another store has to be asked. */
   find(key: string): CachedResource | undefined | Promise<CachedResource | undefined>;
+  /** Gives a resource that was found a while ago without what was purged since. */
+  recheck(resource: CachedResource): CachedResource | undefined;
   /** Stores a response, in place of the variant that it is another version of. */
   keep(key: string, url: string, response: StoredResponse): void;
   /** Takes a response out. */
@@ -93,4 +95,24 @@ export interface CacheStore {
   reserve(bytes: number): boolean;
   release(bytes: number): void;
   standing(): CacheStanding;
+  /** What several gateways do together, where they do. */
+  readonly together?: SharedFetches | undefined;
+}
+
+/** Lets one of several gateways fetch what all of them want. */
+export interface SharedFetches {
+  /**
+   * Waits for the turn to fetch `key`: until nobody else fetches it, or for as long as is worth it. `undefined` where each
+   * fetches for itself: its answers cannot be shared, or the others cannot be asked.
+   */
+  takeTurn(key: string, signal: AbortSignal): Promise<FetchTurn | undefined>;
+  /** Finds what another gateway may have stored, whatever is stored here. */
+  findElsewhere(key: string): Promise<CachedResource | undefined>;
+}
+
+export interface FetchTurn {
+  /** Whether somebody else had it before. */
+  readonly hasWaited: boolean;
+  /** Ends the turn. `keys` are those under which the answer may have been stored; `isShareable` tells whether it was any that could be. */
+  end(keys: readonly string[], isShareable: boolean): void;
 }

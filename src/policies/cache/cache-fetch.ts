@@ -8,11 +8,12 @@ import type { Clock } from '../../core/clock.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import type { Reply } from '../../core/message.ts';
 import { type Answer, answerFrom } from '../../core/reply.ts';
-import type { CacheStore, StoredResponse } from '../../core/stores/cache-store.ts';
+import type { CacheStore, SharedFetches, StoredResponse } from '../../core/stores/cache-store.ts';
 import type { CacheCounts } from './cache-counts.ts';
 import { type CacheRequest, headersForUpstream } from './cache-request.ts';
 import { replyFromStored, withVerdict } from './cached-reply.ts';
 import type { Flight, Flights } from './flights.ts';
+import { type Turn, waitForTurn } from './in-turn.ts';
 import { type AnsweredHead, judgeAnswer, toStored, withOwnEtag } from './stored-answer.ts';
 
 export interface CacheFetchOptions {
@@ -63,17 +64,68 @@ export class CacheFetch {
     return this.run({ exchange, request, stored, reason, flight, isDetached: false });
   }
 
+  /** Asks as `fetch` does, for all who wait, when no other gateway does; where one has, what came of that is the answer. */
+  async lead(
+    exchange: Exchange,
+    request: CacheRequest,
+    stored: StoredResponse | undefined,
+    reason: ForwardReason,
+    flight: Flight,
+  ): Promise<Reply> {
+    const { together } = this.options.store;
+    if (together === undefined) return this.fetch(exchange, request, stored, reason, flight);
+    const turn = await this.waitForTurn(together, exchange, request, flight);
+    if (turn.fresh === undefined) return this.fetch(exchange, request, turn.stale ?? stored, reason, flight);
+    this.count(exchange).hit.add();
+    const verdict: CacheVerdict = { kind: 'forward', reason, isCollapsed: true };
+    return replyFromStored(exchange, turn.fresh, verdict, this.options.clock.now());
+  }
+
   /** Refreshes what is stored, apart from the client, whose request it does not answer any more. */
   refresh(exchange: Exchange, request: CacheRequest, stored: StoredResponse, key: string): void {
     const { flights } = this.options;
     const pause = `refresh ${key}`;
-    if (flights.find(key) !== undefined || flights.isAlone(pause)) return;
-    const flight = flights.begin(key);
+    const { store } = this.options;
+    if (flights.find(key, store.purges) !== undefined || flights.isAlone(pause)) return;
+    const flight = flights.begin(key, store.purges);
+    const { together } = store;
     const fail = (): void => flights.markAlone(pause, REFRESH_PAUSE_MS);
-    this.run({ exchange, request, stored, reason: 'stale', flight, isDetached: true }).then((reply) => {
+    const run = async (): Promise<void> => {
+      const turn = together && (await this.waitForTurn(together, exchange, request, flight));
+      if (turn?.fresh !== undefined) return;
+      const next = turn?.stale ?? stored;
+      const reply = await this.run({
+        exchange,
+        request,
+        stored: next,
+        reason: 'stale',
+        flight,
+        isDetached: true,
+      });
       if (FAILED.has(reply.status)) fail();
       answerFrom(reply).body.cancel();
-    }, fail);
+    };
+    run().catch(fail);
+  }
+
+  /** Waits for the turn among all gateways. What another one has stored settles the flight. */
+  private async waitForTurn(
+    together: SharedFetches,
+    exchange: Exchange,
+    request: CacheRequest,
+    flight: Flight,
+  ): Promise<Turn> {
+    const { store, flights, clock } = this.options;
+    try {
+      const turn = await waitForTurn(exchange, request, { together, store, flight, flights, clock });
+      if (turn.fresh === undefined) return turn;
+      flight.settle({ response: turn.fresh, body: undefined });
+      flight.end();
+      return turn;
+    } catch (error) {
+      flight.end();
+      throw error;
+    }
   }
 
   /** Sends a request on as it is; what comes is not stored. */
@@ -105,7 +157,8 @@ export class CacheFetch {
     return replyWith(answer, { kind: 'forward', reason: stored === undefined ? 'uri-miss' : 'stale' });
   }
 
-  private async run(fetching: Fetching): Promise<Reply> {
+  private async run(asked: Fetching): Promise<Reply> {
+    const fetching = { ...asked, stored: this.unlessPurged(asked.request, asked.stored) };
     const { exchange, request, stored, flight, isDetached } = fetching;
     const { query } = request;
     try {
@@ -132,8 +185,9 @@ export class CacheFetch {
     if (stored !== undefined && answered.status === 304)
       return this.takeNotModified({ ...fetching, stored }, answer, answered);
     const { responseTime } = answered.times;
-    if (stored !== undefined && FAILED.has(answered.status) && maySubstitute(stored, responseTime))
-      return this.substitute({ ...fetching, stored }, answer, answered);
+    const substitute = FAILED.has(answered.status) ? this.unlessPurged(fetching.request, stored) : undefined;
+    if (substitute !== undefined && maySubstitute(substitute, responseTime))
+      return this.substitute({ ...fetching, stored: substitute }, answer, answered);
     this.count(fetching.exchange).miss.add();
     return this.takeNew(fetching, answer, answered);
   }
@@ -238,6 +292,15 @@ export class CacheFetch {
     if (former !== key || next.variantKey !== stored.variantKey) store.drop(former, stored);
     store.keep(key, request.url, next);
     return next;
+  }
+
+  /** Who waits may have found what was purged meanwhile. */
+  private unlessPurged(
+    { url }: CacheRequest,
+    stored: StoredResponse | undefined,
+  ): StoredResponse | undefined {
+    if (stored === undefined) return undefined;
+    return this.options.store.recheck({ url, responses: [stored] }) && stored;
   }
 
   private count({ route }: Exchange): CacheCounts {

@@ -2,7 +2,6 @@ import type { CacheVerdict, ForwardReason } from '../../cache/cache-status.ts';
 import { invalidatedBy, isSafeMethod } from '../../cache/invalidation.ts';
 import { purgeAuthority } from '../../cache/purge-url.ts';
 import { judgeReuse } from '../../cache/reuse.ts';
-import { variantKeyOf } from '../../cache/vary.ts';
 import type { Clock } from '../../core/clock.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange.ts';
@@ -10,7 +9,7 @@ import { isPromise } from '../../core/is-promise.ts';
 import type { Reply, ResponseHead } from '../../core/message.ts';
 import type { PolicyInstance, RequestOutcome } from '../../core/policy.ts';
 import type { Services } from '../../core/services.ts';
-import type { CachedResource, CacheStore, StoredResponse } from '../../core/stores/cache-store.ts';
+import type { CacheStore, StoredResponse } from '../../core/stores/cache-store.ts';
 import type { CacheCounts } from './cache-counts.ts';
 import { CacheFetch } from './cache-fetch.ts';
 import type { CacheOptions } from './cache-options.ts';
@@ -21,6 +20,7 @@ import {
   compileKeyedTarget,
 } from './cache-request.ts';
 import { hitOf, replyFromStored, withVerdict } from './cached-reply.ts';
+import { chooseStored, type Found, selects, variantOf } from './choose-stored.ts';
 import type { Flights, SharedAnswer } from './flights.ts';
 
 export interface CacheInstanceOptions {
@@ -32,8 +32,6 @@ export interface CacheInstanceOptions {
   readonly bufferBody: Services['bufferBody'] | undefined;
   close(): void;
 }
-
-type Found = CachedResource | undefined;
 
 /** One use of the policy: finds what is stored, and asks or waits where that does not do. */
 export class CacheInstance implements PolicyInstance {
@@ -113,7 +111,11 @@ export class CacheInstance implements PolicyInstance {
     const own = request.subjectKey === undefined ? undefined : this.store.find(request.subjectKey);
     const shared = this.store.find(request.key);
     if (!isPromise(own) && !isPromise(shared)) return this.answer(exchange, request, own, shared);
-    return Promise.all([own, shared]).then((found) => this.answer(exchange, request, ...found));
+    return Promise.all([own, shared]).then((found) => {
+      // What was purged while the other one was looked for.
+      const [ownLeft, sharedLeft] = found.map((resource) => resource && this.store.recheck(resource));
+      return this.answer(exchange, request, ownLeft, sharedLeft);
+    });
   }
 
   private answer(
@@ -123,7 +125,7 @@ export class CacheInstance implements PolicyInstance {
     shared: Found,
   ): RequestOutcome | Promise<RequestOutcome> {
     const now = this.clock.now();
-    const stored = choose(exchange, request, own, shared, now);
+    const stored = chooseStored(exchange, request, own, shared, now);
     const reuse = stored === undefined ? 'validate' : judgeReuse(stored, now, request.asked);
     if (stored !== undefined && reuse !== 'validate') {
       const counts = this.countsOf(exchange.route.id);
@@ -166,14 +168,15 @@ export class CacheInstance implements PolicyInstance {
     const key = this.flightKeyOf(exchange, request, variant);
     if (key === undefined || this.flights.isAlone(key))
       return this.upstream.fetch(exchange, request, stored, reason);
-    const flight = this.flights.find(key);
+    const { purges } = this.store;
+    const flight = this.flights.find(key, purges);
     if (flight === undefined)
-      return this.upstream.fetch(exchange, request, stored, reason, this.flights.begin(key));
+      return this.upstream.lead(exchange, request, stored, reason, this.flights.begin(key, purges));
     return flight.wait(exchange.signal).then((outcome) => {
       if (outcome === 'alone' || outcome.body?.isOpen === false)
         return this.upstream.fetch(exchange, request, stored, reason);
       const { response } = outcome;
-      if (fits(response, exchange)) return this.replyFromShared(exchange, outcome, reason);
+      if (selects(exchange, response)) return this.replyFromShared(exchange, outcome, reason);
       if (isSecond) return this.upstream.fetch(exchange, request, stored, reason);
       return this.ask(exchange, request, stored, isUnknown, variantOf(response, exchange), true);
     });
@@ -203,43 +206,4 @@ export class CacheInstance implements PolicyInstance {
     const headers = withVerdict(response.headers.clone(), verdict);
     return { status: response.status, headers, body: body.open() };
   }
-}
-
-/** Finds the stored response that fits a request: a fresh one before a stale one, the newest first. */
-function choose(
-  exchange: Exchange,
-  request: CacheRequest,
-  own: Found,
-  shared: Found,
-  now: number,
-): StoredResponse | undefined {
-  const isKnown = request.isIdentified || request.hasAuthorization;
-  let first: StoredResponse | undefined;
-  for (const resource of [own, shared]) {
-    for (const response of resource?.responses ?? NONE) {
-      if (resource === shared && !isForSuch(response, isKnown, request)) continue;
-      if (!fits(response, exchange)) continue;
-      if (judgeReuse(response, now, request.asked) === 'fresh') return response;
-      first ??= response;
-    }
-  }
-  return first;
-}
-
-/** What is for everybody is for callers who are known, or have cookies, only where it says enough itself. */
-function isForSuch({ rules }: StoredResponse, isKnown: boolean, { hasCookies }: CacheRequest): boolean {
-  return rules.isForAll || (!isKnown && !(hasCookies && rules.isSilent));
-}
-
-const NONE: readonly StoredResponse[] = [];
-
-/** Whether a request selects this variant (RFC 9111 §4.1). */
-function fits(response: StoredResponse, exchange: Exchange): boolean {
-  return variantOf(response, exchange) === response.variantKey;
-}
-
-/** Which variant a request would select if it were about `response`. */
-function variantOf(response: StoredResponse | undefined, { request }: Exchange): string {
-  if (response === undefined || response.rules.vary.length === 0) return '';
-  return variantKeyOf(response.rules.vary, request.headers);
 }

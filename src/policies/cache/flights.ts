@@ -24,16 +24,24 @@ export class Flight {
   readonly key: string;
   /** Ends it: whoever still waits asks for themselves, and whoever comes finds it no more. */
   readonly end: () => void;
+  /** `CacheStore.purges` when it began: what was purged since then it must answer nobody who comes later. */
+  readonly askedAt: number;
   private readonly clock: Pick<Clock, 'after'>;
   private readonly waiters = new Set<(outcome: WaitOutcome) => void>();
   private outcome: WaitOutcome | undefined = undefined;
 
-  constructor(key: string, clock: Pick<Clock, 'after'>, onEnd: (flight: Flight) => void) {
+  /** Hears once that it has ended. */
+  onEnd: (() => void) | undefined = undefined;
+
+  constructor(key: string, askedAt: number, clock: Pick<Clock, 'after'>, onEnd: (flight: Flight) => void) {
     this.key = key;
+    this.askedAt = askedAt;
     this.clock = clock;
     this.end = () => {
       onEnd(this);
       this.settle('alone');
+      this.onEnd?.();
+      this.onEnd = undefined;
     };
   }
 
@@ -78,12 +86,15 @@ export class Flights {
     this.clock = clock;
   }
 
-  find(key: string): Flight | undefined {
-    return this.flights.get(key);
+  /** Finds one that has seen all of `purges`. */
+  find(key: string, purges: number): Flight | undefined {
+    const flight = this.flights.get(key);
+    return flight !== undefined && flight.askedAt >= purges ? flight : undefined;
   }
 
-  begin(key: string): Flight {
-    const flight = new Flight(key, this.clock, (ended) => {
+  /** Begins one, in the place of an older one, which only those who wait already wait for. */
+  begin(key: string, purges: number): Flight {
+    const flight = new Flight(key, purges, this.clock, (ended) => {
       if (this.flights.get(key) === ended) this.flights.delete(key);
     });
     this.flights.set(key, flight);

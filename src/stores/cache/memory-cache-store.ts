@@ -78,7 +78,8 @@ export class MemoryCacheStore implements CacheStore {
     const kept = effect === 'stale' ? { ...response, staleSince: time } : response;
     const node = this.nodes.get(key);
     const others = (node?.resource.responses ?? []).filter((other) => !isSameVariant(other, kept));
-    const responses = [kept, ...others].slice(0, MAX_VARIANTS);
+    // The newest first, which one that comes from another gateway need not be.
+    const responses = [kept, ...others].sort(byTime).slice(0, MAX_VARIANTS);
     this.put(key, { url, responses }, node);
   }
 
@@ -96,6 +97,15 @@ export class MemoryCacheStore implements CacheStore {
       for (const key of this.keysOfUrl.get(purge.value) ?? []) this.purged(this.nodes.get(key) as Node);
     } else this.startSweep();
     return Promise.resolve(HERE);
+  }
+
+  recheck(resource: CachedResource): CachedResource | undefined {
+    return afterPurges(resource, this.log);
+  }
+
+  /** Notes that purges may have been missed: what is under way is not known to have seen all of them. */
+  noteGap(): void {
+    this.log.noteGap();
   }
 
   reserve(bytes: number): boolean {
@@ -244,7 +254,12 @@ export class MemoryCacheStore implements CacheStore {
   }
 }
 
-function isSameVariant(one: StoredResponse, other: StoredResponse): boolean {
+function byTime(one: StoredResponse, other: StoredResponse): number {
+  return other.responseTime - one.responseTime;
+}
+
+/** Tells whether one response takes the place of the other. */
+export function isSameVariant(one: StoredResponse, other: StoredResponse): boolean {
   const [names, others] = [one.rules.vary, other.rules.vary];
   return (
     one.variantKey === other.variantKey &&

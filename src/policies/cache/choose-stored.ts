@@ -1,0 +1,46 @@
+import { judgeReuse } from '../../cache/reuse.ts';
+import { variantKeyOf } from '../../cache/vary.ts';
+import type { Exchange } from '../../core/exchange.ts';
+import type { CachedResource, StoredResponse } from '../../core/stores/cache-store.ts';
+import type { CacheRequest } from './cache-request.ts';
+
+export type Found = CachedResource | undefined;
+
+/** Finds the stored response that fits a request: a fresh one before a stale one, the newest first. */
+export function chooseStored(
+  exchange: Exchange,
+  request: CacheRequest,
+  own: Found,
+  shared: Found,
+  now: number,
+): StoredResponse | undefined {
+  const isKnown = request.isIdentified || request.hasAuthorization;
+  let first: StoredResponse | undefined;
+  for (const resource of [own, shared]) {
+    for (const response of resource?.responses ?? NONE) {
+      if (resource === shared && !isForSuch(response, isKnown, request)) continue;
+      if (!selects(exchange, response)) continue;
+      if (judgeReuse(response, now, request.asked) === 'fresh') return response;
+      first ??= response;
+    }
+  }
+  return first;
+}
+
+/** What is for everybody is for callers who are known, or have cookies, only where it says enough itself. */
+function isForSuch({ rules }: StoredResponse, isKnown: boolean, { hasCookies }: CacheRequest): boolean {
+  return rules.isForAll || (!isKnown && !(hasCookies && rules.isSilent));
+}
+
+const NONE: readonly StoredResponse[] = [];
+
+/** Whether a request selects this variant (RFC 9111 §4.1). */
+export function selects(exchange: Exchange, response: StoredResponse): boolean {
+  return variantOf(response, exchange) === response.variantKey;
+}
+
+/** Which variant a request would select if it were about `response`. */
+export function variantOf(response: StoredResponse | undefined, { request }: Exchange): string {
+  if (response === undefined || response.rules.vary.length === 0) return '';
+  return variantKeyOf(response.rules.vary, request.headers);
+}
