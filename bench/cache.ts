@@ -44,9 +44,14 @@ async function start(peer: CachePeer, port = backendPort): Promise<Running> {
   mkdirSync(folder);
   const own = await findFreePort();
   const errorFile = path.join(folder, 'stderr');
-  const child = startPinned(CORES.proxy, peer.prepare({ folder, port: own, backendPort: port }), errorFile);
+  const child = startPinned(
+    CORES.proxy,
+    peer.prepare({ folder, port: own, adminPort: await findFreePort(), backendPort: port }),
+    errorFile,
+  );
   try {
     await waitForPort(own, child);
+    await waitForAnswer(`http://127.0.0.1:${own}/warm`);
   } catch (error) {
     throw new Error(`${peer.name}: ${(error as Error).message}\n${readFileSync(errorFile, 'utf8')}`);
   }
@@ -56,6 +61,19 @@ async function start(peer: CachePeer, port = backendPort): Promise<Running> {
     pid: child.pid as number,
     stop: () => stopProcess(child),
   };
+}
+
+/** Some take a connection before they are ready to answer. */
+async function waitForAnswer(url: string): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) {
+    const answered = await fetch(url).then(
+      (response) => response.status < 500,
+      () => false,
+    );
+    if (answered) return;
+    await wait(100);
+  }
+  throw new Error('answers nothing');
 }
 
 /** One after the other, so that no two find the same port free. */
@@ -81,7 +99,9 @@ async function sample({ name, origin, pid }: Running, target: string, script?: s
     core: CORES.load,
     ...(script && { script }),
   };
-  const result = await runLoad(load);
+  const result = await runLoad(load).catch((error: Error) => {
+    throw new Error(`${name}, ${target}: ${error.message}`);
+  });
   if (result.failures > 0 || result.requests === 0) throw new Error(`${name}: ${result.failures} failures`);
   const cpu = (readUsage(pid).cpuMicroseconds - before) / result.requests;
   return { cpu, perSecond: result.requests / result.seconds, p50: result.p50Ms, p99: result.p99Ms };

@@ -9,6 +9,8 @@ export interface CacheSetup {
   /** A folder of its own, empty. */
   readonly folder: string;
   readonly port: number;
+  /** For what insists on a second port. */
+  readonly adminPort: number;
   readonly backendPort: number;
 }
 
@@ -22,9 +24,10 @@ export interface CachePeer {
 export function sallyportWith(name: string, options: object | undefined, memory = '256MiB'): CachePeer {
   return {
     name,
-    prepare({ folder, port, backendPort }) {
+    prepare({ folder, port, adminPort, backendPort }) {
       const config = {
         listeners: [{ host: '127.0.0.1', port }],
+        admin: { host: '127.0.0.1', port: adminPort },
         accessLog: false,
         metrics: false,
         dataDir: path.join(folder, 'data'),

@@ -137,8 +137,13 @@ export class HeaderList {
     for (let i = 0; i < this.marks.length; i += STRIDE) {
       if (this.marks[i] === kind) found = joined(found, this.valueAt(i));
     }
-    if (!this.mayHaveAdded(1 << kind)) return found;
-    for (const value of this.addedValues((name) => fieldKindOf(name) === kind)) found = joined(found, value);
+    for (let i = 0; i < this.added.length; i++) {
+      const item = this.added[i] as string | HeaderBlock;
+      if (typeof item === 'string') {
+        i++;
+        if (fieldKindOf(item) === kind) found = joined(found, this.added[i] as string);
+      } else if ((item.kinds & (1 << kind)) !== 0) found = joinedKind(item, kind, found);
+    }
     return found;
   }
 
@@ -312,6 +317,14 @@ function joinedFrom({ fields }: HeaderBlock, name: string, found: string | undef
   let values = found;
   for (let i = 0; i < fields.length; i += 2) {
     if (sameName(fields[i] as string, name)) values = joined(values, fields[i + 1] as string);
+  }
+  return values;
+}
+
+function joinedKind({ fields }: HeaderBlock, kind: number, found: string | undefined): string | undefined {
+  let values = found;
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fieldKindOf(fields[i] as string) === kind) values = joined(values, fields[i + 1] as string);
   }
   return values;
 }

@@ -18,7 +18,10 @@ export interface Planned {
   readonly body?: string | Buffer;
 }
 
-export type Answering = (request: IncomingMessage, index: number) => Planned | Promise<Planned> | undefined;
+export type Answering = (
+  request: IncomingMessage,
+  index: number,
+) => Planned | Promise<Planned | undefined> | undefined;
 
 export interface CachedGateway {
   readonly gateway: TestGateway;
