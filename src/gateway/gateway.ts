@@ -254,8 +254,12 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
   }
 
   /** @internal */
-  finish({ spareIdleMs }: DrainTimes): Promise<void> {
-    return this.listeners.drain(this.config.drain.timeout, spareIdleMs);
+  async finish({ spareIdleMs }: DrainTimes): Promise<void> {
+    const { timeout } = this.config.drain;
+    const endsAt = this.clock.monotonic() + timeout;
+    await this.listeners.drain(timeout, spareIdleMs);
+    // A client may have its answer already for what still runs.
+    await this.requestContext.detached.settle(Math.max(0, endsAt - this.clock.monotonic()), this.clock);
   }
 
   /** @internal */

@@ -10,6 +10,7 @@ import { ReplySink } from '../proxy/reply-sink.ts';
 /** The answers that are under way apart from a client. */
 export class OpenReplies {
   private readonly sinks = new Set<ReplySink>();
+  private onNone: () => void = () => {};
 
   /** Shows how many there are. */
   watch(metrics: Metrics): void {
@@ -24,6 +25,19 @@ export class OpenReplies {
 
   delete(sink: ReplySink): void {
     this.sinks.delete(sink);
+    if (this.sinks.size === 0) this.onNone();
+  }
+
+  /** Resolves when there is none any more, or after `timeoutMs`. */
+  settle(timeoutMs: number, clock: Clock): Promise<void> {
+    if (this.sinks.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = clock.after(timeoutMs, resolve);
+      this.onNone = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 
   /** Ends them all. */

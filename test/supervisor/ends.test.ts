@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import { RawClient, startTarget, type TestConfig } from '../support/harness.ts';
+import { until } from '../support/until.ts';
 import { policyCode } from './code.ts';
 import { gone, startCrew } from './crew-of.ts';
 
@@ -32,6 +33,44 @@ describe('SIGTERM', () => {
     crew.gateway.signal('SIGTERM');
     expect(await crew.gateway.exit()).toBe(0);
     for (const pid of crew.pids().values()) await gone(pid);
+  });
+});
+
+describe('what a policy lets run on without its client', () => {
+  it.each([1, 2])('comes to its end while the gateway drains (%i processes)', async (workers) => {
+    const target = await startTarget((_, response) => {
+      target.server.once('release', () => response.end('ended'));
+    });
+    const code = policyCode(`return {
+      onRequest(exchange) {
+        exchange.proceed({ detached: true }).then((reply) => reply.body.cancel(), () => {});
+        return { status: 202 };
+      },
+    };`);
+    const config = withCode({
+      upstreams: { service: { targets: [target.url] } },
+      routes: [{ id: 'all', path: '/*', policies: [{ 'test/code': {} }], upstream: 'service' }],
+    });
+    const crew = await startCrew(config, { 'code.mjs': code }, workers);
+    expect((await crew.ask()).status).toBe(202);
+    const { socket } = await target.request(0);
+    let wasCut = true;
+    crew.gateway.signal('SIGTERM');
+    await crew.gateway.line('draining');
+    // All that listens is gone.
+    await until(() =>
+      crew.ask().then(
+        () => false,
+        () => true,
+      ),
+    );
+    socket.once('close', () => {
+      wasCut = !isReleased;
+    });
+    const isReleased = target.server.emit('release');
+    expect(await crew.gateway.exit()).toBe(0);
+    expect(wasCut).toBe(false);
+    expect(crew.gateway.lines).toContainEqual(expect.objectContaining({ detached: true, status: 200 }));
   });
 });
 

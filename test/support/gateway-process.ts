@@ -13,6 +13,8 @@ const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 export interface GatewayProcessOptions {
   /** How many files it may have open. */
   readonly openFiles?: number;
+  /** What Node is told, made from the folder of the configuration. */
+  readonly nodeFlags?: (folder: string) => readonly string[];
   /** Where its log goes instead of to the test. */
   readonly stdout?: number;
 }
@@ -45,10 +47,11 @@ export class GatewayProcess {
     return started;
   }
 
-  private constructor(configFile: string, { openFiles, stdout }: GatewayProcessOptions) {
+  private constructor(configFile: string, { openFiles, stdout, nodeFlags }: GatewayProcessOptions) {
     this.configFile = configFile;
     const limits = openFiles === undefined ? [] : ['prlimit', `--nofile=${openFiles}:${openFiles}`];
-    const [command, ...args] = [...limits, process.execPath, cli, 'start', '--config', configFile];
+    const node = [process.execPath, ...(nodeFlags?.(dirname(configFile)) ?? [])];
+    const [command, ...args] = [...limits, ...node, cli, 'start', '--config', configFile];
     this.child = spawn(command as string, args, { stdio: ['ignore', stdout ?? 'pipe', 'pipe'] });
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.errors += text;
