@@ -123,7 +123,8 @@ export class LentBody implements BodySource {
     this.source = source;
     this.length = source.length;
     this.isReplayable = source.isReplayable === true;
-    this.fork = source.fork;
+    const { fork } = source;
+    this.fork = fork && (() => fork.call(source));
   }
 
   pipe(sink: BodySink): void {
