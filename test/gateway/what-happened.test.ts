@@ -16,9 +16,12 @@ const SECRET = 'a-secret-of-thirty-two-bytes-or-more';
 const FORGED = 'x\r\n{"level":50,"msg":"forged"}\u001b[31m';
 
 /** A way in that names who stands in a header, as a token would. */
+/** By its place, since a file of a test lies where no package is found by name. */
+const moduleUrl = (file: string): string => new URL(file, import.meta.url).href;
+
 const WAY_IN = `
-import { defineIdentifyingPolicy } from 'sallyport';
-import { z } from 'zod';
+import { defineIdentifyingPolicy } from '${moduleUrl('../../src/core/identity/identify.ts')}';
+import { z } from '${moduleUrl('../../node_modules/zod/index.js')}';
 export const way = defineIdentifyingPolicy({
   name: 'test/way', summary: 'x', options: z.strictObject({}),
   createIdentifier: () => ({
