@@ -1,11 +1,12 @@
 import { promisify } from 'node:util';
-import { crc32, zstdCompress, zstdDecompress } from 'node:zlib';
+// As a whole, since an old Node has none of these and is to say so in our words.
+import zlib, { type ZstdOptions } from 'node:zlib';
 import { z } from 'zod';
 import { HeaderList } from '../../core/header-list.ts';
 import type { StoredResponse } from '../../core/stores/cache-store.ts';
 
-const compress = promisify(zstdCompress);
-const decompress = promisify(zstdDecompress);
+const compress = (bytes: Buffer) => promisify(zlib.zstdCompress)(bytes);
+const decompress = (bytes: Buffer, options: ZstdOptions) => promisify(zlib.zstdDecompress)(bytes, options);
 
 /** Whose value it is, and the version of its format. */
 const MARK = Buffer.from('SPC1', 'latin1');
@@ -80,14 +81,14 @@ export async function writeShared({ key, url, epoch, seq, response }: SharedResp
   MARK.copy(prefix);
   prefix.writeUInt32BE(text.length, 8);
   const bytes = Buffer.concat([prefix, text, isCompressed ? compressed : body]);
-  bytes.writeUInt32BE(crc32(bytes.subarray(8)), 4);
+  bytes.writeUInt32BE(zlib.crc32(bytes.subarray(8)), 4);
   return bytes;
 }
 
 /** Reads a response; `undefined` where the bytes are none, are damaged, or are of another version. */
 export async function readShared(bytes: Buffer): Promise<SharedResponse | undefined> {
   if (bytes.length < PREFIX_BYTES || !bytes.subarray(0, 4).equals(MARK)) return undefined;
-  if (bytes.readUInt32BE(4) !== crc32(bytes.subarray(8))) return undefined;
+  if (bytes.readUInt32BE(4) !== zlib.crc32(bytes.subarray(8))) return undefined;
   const end = PREFIX_BYTES + bytes.readUInt32BE(8);
   if (end > bytes.length) return undefined;
   try {
