@@ -1,6 +1,7 @@
 import { afterPurges, PurgeLog } from '../../cache/purge-log.ts';
 import { HERE } from '../../cache/purge-reach.ts';
 import { sizeOfResource, sizeOfResponse } from '../../cache/stored-size.ts';
+import { hashOf } from '../../cache/text-hash.ts';
 import type { Clock } from '../../core/clock.ts';
 import type {
   CachedResource,
@@ -52,6 +53,7 @@ export class MemoryCacheStore implements CacheStore {
   private reservedBytes = 0;
   private readonly onEviction: () => void;
   private sweep: Iterator<Node> | undefined = undefined;
+  private isSweptAgain = false;
   private stopSweep: () => void = () => {};
 
   /** `maxBytes` bounds all that is stored. `onEviction` hears of each resource that leaves for want of room. */
@@ -93,9 +95,10 @@ export class MemoryCacheStore implements CacheStore {
 
   purge(purge: Purge): Promise<PurgeReach> {
     this.log.note(purge, this.clock.now());
-    if (purge.kind === 'url') {
-      for (const key of this.keysOfUrl.get(purge.value) ?? []) this.purged(this.nodes.get(key) as Node);
-    } else this.startSweep();
+    if (purge.kind === 'url')
+      for (const key of this.keysOfUrl.get(purge.value) ?? [])
+        this.purgeNode(this.nodes.get(key) as Node, purge.soft);
+    else this.startSweep();
     return Promise.resolve(HERE);
   }
 
@@ -228,16 +231,30 @@ export class MemoryCacheStore implements CacheStore {
 
   /** Gives what purges have left of a resource, and keeps it so. */
   private purged(node: Node): CachedResource | undefined {
-    const left = afterPurges(node.resource, this.log);
+    const left = afterPurges(node.resource, this.log, true);
     if (left === undefined) this.remove(node);
     else if (left !== node.resource) node.resource = left;
     return left;
   }
 
-  /** A purge holds at once; what it is about is taken out behind that, some in each turn. */
+  /** Does at once to a resource what a purge of its URL says. */
+  private purgeNode(node: Node, soft: boolean): void {
+    // What other purges have taken out is not to come back as stale.
+    if (this.purged(node) === undefined) return;
+    if (!soft) return this.remove(node);
+    const now = this.clock.now();
+    const { url, responses } = node.resource;
+    node.resource = {
+      url,
+      responses: responses.map((response) => ({ ...response, staleSince: response.staleSince ?? now })),
+    };
+  }
+
+  /** A purge holds at once; what it is about is taken out behind that, some in each turn. One that comes meanwhile goes round again. */
   private startSweep(): void {
+    this.isSweptAgain = this.sweep !== undefined;
+    if (this.isSweptAgain) return;
     this.sweep = this.nodes.values();
-    this.stopSweep();
     this.stopSweep = this.clock.after(0, () => this.sweepOn());
   }
 
@@ -246,6 +263,7 @@ export class MemoryCacheStore implements CacheStore {
       const next = this.sweep?.next();
       if (next === undefined || next.done === true) {
         this.sweep = undefined;
+        if (this.isSweptAgain) this.startSweep();
         return;
       }
       this.purged(next.value);
@@ -292,11 +310,4 @@ class RecentKeys {
   take(key: string): boolean {
     return this.hashes.delete(hashOf(key));
   }
-}
-
-/** FNV-1a. Nothing depends on it but where a resource begins. */
-function hashOf(key: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
 }

@@ -4,7 +4,7 @@ interface Position {
   readonly seq: number;
 }
 
-/** More than Redis keeps, so that what is not known here is not known there either. */
+/** Beyond so many, every other one of the older half is forgotten, so that the last ones are known best, and none is unknown. */
 const MAX_POSITIONS = 20_000;
 
 /**
@@ -26,7 +26,8 @@ export class PurgePositions {
   /** Notes that purge `seq`, the next one, is the `count`th here. */
   add(count: number, seq: number): void {
     this.positions.push({ count, seq });
-    if (this.positions.length > MAX_POSITIONS) this.positions = this.positions.slice(MAX_POSITIONS / 2);
+    if (this.positions.length > MAX_POSITIONS)
+      this.positions = this.positions.filter((_, i) => i >= MAX_POSITIONS / 2 || i % 2 === 0);
   }
 
   /** The last purge of Redis that was noted when `count` were. */

@@ -95,12 +95,12 @@ export class RedisResponses {
     for (let i = 0; i < fields.length; i += 2) {
       const shared = await readShared(fields[i + 1] as Buffer);
       const response = shared?.key === key ? this.toOwn(shared) : undefined;
-      if (shared === undefined || response === undefined)
-        useless.push((fields[i] as Buffer).toString('latin1'));
-      else {
+      if (response !== undefined) {
         found.push(response);
-        url = shared.url;
-      }
+        url = (shared as SharedResponse).url;
+        // What is only too old for this gateway may do for one that has been there longer.
+      } else if (shared?.key !== key || !this.purges.isOfNow(shared))
+        useless.push((fields[i] as Buffer).toString('latin1'));
     }
     if (useless.length > 0) this.forget(name, useless);
     if (found.length === 0) return undefined;

@@ -108,6 +108,11 @@ export class SharedPurges {
     return seq === undefined ? undefined : { epoch: this.epoch, seq };
   }
 
+  /** Whether a point is one of the log that Redis has now. */
+  isOfNow({ epoch }: Pick<PurgePoint, 'epoch'>): boolean {
+    return epoch === this.epoch;
+  }
+
   /** How many purges a response had seen, by the count of this process, that had seen all up to `point`. */
   countOf({ epoch, seq }: PurgePoint): number | undefined {
     if (epoch !== this.epoch) return undefined;
