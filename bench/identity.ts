@@ -205,8 +205,8 @@ ${isMet ? 'Met' : 'MISSED'}. ${processNote()}
 `;
 publish('identity', report, options.write);
 if (writtenBytes === 0) throw new Error('no head was written');
-for (const [, , on] of cases) await on.retire();
-await off.retire();
+for (const [, , on] of cases) await on.drain();
+await off.drain();
 await verifier.close();
 await store.close();
 await rm(folder, { recursive: true });

@@ -3,9 +3,9 @@ import { EMPTY_BODY } from '../src/core/body.ts';
 import { BufferBudget } from '../src/core/buffer-budget.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { HeaderList, markField } from '../src/core/header-list.ts';
-import { KeptResources } from '../src/core/kept-resources.ts';
 import type { ClientRequest, ClientSink, Target } from '../src/core/message.ts';
 import type { Log, Services } from '../src/core/services.ts';
+import { SharedResources } from '../src/core/shared-resources.ts';
 import type { LimitStore } from '../src/core/stores/limit-store.ts';
 import { handleRequest } from '../src/gateway/handle-request.ts';
 import { OpenReplies } from '../src/gateway/run-rest.ts';
@@ -28,7 +28,7 @@ export const quietLog: AreaLog = { ...silent, of: () => silent };
 export const metrics = createMetrics({ version: '0.0.0' });
 
 const deadlines = new Deadlines(systemClock);
-const kept = new KeptResources();
+const kept = new SharedResources();
 const rules = { spelling: DEFAULT_SPELLING, redirectToHttps: undefined };
 const context = { clock: systemClock, log: quietLog, accessLog: undefined, detached: new OpenReplies() };
 

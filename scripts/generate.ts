@@ -17,7 +17,7 @@ const root = path.resolve(import.meta.dirname, '..');
 const NOTICE = '<!-- Written by `npm run docs`. Change the schema in src/, not this page. -->';
 const CONFIGURATION_INTRODUCTION = `\
 Every setting there is. Durations are written \`250ms\`, \`5s\`, \`1m\`, \`1h\` or \`1d\`, sizes \`512B\`, \`16KiB\` or \`1MiB\`,
-shares \`20%\`. Files are found from the folder of the configuration file. \`0s\` is no limit where a time limits something, and none where it is
+shares \`20%\`. Files are found from the folder of the configuration file. \`0s\` is not a limit where a time limits something, and none where it is
 an amount, such as of leeway; where it could mean more than one thing, it is refused.
 
 \`\${NAME}\`, \`\${NAME:-default}\` and \`\${file:/run/secrets/name}\` stand for a variable of the environment, one with a

@@ -138,7 +138,7 @@ async function parseWorkers(written: string): Promise<number | string> {
 }
 
 /** On a terminal no load balancer has to notice that the gateway ends, nor is a request on its way. */
-const AT_ONCE = { delayMs: 0, spareIdleMs: 0 };
+const AT_ONCE = { delayMs: 0, gracePeriodMs: 0 };
 
 /**
  * Hears signals from now on, and gives them to the gateway once there is one. Before that a signal to end ends the process,

@@ -1,4 +1,4 @@
-import './node-version/refuse-old-node.ts';
+import './node-version/reject-old-node.ts';
 
 export { type ComposeRequest, type Composer, compose } from './aggregate/compose.ts';
 export { ConfigError, type Problem } from './config/problem.ts';
@@ -28,14 +28,13 @@ export {
   type AuthToken,
   type CodeToken,
   defineAuthService,
-  type TokenRefusal,
+  type TokenRejection,
   type TokenVerifier,
   type VerifiedToken,
 } from './core/identity/auth-service.ts';
 export type { Identification, Identifier } from './core/identity/identifier.ts';
 export { defineIdentifyingPolicy } from './core/identity/identify.ts';
 export type { Identity } from './core/identity/identity.ts';
-export type { Hold } from './core/kept-resources.ts';
 export type { Reply, ResponseHead } from './core/message.ts';
 export {
   definePolicy,
@@ -57,6 +56,7 @@ export type {
   UpstreamRequest,
   UpstreamSender,
 } from './core/services.ts';
+export type { Hold } from './core/shared-resources.ts';
 export type {
   LimitAlgorithm,
   LimitCharge,
@@ -77,12 +77,12 @@ export type { InjectRequest, InjectResponse } from './gateway/inject.ts';
 export { RateLimiter, type RateLimiterOptions } from './gateway/rate-limiter.ts';
 export type { RoutedRequest } from './gateway/request-stages.ts';
 export type {
+  AuthenticationMethod,
   CustomPolicies,
   CustomPolicyOptions,
   PolicyEntryInput,
   PolicyInput,
   PolicyOptions,
-  WayIn,
 } from './policies/policy-input.ts';
 export {
   any,

@@ -278,7 +278,7 @@ describe('a promise that is rejected and that nobody awaits', () => {
     );
     const gateway = spawn(process.execPath, [cli, 'start', '--config', file]);
     const output = new Output(gateway);
-    await output.waitFor(/lost, Bearer \[redacted\].*a promise was rejected that nobody awaited/);
+    await output.waitFor(/lost, Bearer \[redacted\].*a promise was rejected that was not awaited/);
     await output.waitFor(/gateway started/);
     gateway.kill('SIGTERM');
     expect(await once(gateway, 'exit')).toEqual([0, null]);

@@ -140,7 +140,7 @@ describe('the image', () => {
       };
       expect(await exitOf(image.run(healthcheck, env))).toMatchObject({
         code: 1,
-        stderr: expect.stringMatching(new RegExp(`:${port}/healthz cannot be asked: ECONNREFUSED\n$`)),
+        stderr: expect.stringMatching(new RegExp(`:${port}/healthz cannot be reached: ECONNREFUSED\n$`)),
       });
       const gateway = image.run(start, env);
       await started(gateway);

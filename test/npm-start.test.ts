@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, it, onTestFinished } from 'vitest';
-import { gone } from './supervisor/crew-of.ts';
+import { gone } from './supervisor/pool-of.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 

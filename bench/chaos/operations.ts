@@ -125,7 +125,7 @@ function expectAnswer(request: ClientRequest, expected: string, trace: Trace): P
       if (!socket.connecting) return noteConnection(socket, trace);
       socket.once('connect', () => noteConnection(socket, trace));
     });
-    const late = setTimeout(() => request.destroy(new Error('no answer in time')), PATIENCE_MS);
+    const late = setTimeout(() => request.destroy(new Error('no response before the timeout')), PATIENCE_MS);
     request.once('close', () => clearTimeout(late));
     request.on('error', reject);
     request.once('response', (response) => {

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { findOrMakeSecret } from '../config/key-material/kept-secret.ts';
+import { findOrMakeSecret } from '../config/key-material/secret-file.ts';
 import type { Log } from '../core/services.ts';
 
 /** Reads the admin token that is kept in `dataDir`, or makes one there. */

@@ -5,7 +5,7 @@ import type { Log } from '../core/services.ts';
 import type { Purge } from '../core/stores/cache-store.ts';
 import { describeCache } from './describe-cache.ts';
 import { sendProblem } from './http-app.ts';
-import { problemsOf, refuseBody, takeJson } from './json-body.ts';
+import { problemsOf, rejectBody, takeJson } from './json-body.ts';
 
 const KINDS = ['url', 'prefix', 'tag'] as const;
 const MAX_LENGTH = 8192;
@@ -29,11 +29,11 @@ export function addCacheApi(app: FastifyInstance, control: GatewayControl, log: 
     scope.get('/api/cache', async () => describeCache((await control.metrics()).text));
     scope.post('/api/cache/purge', async (request, reply) => {
       const input = PURGE.safeParse(request.body ?? {});
-      if (!input.success) return refuseBody(reply, WHAT, problemsOf(input.error, request, PURGE));
+      if (!input.success) return rejectBody(reply, WHAT, problemsOf(input.error, request, PURGE));
       const purge = readPurge(input.data);
-      if (purge === undefined) return refuseBody(reply, WHAT, [ONE_OF]);
+      if (purge === undefined) return rejectBody(reply, WHAT, [ONE_OF]);
       const result = await control.purgeCache(purge);
-      if (!result.ok) return refuseBody(reply, WHAT, [result.problem]);
+      if (!result.ok) return rejectBody(reply, WHAT, [result.problem]);
       const { reached, unreached } = result;
       const what = { [purge.kind]: purge.kind === 'all' ? true : purge.value, soft: purge.soft };
       log.info(

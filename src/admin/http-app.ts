@@ -21,7 +21,7 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** What browsers are told about every answer: nothing here is a page, may be framed, kept or read by other sites. */
+/** What browsers are told about every response: nothing here is a page, may be framed, kept or read by other sites. */
 const SECURITY_HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -31,18 +31,18 @@ const SECURITY_HEADERS = {
   'x-frame-options': 'DENY',
 };
 
-/** Makes a Fastify app whose answers carry security headers and whose errors are problem details (RFC 9457). */
+/** Makes a Fastify app whose responses carry security headers and whose errors are problem details (RFC 9457). */
 export function createHttpApp(log: Log): FastifyInstance {
   const app = Fastify({
     bodyLimit: 64 * 1024,
     forceCloseConnections: true,
     requestTimeout: 10_000,
-    frameworkErrors: (error, request, reply) => answerError(error, request, reply, log),
+    frameworkErrors: (error, request, reply) => respondToError(error, request, reply, log),
   });
   app.addHook('onRequest', async (_, reply) => {
     reply.headers(SECURITY_HEADERS);
   });
-  app.setErrorHandler<FastifyError>((error, request, reply) => answerError(error, request, reply, log));
+  app.setErrorHandler<FastifyError>((error, request, reply) => respondToError(error, request, reply, log));
   app.setNotFoundHandler((_, reply) => sendProblem(reply, 404));
   // A body that comes along is read and dropped, but for routes that say otherwise.
   app.removeAllContentTypeParsers();
@@ -54,7 +54,7 @@ export function createHttpApp(log: Log): FastifyInstance {
   return app;
 }
 
-/** Answers with problem details. */
+/** Responses with problem details. */
 export function sendProblem(
   reply: FastifyReply,
   status: number,
@@ -68,7 +68,7 @@ export function sendProblem(
     .send(Buffer.from(JSON.stringify(problem)));
 }
 
-function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply, log: Log): void {
+function respondToError(error: FastifyError, request: FastifyRequest, reply: FastifyReply, log: Log): void {
   const status = error.statusCode ?? 500;
   // Before a route is found no hook has run.
   reply.headers(SECURITY_HEADERS);

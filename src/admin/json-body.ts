@@ -18,7 +18,7 @@ export function takeJson(scope: FastifyInstance): void {
   // No type is as good as JSON where there is no body. With one it would be dropped, and defaults taken in its place.
   scope.addContentTypeParser('*', { parseAs: 'string' }, (_, body, done) => {
     if (body === '') return done(null, undefined);
-    return done(Object.assign(new Error('the body is no JSON'), { statusCode: 415 }));
+    return done(Object.assign(new Error('the body is not JSON'), { statusCode: 415 }));
   });
   scope.setErrorHandler<FastifyError>((error, _, reply) => {
     if (error.statusCode === 415) return sendProblem(reply, 415, { detail: SEND_JSON });
@@ -41,7 +41,7 @@ export function problemsOf(
     .map(({ path, message, remedy }) => `${formatPath(path)} ${message} — ${remedy}`);
 }
 
-/** Answers that a body says what cannot be. `detail` says in a sentence what it should have been. */
-export function refuseBody(reply: FastifyReply, detail: string, problems: readonly string[]): FastifyReply {
+/** Responses that a body says what cannot be. `detail` says in a sentence what it should have been. */
+export function rejectBody(reply: FastifyReply, detail: string, problems: readonly string[]): FastifyReply {
   return sendProblem(reply, 422, { detail, problems });
 }

@@ -7,7 +7,7 @@ import type { ApiKeyChange, ApiKeyRecord } from '../core/identity/api-keys.ts';
 import { describeApiKey, describeIssuedKey } from '../core/identity/describe-api-key.ts';
 import type { Log } from '../core/services.ts';
 import { sendProblem } from './http-app.ts';
-import { problemsOf, refuseBody, takeJson } from './json-body.ts';
+import { problemsOf, rejectBody, takeJson } from './json-body.ts';
 
 const NEW_KEY = newKeySchema();
 const KEY_CHANGE = keyChangeSchema();
@@ -28,11 +28,11 @@ export function addKeysApi(app: FastifyInstance, control: GatewayControl, log: L
     });
     scope.post('/api/keys', async (request, reply) => {
       const input = NEW_KEY.safeParse(request.body ?? {});
-      if (!input.success) return refuse(reply, problemsOf(input.error, request, NEW_KEY.in));
+      if (!input.success) return reject(reply, problemsOf(input.error, request, NEW_KEY.in));
       const problems = await findProblems(control, input.data);
       if ((input.data.expiresAt ?? Number.POSITIVE_INFINITY) <= Date.now())
         problems.push('expiresAt has passed — name a time to come, or leave it out');
-      if (problems.length > 0) return refuse(reply, problems);
+      if (problems.length > 0) return reject(reply, problems);
       const issued = await (await control.administerKeys()).create(input.data);
       note(request, 'created', issued.record);
       return reply.code(201).send(describeIssuedKey(issued));
@@ -43,9 +43,9 @@ export function addKeysApi(app: FastifyInstance, control: GatewayControl, log: L
     });
     scope.patch('/api/keys/:id', async (request: Request, reply) => {
       const change = KEY_CHANGE.safeParse(request.body ?? {});
-      if (!change.success) return refuse(reply, problemsOf(change.error, request, KEY_CHANGE.in));
+      if (!change.success) return reject(reply, problemsOf(change.error, request, KEY_CHANGE.in));
       const problems = await findProblems(control, change.data);
-      if (problems.length > 0) return refuse(reply, problems);
+      if (problems.length > 0) return reject(reply, problems);
       const record = await (await control.administerKeys()).change(request.params.id, change.data);
       if (record === undefined) return sendProblem(reply, 404);
       note(request, 'changed', record);
@@ -53,7 +53,7 @@ export function addKeysApi(app: FastifyInstance, control: GatewayControl, log: L
     });
     scope.post('/api/keys/:id/rotate', async (request: Request, reply) => {
       const rotation = ROTATION.safeParse(request.body ?? {});
-      if (!rotation.success) return refuse(reply, problemsOf(rotation.error, request, ROTATION));
+      if (!rotation.success) return reject(reply, problemsOf(rotation.error, request, ROTATION));
       const issued = await (await control.administerKeys()).rotate(request.params.id, rotation.data.grace);
       if (issued === undefined) return sendProblem(reply, 404);
       note(request, 'rotated', issued.record);
@@ -81,6 +81,6 @@ async function findProblems(
   );
 }
 
-function refuse(reply: FastifyReply, problems: readonly string[]): FastifyReply {
-  return refuseBody(reply, 'This is no valid description of a key.', problems);
+function reject(reply: FastifyReply, problems: readonly string[]): FastifyReply {
+  return rejectBody(reply, 'This is not a valid description of a key.', problems);
 }

@@ -3,7 +3,7 @@ import type { GatewayControl } from '../core/control.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether the route answers without a token. */
+    /** Whether the route responds without a token. */
     isPublic?: boolean;
   }
 }

@@ -38,7 +38,7 @@ function ownNamesOf(host: string): ReadonlySet<string> {
   return new Set(isIP(host) === 0 ? [host.toLowerCase()] : []);
 }
 
-/** Refuses on the whole app, unknown paths included, what comes under a foreign name or without the token. */
+/** Rejects on the whole app, unknown paths included, what comes under a foreign name or without the token. */
 function guard(
   app: FastifyInstance,
   carriesToken: (authorization: string | undefined) => boolean,

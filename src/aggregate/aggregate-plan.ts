@@ -2,10 +2,10 @@ import type { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { Reply } from '../core/message.ts';
 import type { PartValue } from '../template/scope.ts';
-import type { AskLimits } from './ask-part.ts';
+import type { CallLimits } from './call-part.ts';
 import type { Part } from './part.ts';
 
-/** A part that an answer lacks, as its client is told. */
+/** A part that a response lacks, as its client is told. */
 export interface MissingPart {
   readonly part: string;
   readonly code: string;
@@ -18,7 +18,7 @@ export interface AggregateResult {
   /** By the names of the parts. One that was skipped is not among them. */
   readonly values: ReadonlyMap<string, PartValue>;
   readonly missing: readonly MissingPart[];
-  /** Monotonic milliseconds until which there has to be an answer. */
+  /** Monotonic milliseconds until which there has to be a response. */
   readonly deadlineAt: number;
 }
 
@@ -26,6 +26,6 @@ export interface AggregateResult {
 export interface AggregatePlan {
   /** Each behind those that it needs. */
   readonly parts: readonly Part[];
-  readonly limits: AskLimits;
-  makeAnswer(result: AggregateResult): Promise<Reply | GatewayError> | Reply | GatewayError;
+  readonly limits: CallLimits;
+  makeResponse(result: AggregateResult): Promise<Reply | GatewayError> | Reply | GatewayError;
 }

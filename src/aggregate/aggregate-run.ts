@@ -5,12 +5,12 @@ import { JsonValue } from '../template/json-value.ts';
 import { type PartValue, TemplateScope } from '../template/scope.ts';
 import { UnfilledError } from '../template/template-error.ts';
 import type { AggregatePlan, AggregateResult, MissingPart } from './aggregate-plan.ts';
-import { PartAsker } from './ask-part.ts';
+import { PartCaller } from './call-part.ts';
 import type { Part, PartList, PartRequest } from './part.ts';
 import type { PartOutcome } from './part-counts.ts';
 import { asPartFailure, failureReply, PartFailure } from './part-failure.ts';
 
-/** One answer in the making. */
+/** One response in the making. */
 export class AggregateRun implements AggregateResult {
   readonly exchange: Exchange;
   readonly values = new Map<string, PartValue>();
@@ -18,20 +18,20 @@ export class AggregateRun implements AggregateResult {
   /** Monotonic milliseconds. */
   readonly deadlineAt: number;
   private readonly plan: AggregatePlan;
-  private readonly asker: PartAsker;
+  private readonly asker: PartCaller;
   private readonly skipped = new Set<string>();
   /** What was asked so far, so that nothing is asked twice. */
   private readonly asked = new Map<string, Promise<PartValue>>();
   private isOver = false;
-  private isLate = false;
-  private settle: (answer: Reply | GatewayError) => void = () => {};
+  private isOverdue = false;
+  private settle: (response: Reply | GatewayError) => void = () => {};
 
   constructor(plan: AggregatePlan, exchange: Exchange) {
     const { limits } = plan;
     this.plan = plan;
     this.exchange = exchange;
     this.deadlineAt = limits.clock.monotonic() + limits.deadlineMs;
-    this.asker = new PartAsker(exchange, limits);
+    this.asker = new PartCaller(exchange, limits);
   }
 
   /** Has every part asked as soon as those are there that it needs, and gives the answer. Never rejects but by a fault of ours. */
@@ -39,12 +39,12 @@ export class AggregateRun implements AggregateResult {
     const { limits, parts } = this.plan;
     return new Promise((resolve, reject) => {
       const stopDeadline = limits.clock.after(limits.deadlineMs, () => this.expire());
-      this.settle = (answer) => {
+      this.settle = (response) => {
         if (this.isOver) return;
         this.isOver = true;
         stopDeadline();
         this.asker.leave(NOT_NEEDED);
-        resolve(answer);
+        resolve(response);
       };
       const done = new Map<string, Promise<void>>();
       for (const part of parts) {
@@ -58,8 +58,8 @@ export class AggregateRun implements AggregateResult {
         this.settle(new GatewayError('GW_INTERNAL', { cause }));
       };
       Promise.all(done.values())
-        .then(() => (this.isOver ? undefined : this.plan.makeAnswer(this)))
-        .then((answer) => answer && this.settle(answer))
+        .then(() => (this.isOver ? undefined : this.plan.makeResponse(this)))
+        .then((response) => response && this.settle(response))
         .catch(fail)
         .catch(reject);
     });
@@ -67,7 +67,7 @@ export class AggregateRun implements AggregateResult {
 
   /** A timer may fire a moment before the clock says so. */
   private expire(): void {
-    this.isLate = true;
+    this.isOverdue = true;
     this.asker.leave(DEADLINE_OVER);
   }
 
@@ -79,7 +79,7 @@ export class AggregateRun implements AggregateResult {
       const { list } = part;
       this.values.set(
         part.name,
-        list ? await this.askEach(part, list, scope) : await this.askFor(part, scope),
+        list ? await this.callEach(part, list, scope) : await this.callFor(part, scope),
       );
     } catch (error) {
       if (this.isOver) return;
@@ -93,9 +93,9 @@ export class AggregateRun implements AggregateResult {
     part.counts.skipped.add();
   }
 
-  /** A part gave nothing: its fallback stands in its place, or there is no answer. */
+  /** A part gave nothing: its fallback stands in its place, or there is no response. */
   private miss(part: Part, error: unknown): void {
-    if (!part.isOptional) return this.settle(answerTo(part, error));
+    if (!part.isOptional) return this.settle(respondTo(part, error));
     this.values.set(part.name, part.fallback === undefined ? {} : { body: part.fallback });
     this.note(part, asPartFailure(error));
   }
@@ -106,10 +106,10 @@ export class AggregateRun implements AggregateResult {
       this.missing.push({ part, code, status: status ?? known.status });
   }
 
-  private async askEach(part: Part, list: PartList, scope: TemplateScope): Promise<PartValue> {
+  private async callEach(part: Part, list: PartList, scope: TemplateScope): Promise<PartValue> {
     const found = list.of.find(scope);
     if (found?.kind !== 'list') {
-      const why = found === undefined ? 'is missing' : 'is no list';
+      const why = found === undefined ? 'is missing' : 'is not a list';
       throw new UnfilledError(list.of.text, list.of.part, why);
     }
     const { items } = found;
@@ -118,20 +118,20 @@ export class AggregateRun implements AggregateResult {
         'GW_PART_FAILED',
         `its list has ${items.length} elements, more than ${list.maxItems}`,
       );
-    const answers: string[] = new Array(items.length);
+    const responses: string[] = new Array(items.length);
     let next = 0;
     const work = async (): Promise<void> => {
       for (let i = next++; i < items.length && !this.isOver; i = next++)
-        answers[i] = await this.askForItem(part, scope.withItem(items[i] as JsonValue));
+        responses[i] = await this.callForItem(part, scope.withItem(items[i] as JsonValue));
     };
     await Promise.all(Array.from({ length: Math.min(list.concurrency, items.length) }, work));
-    return { body: JsonValue.ofValid(`[${answers.join(',')}]`) };
+    return { body: JsonValue.ofValid(`[${responses.join(',')}]`) };
   }
 
-  /** Gives the answer for one element; null where there is none and the part is optional. */
-  private async askForItem(part: Part, scope: TemplateScope): Promise<string> {
+  /** Gives the response for one element; null where there is none and the part is optional. */
+  private async callForItem(part: Part, scope: TemplateScope): Promise<string> {
     try {
-      return (await this.askFor(part, scope)).body?.json ?? 'null';
+      return (await this.callFor(part, scope)).body?.json ?? 'null';
     } catch (error) {
       if (!part.isOptional || this.isOver) throw error;
       this.note(part, asPartFailure(error));
@@ -139,10 +139,10 @@ export class AggregateRun implements AggregateResult {
     }
   }
 
-  private async askFor(part: Part, scope: TemplateScope): Promise<PartValue> {
+  private async callFor(part: Part, scope: TemplateScope): Promise<PartValue> {
     const { clock } = this.plan.limits;
     const startedAt = clock.monotonic();
-    if (this.isLate || startedAt >= this.deadlineAt) {
+    if (this.isOverdue || startedAt >= this.deadlineAt) {
       part.counts.timeout.add();
       throw DEADLINE_OVER;
     }
@@ -160,7 +160,7 @@ export class AggregateRun implements AggregateResult {
   }
 
   private async observe(part: Part, startedAt: number, asking: Promise<PartValue>): Promise<PartValue> {
-    const tell = (outcome: PartOutcome, status = 0, reason = ''): void => {
+    const report = (outcome: PartOutcome, status = 0, reason = ''): void => {
       part.counts[outcome].add();
       const durationMs = this.plan.limits.clock.monotonic() - startedAt;
       this.exchange.addPart({
@@ -174,37 +174,37 @@ export class AggregateRun implements AggregateResult {
     };
     try {
       const value = await asking;
-      tell('ok', value.status);
+      report('ok', value.status);
       return value;
     } catch (error) {
       if (!this.isOver && !this.exchange.signal.aborted) {
         const { code, status, message } = asPartFailure(error);
-        tell(code === 'GW_PART_TIMEOUT' ? 'timeout' : 'failed', status, message);
+        report(code === 'GW_PART_TIMEOUT' ? 'timeout' : 'failed', status, message);
       }
       throw error;
     }
   }
 }
 
-const DEADLINE_OVER = new PartFailure('GW_PART_TIMEOUT', 'the deadline of the answer was over');
-const NOT_NEEDED = new Error('the answer does not need it any more');
+const DEADLINE_OVER = new PartFailure('GW_PART_TIMEOUT', 'the deadline of the response was over');
+const NOT_NEEDED = new Error('the response does not need it any more');
 
 /** What is asked with GET is asked once, whichever parts ask for it in the same way. */
 function keyOf(part: Part, { method, path, headers }: PartRequest): string | undefined {
   if (method !== 'GET') return undefined;
-  const { upstream, timeoutMs, format, maxBodyBytes, tellsIdentity } = part;
+  const { upstream, timeoutMs, format, maxBodyBytes, sendsIdentity } = part;
   return JSON.stringify([
     upstream.name,
     path,
     timeoutMs,
     format,
     maxBodyBytes,
-    tellsIdentity,
+    sendsIdentity,
     headers.toLines(),
   ]);
 }
 
-function answerTo(part: Part, error: unknown): Reply | GatewayError {
+function respondTo(part: Part, error: unknown): Reply | GatewayError {
   // What only the client can mend is its mistake.
   if (error instanceof UnfilledError && error.part === undefined)
     return new GatewayError('GW_INPUT_MISSING', {

@@ -9,16 +9,16 @@ import type { TemplateNames } from '../template/reference.ts';
 import type { AggregatePlan } from './aggregate-plan.ts';
 import { AggregateRun } from './aggregate-run.ts';
 import { type Composer, runComposer } from './compose.ts';
-import { fromParts, fromTemplate, replyWith, writeResponse } from './make-answer.ts';
+import { fromParts, fromTemplate, replyWith, writeResponse } from './make-response.ts';
 import { type AggregateConfig, compilePart, type Part, type PartUpstream } from './part.ts';
 import { createPartCounts } from './part-counts.ts';
 
-/** One answer out of those of several upstreams, as compiled for a route. */
+/** One response out of those of several upstreams, as compiled for a route. */
 export interface Aggregate {
   /** The upstreams that it asks. */
   readonly upstreams: readonly string[];
-  /** Asks for the parts and gives the answer. Never rejects but by a fault of ours. */
-  answer(exchange: Exchange): Promise<Reply | GatewayError>;
+  /** Asks for the parts and gives the response. Never rejects but by a fault of ours. */
+  respond(exchange: Exchange): Promise<Reply | GatewayError>;
 }
 
 /** What an aggregate is made with. */
@@ -47,11 +47,11 @@ export function compileAggregate(config: AggregateConfig, place: AggregatePlace)
       maxDepth: config.maxDepth,
       passesStatus: config.passStatus,
     },
-    makeAnswer: compileAnswer(config, place),
+    makeResponse: compileResponse(config, place),
   };
   return {
     upstreams: [...new Set(plan.parts.map(({ upstream }) => upstream.name))],
-    answer: (exchange) => new AggregateRun(plan, exchange).start(),
+    respond: (exchange) => new AggregateRun(plan, exchange).start(),
   };
 }
 
@@ -66,7 +66,7 @@ function compileParts(config: AggregateConfig, place: AggregatePlace): Part[] {
   );
 }
 
-function compileAnswer(config: AggregateConfig, place: AggregatePlace): AggregatePlan['makeAnswer'] {
+function compileResponse(config: AggregateConfig, place: AggregatePlace): AggregatePlan['makeResponse'] {
   const { composer, clock } = place;
   if (composer !== undefined)
     return async (result) => replyWith(await runComposer(composer, result, clock), result);

@@ -6,7 +6,7 @@ import { importUserModule } from '../core/user-code/import-user-module.ts';
 import { toData, writeData } from '../template/plain-json.ts';
 import type { AggregateResult } from './aggregate-plan.ts';
 
-/** What code may know of the request whose answer it makes. */
+/** What code may know of the request whose response it makes. */
 export interface ComposeRequest {
   readonly requestId: string;
   readonly params: Readonly<Record<string, string>>;
@@ -38,7 +38,7 @@ export async function importComposer(file: string): Promise<Composer<unknown>> {
   throw new TypeError(`${file} has no function as its default export — export default compose(({ … }) => …)`);
 }
 
-/** Has code make the answer as JSON, or says why it does not. */
+/** Has code make the response as JSON, or says why it does not. */
 export async function runComposer(
   composer: Composer<unknown>,
   result: AggregateResult,
@@ -64,7 +64,7 @@ function partsOf({ values }: AggregateResult): Readonly<Record<string, unknown>>
   );
 }
 
-/** An empty answer is null, none is undefined. */
+/** An empty response is null, none is undefined. */
 function nothing(status: number | undefined): null | undefined {
   return status === undefined ? undefined : null;
 }

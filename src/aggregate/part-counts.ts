@@ -10,7 +10,7 @@ export type PartCounts = Readonly<Record<PartOutcome, Counter>>;
 
 /** Makes the counters of a part. */
 export function createPartCounts(metrics: Pick<Metrics, 'counter'>, route: string, part: string): PartCounts {
-  const help = 'Requests for parts of answers, by what came of them.';
+  const help = 'Requests for parts of responses, by what came of them.';
   const counters = OUTCOMES.map((outcome) => [
     outcome,
     metrics.counter('gateway_aggregate_parts_total', help, { route, part, outcome }),

@@ -9,7 +9,7 @@ export class PartFailure extends Error {
   readonly code: PartCode;
   /** The part's own status, where it has answered. */
   readonly status: number | undefined;
-  /** The part's own answer, where that may be passed on. */
+  /** The part's own response, where that may be passed on. */
   readonly reply: Reply | undefined;
 
   constructor(
@@ -25,7 +25,7 @@ export class PartFailure extends Error {
   }
 }
 
-/** Says of what came instead of an answer why the part gave nothing. */
+/** Says of what came instead of a response why the part gave nothing. */
 export function asPartFailure(error: unknown): PartFailure {
   if (error instanceof PartFailure) return error;
   if (error instanceof UnfilledError) return new PartFailure('GW_PART_FAILED', error.message);
@@ -39,7 +39,7 @@ function codeFor({ status }: GatewayError): PartCode {
   return status === 504 ? 'GW_PART_TIMEOUT' : 'GW_PART_FAILED';
 }
 
-/** Makes the answer to a request that a part was required for. */
+/** Makes the response to a request that a part was required for. */
 export function failureReply(part: string, { code, message, cause }: PartFailure): GatewayError {
   return new GatewayError(code, {
     members: { part },

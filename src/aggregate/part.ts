@@ -28,7 +28,7 @@ export interface PartRequest {
   readonly body: string | undefined;
 }
 
-/** A part of an answer, as compiled. */
+/** A part of a response, as compiled. */
 export interface Part {
   readonly name: string;
   readonly upstream: PartUpstream;
@@ -39,7 +39,7 @@ export interface Part {
   readonly timeoutMs: number;
   readonly format: PartConfig['format'];
   readonly maxBodyBytes: number;
-  readonly tellsIdentity: boolean;
+  readonly sendsIdentity: boolean;
   readonly when: Condition | undefined;
   /** The list for each of whose elements it is asked. */
   readonly list: PartList | undefined;
@@ -85,7 +85,7 @@ export function compilePart(name: string, config: PartConfig, { names, upstream,
     timeoutMs: config.timeout ?? Number.POSITIVE_INFINITY,
     format: config.format,
     maxBodyBytes: config.maxBody,
-    tellsIdentity: config.identity,
+    sendsIdentity: config.identity,
     when,
     list: of && { of, concurrency, maxItems },
     counts,

@@ -30,7 +30,7 @@ export interface KeySetOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** Hears when a key no longer counts, so that what was verified with it has to be forgotten. */
-  readonly onKeyGone: () => void;
+  readonly onKeyRemoved: () => void;
 }
 
 /** While there are no keys at all, requests ask for them, but not each. */
@@ -76,7 +76,7 @@ export class ChangingKeySet implements KeySet {
     });
   }
 
-  trouble(): string | undefined {
+  problem(): string | undefined {
     if (!this.hasFailed) return undefined;
     const rest = this.keys.length === 0 ? 'no token can be verified' : 'the keys of before go on';
     return `its keys cannot be loaded: ${this.lastProblem}; ${rest}`;
@@ -146,7 +146,7 @@ export class ChangingKeySet implements KeySet {
   private replace(keys: readonly VerificationKey[]): void {
     const isGone = this.keys.some((key) => !keys.some((other) => isSameKey(key, other)));
     this.keys = keys;
-    if (isGone) this.options.onKeyGone();
+    if (isGone) this.options.onKeyRemoved();
   }
 }
 

@@ -6,10 +6,10 @@ import { readTextFile } from '../core/disk/read-text-file.ts';
 import type { AuthServiceCode, TokenVerifier } from '../core/identity/auth-service.ts';
 import { secretBytesOf } from '../core/identity/secret-bytes.ts';
 import type { Services } from '../core/services.ts';
-import { createCodeQuestion, importAuthService } from './ask-code.ts';
-import { AskingService } from './asking-service.ts';
+import { createCodeQuestion, importAuthService } from './call-code.ts';
 import { ChangingKeySet, type KeySetTimes, type LoadedKeys } from './changing-key-set.ts';
 import { createIntrospection } from './introspect-token.ts';
+import { IntrospectionService } from './introspection-service.ts';
 import { KeyService } from './key-service.ts';
 import { createFixedKeySet, type KeySet, type VerificationKey } from './key-set.ts';
 import { discoverKeys, fetchKeys, readKeys } from './load-keys.ts';
@@ -70,7 +70,7 @@ export function createAuthService(
     const maxTokenChars = config.maxTokenSize;
     return new KeyService({ name, issuer, maxTokenChars, algorithms, rules, clock, log, createKeys });
   }
-  return new AskingService({
+  return new IntrospectionService({
     name,
     verifies: 'by-asking',
     issuer,
@@ -92,7 +92,7 @@ function createCodeService(
   const { cacheForMs, timeoutMs } = { ...CODE_DEFAULTS, ...code };
   const ask = createCodeQuestion(code, context.clock);
   const maxConcurrent = CODE_MAX_CONCURRENT;
-  return new AskingService({
+  return new IntrospectionService({
     name,
     verifies: 'by-code',
     issuer,
@@ -114,15 +114,15 @@ function createKeySource(
   config: AuthServiceConfig,
   { keyText }: AuthServiceParts,
   context: AuthContext,
-): (onKeyGone: () => void) => KeySet {
+): (onKeyRemoved: () => void) => KeySet {
   const { publicKey, jwks, jwksFile, discovery, issuer, dangerouslyAllowHttp, timeout } = config;
   const secret = secretBytesOf(config);
   if (secret !== undefined) return fixed(secretKey(secret, algorithmsFor(config) ?? []));
   const source = publicKey ?? keyText;
   if (source !== undefined) return fixed(publicKeyFrom(name, source));
   const changing =
-    (load: (signal: AbortSignal) => Promise<LoadedKeys>, times: KeySetTimes) => (onKeyGone: () => void) =>
-      new ChangingKeySet({ name, load, times, onKeyGone, clock: context.clock, log: context.log });
+    (load: (signal: AbortSignal) => Promise<LoadedKeys>, times: KeySetTimes) => (onKeyRemoved: () => void) =>
+      new ChangingKeySet({ name, load, times, onKeyRemoved, clock: context.clock, log: context.log });
   if (jwks !== undefined) return changing((signal) => fetchKeys(jwks, signal, timeout), REMOTE_TIMES);
   if (jwksFile !== undefined) return changing(() => readKeys(jwksFile), FILE_TIMES);
   if (discovery === undefined)

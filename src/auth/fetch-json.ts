@@ -1,5 +1,5 @@
-import { request as askPlain, type IncomingMessage } from 'node:http';
-import { request as askSecurely } from 'node:https';
+import { type IncomingMessage, request as requestOverHttp } from 'node:http';
+import { request as requestOverHttps } from 'node:https';
 import { lookUpName } from '../core/network/name-lookup.ts';
 import { parseExactJson } from './exact-json.ts';
 
@@ -15,14 +15,14 @@ export interface FetchJsonOptions {
   readonly body?: string;
 }
 
-/** An answer with another status than 200. */
+/** A response with another status than 200. */
 export class UnexpectedStatus extends Error {
   readonly status: number;
-  /** What OAuth calls the error (RFC 6749 §5.2), where the answer says so. */
+  /** What OAuth calls the error (RFC 6749 §5.2), where the response says so. */
   readonly error: string | undefined;
 
   constructor(status: number, error: string | undefined) {
-    super(`the answer has status ${status}${error === undefined ? '' : `: ${error}`}`);
+    super(`the response has status ${status}${error === undefined ? '' : `: ${error}`}`);
     this.name = 'UnexpectedStatus';
     this.status = status;
     this.error = error;
@@ -57,7 +57,7 @@ interface Question {
 /** Not by `fetch`, which looks names up on the threads that files need: a name server that is silent would stop those. */
 function ask(url: string, { method, signal, headers, body }: Question): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const open = url.startsWith('https:') ? askSecurely : askPlain;
+    const open = url.startsWith('https:') ? requestOverHttps : requestOverHttp;
     const question = open(url, { method, signal, headers, lookup: lookUpName }, resolve);
     question.once('error', (error: NodeJS.ErrnoException) => {
       // A connection that was kept may end as it is used again. Asking twice does nothing twice.
@@ -74,7 +74,7 @@ function parseJson(text: string): unknown {
   try {
     return parseExactJson(text);
   } catch {
-    throw new SyntaxError('the answer is no JSON');
+    throw new SyntaxError('the response is not JSON');
   }
 }
 
@@ -94,7 +94,7 @@ async function readBounded(response: IncomingMessage): Promise<string> {
   // Leaving the loop early cancels the rest.
   for await (const chunk of response) {
     size += chunk.length;
-    if (size > MAX_BYTES) throw new RangeError(`the answer is larger than ${MAX_BYTES} bytes`);
+    if (size > MAX_BYTES) throw new RangeError(`the response is larger than ${MAX_BYTES} bytes`);
     chunks.push(chunk);
   }
   return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));

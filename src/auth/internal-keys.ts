@@ -3,7 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose';
-import { findOrMakeSecret, findSecret, type KeptSecret } from '../config/key-material/kept-secret.ts';
+import { findOrMakeSecret, findSecret, type SecretFile } from '../config/key-material/secret-file.ts';
 import {
   type ReadKey,
   readFormerKey,
@@ -40,7 +40,7 @@ export async function openInternalKeys(
   services: KeyServices,
 ): Promise<InternalKeys> {
   if (config.keyFile !== undefined) return readConfiguredKeys(config.keyFile, config.formerKeyFiles);
-  const keys = new KeptKeys(config, dataDir, services);
+  const keys = new StoredKeys(config, dataDir, services);
   await keys.open();
   return keys;
 }
@@ -68,7 +68,7 @@ const makeKeyPair = promisify(generateKeyPair);
  * Keys of our own making, one for each period of `rotateEvery`, a file each. All processes that share `dataDir` agree
  * about them, since the period follows from the time. The next key is there, and published, a period before it signs.
  */
-class KeptKeys implements InternalKeys {
+class StoredKeys implements InternalKeys {
   private readonly config: Pick<InternalTokensConfig, 'algorithm' | 'rotateEvery'>;
   private readonly dataDir: string;
   private readonly services: KeyServices;
@@ -96,7 +96,7 @@ class KeptKeys implements InternalKeys {
     const period = this.period();
     const usual = this.byPeriod.get(period);
     if (usual !== undefined) return usual;
-    // What could not be made in time is late, and the key before it goes on.
+    // What could not be made before the timeout is late, and the key before it goes on.
     const known = [...this.byPeriod].sort(([a], [b]) => b - a);
     const [, latest] = known.find(([other]) => other <= period) ?? (known.at(-1) as [number, SigningKey]);
     return latest;
@@ -139,7 +139,7 @@ class KeptKeys implements InternalKeys {
     }
   }
 
-  private secretOf(period: number): KeptSecret {
+  private secretOf(period: number): SecretFile {
     const { algorithm } = this.config;
     return {
       file: path.join(this.dataDir, `internal-token-key-${algorithm.toLowerCase()}-${period}.pem`),
@@ -147,7 +147,7 @@ class KeptKeys implements InternalKeys {
       make: () => makePem(algorithm),
       remedy: 'make dataDir a folder that this user may write to, or set internalTokens.keyFile',
       remedyForContent: 'delete the file, and another key is made',
-      remedyForRights: 'delete it, and another one is made, if somebody may have read it',
+      remedyForRights: 'delete it, and another one is made, if it may have been read',
     };
   }
 }

@@ -10,7 +10,7 @@ import type { Services } from '../core/services.ts';
 import type { InternalKeys } from './internal-keys.ts';
 
 /** A token as it is sent, and how long it may be sent again. */
-interface KeptToken {
+interface CachedToken {
   readonly block: HeaderBlock;
   readonly keyId: string;
   /** Milliseconds since 1970. */
@@ -26,7 +26,7 @@ export class InternalTokens {
   private readonly keys: InternalKeys;
   private readonly clock: Services['clock'];
   /** By the audience. One identity serves many requests, so that most find a token made. */
-  private readonly kept = new WeakMap<Identity, Map<string, KeptToken | Promise<KeptToken>>>();
+  private readonly kept = new WeakMap<Identity, Map<string, CachedToken | Promise<CachedToken>>>();
 
   constructor(
     config: Pick<InternalTokensConfig, 'issuer' | 'audience' | 'ttl'>,
@@ -48,7 +48,7 @@ export class InternalTokens {
     return undefined;
   }
 
-  /** Answers with the keys by which upstreams verify the tokens (RFC 7517). */
+  /** Responses with the keys by which upstreams verify the tokens (RFC 7517). */
   keySet(): Reply {
     return {
       status: 200,
@@ -60,7 +60,7 @@ export class InternalTokens {
     };
   }
 
-  private tokenFor(identity: Identity, audience: string): KeptToken | Promise<KeptToken> {
+  private tokenFor(identity: Identity, audience: string): CachedToken | Promise<CachedToken> {
     let ofIdentity = this.kept.get(identity);
     if (ofIdentity === undefined) {
       ofIdentity = new Map();
@@ -82,11 +82,11 @@ export class InternalTokens {
     return making;
   }
 
-  private isFresh({ freshUntil, keyId }: KeptToken): boolean {
+  private isFresh({ freshUntil, keyId }: CachedToken): boolean {
     return this.clock.now() < freshUntil && this.keys.current().id === keyId;
   }
 
-  private async make(identity: Identity, audience: string): Promise<KeptToken> {
+  private async make(identity: Identity, audience: string): Promise<CachedToken> {
     const { issuer, ttl } = this.config;
     const { id, algorithm, key } = this.keys.current();
     const now = this.clock.now();

@@ -1,6 +1,6 @@
 import type { IntrospectionConfig } from '../config/schema/auth-schema.ts';
 import type { Clock } from '../core/clock.ts';
-import type { TokenRefusal, VerifiedToken } from '../core/identity/auth-service.ts';
+import type { TokenRejection, VerifiedToken } from '../core/identity/auth-service.ts';
 import { LAST_SECOND } from '../core/identity/seal-identity.ts';
 import { fetchJson, UnexpectedStatus } from './fetch-json.ts';
 import type { TokenRules } from './token-rules.ts';
@@ -14,34 +14,38 @@ export function createIntrospection(config: IntrospectionConfig, rules: TokenRul
     ...(isPost ? {} : { authorization: basicCredentials(clientId, clientSecret) }),
   };
   const credentials = isPost ? { client_id: clientId, client_secret: clientSecret } : {};
-  return async (token: string, until: number, signal: AbortSignal): Promise<VerifiedToken | TokenRefusal> => {
+  return async (
+    token: string,
+    until: number,
+    signal: AbortSignal,
+  ): Promise<VerifiedToken | TokenRejection> => {
     const form = new URLSearchParams({ token, token_type_hint: 'access_token', ...credentials });
     const options = { method: 'POST', timeoutMs: timeout, signal, headers, body: String(form) } as const;
-    const answer = await fetchJson(url, options).catch(readRefusal);
-    if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
-      throw new TypeError('the answer is no introspection response');
-    return judgeAnswer(answer as Readonly<Record<string, unknown>>, until, rules, clock);
+    const response = await fetchJson(url, options).catch(readRejection);
+    if (typeof response !== 'object' || response === null || Array.isArray(response))
+      throw new TypeError('the response is not an introspection response');
+    return judgeResponse(response as Readonly<Record<string, unknown>>, until, rules, clock);
   };
 }
 
-function judgeAnswer(
-  answer: Readonly<Record<string, unknown>>,
+function judgeResponse(
+  response: Readonly<Record<string, unknown>>,
   until: number,
   rules: TokenRules,
   clock: Clock,
-): VerifiedToken | TokenRefusal {
+): VerifiedToken | TokenRejection {
   // Nothing but true: a text or a number here is a mistake that must not let anybody in.
-  if (answer.active !== true) return { refused: 'inactive' };
+  if (response.active !== true) return { refused: 'inactive' };
   const now = clock.now() / 1000;
-  const fault = rules.findFaultOfAnswer(answer, now);
+  const fault = rules.findFaultOfResponse(response, now);
   if (fault !== undefined) return { refused: fault };
-  const exp = typeof answer.exp === 'number' ? Math.min(answer.exp, LAST_SECOND) : until;
+  const exp = typeof response.exp === 'number' ? Math.min(response.exp, LAST_SECOND) : until;
   // A client that speaks for itself is its own subject (RFC 9068 §2.2), which answers often leave out.
-  return rules.spareLate(rules.readToken(answer, exp, answer.client_id), now) ?? { refused: 'subject' };
+  return rules.allowLeeway(rules.readToken(response, exp, response.client_id), now) ?? { refused: 'subject' };
 }
 
 /** Some answer so where RFC 7662 has `active: false`: to a token of a kind that they do not know. */
-function readRefusal(error: unknown): unknown {
+function readRejection(error: unknown): unknown {
   if (error instanceof UnexpectedStatus && error.error === 'unsupported_token_type') return { active: false };
   throw error;
 }

@@ -1,7 +1,7 @@
 import { compactVerify } from 'jose';
 import type { Clock } from '../core/clock.ts';
-import type { TokenRefusal, TokenVerifier, VerifiedToken } from '../core/identity/auth-service.ts';
-import { isRefusal } from '../core/identity/auth-service.ts';
+import type { TokenRejection, TokenVerifier, VerifiedToken } from '../core/identity/auth-service.ts';
+import { isRejection } from '../core/identity/auth-service.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { Log } from '../core/services.ts';
 import { type CompactJws, MAX_TOKEN_CHARS, parseCompactJws } from './compact-jws.ts';
@@ -20,11 +20,11 @@ export interface KeyServiceOptions {
   readonly clock: Clock;
   readonly log?: Log;
   /** Makes the keys, given who hears that one no longer counts. */
-  readonly createKeys: (onKeyGone: () => void) => KeySet;
+  readonly createKeys: (onKeyRemoved: () => void) => KeySet;
 }
 
-/** What everybody is told of a service that cannot be asked. */
-export const UNAVAILABLE: TokenRefusal = { refused: 'unavailable', isUnavailable: true };
+/** What everybody is told of a service that cannot be reached. */
+export const UNAVAILABLE: TokenRejection = { refused: 'unavailable', isUnavailable: true };
 
 /**
  * Verifies signed tokens by the keys of their issuer. All that needs no key is judged first, since verifying costs
@@ -40,7 +40,7 @@ export class KeyService implements TokenVerifier {
   private readonly clock: Clock;
   private readonly keys: KeySet;
   private readonly verified = new TokenCache<VerifiedToken>();
-  private readonly underWay = new Map<string, Promise<VerifiedToken | TokenRefusal>>();
+  private readonly underWay = new Map<string, Promise<VerifiedToken | TokenRejection>>();
   /** Rises with each key that is gone: what was begun before is not remembered. */
   private generation = 0;
   private readonly log: Log | undefined;
@@ -66,7 +66,7 @@ export class KeyService implements TokenVerifier {
     return this.verified.get(token, this.clock.now());
   }
 
-  verifyToken(token: string): VerifiedToken | TokenRefusal | Promise<VerifiedToken | TokenRefusal> {
+  verifyToken(token: string): VerifiedToken | TokenRejection | Promise<VerifiedToken | TokenRejection> {
     const known = this.findVerified(token) ?? this.underWay.get(token);
     if (known !== undefined) return known;
     const jws = parseCompactJws(token, this.maxTokenChars);
@@ -83,14 +83,14 @@ export class KeyService implements TokenVerifier {
 
   async getUserRoles(token: string): Promise<readonly string[]> {
     const outcome = await this.verifyToken(token);
-    return isRefusal(outcome) ? [] : outcome.roles;
+    return isRejection(outcome) ? [] : outcome.roles;
   }
 
-  troubles(): readonly string[] {
+  problems(): readonly string[] {
     const { name, keys, slashedIssuer } = this;
-    const trouble = keys.trouble?.();
+    const problem = keys.problem?.();
     return [
-      ...(trouble === undefined ? [] : [`auth service '${name}': ${trouble}`]),
+      ...(problem === undefined ? [] : [`auth service '${name}': ${problem}`]),
       ...(slashedIssuer === '' ? [] : [`auth service '${name}': ${this.describeSlash()}`]),
     ];
   }
@@ -123,7 +123,7 @@ export class KeyService implements TokenVerifier {
     token: string,
     jws: CompactJws,
     finding: FoundKeys | Promise<FoundKeys>,
-  ): Promise<VerifiedToken | TokenRefusal> {
+  ): Promise<VerifiedToken | TokenRejection> {
     const keys = await finding;
     if (keys === 'unavailable') return UNAVAILABLE;
     if (keys.length === 0) return { refused: 'key' };
@@ -136,7 +136,7 @@ export class KeyService implements TokenVerifier {
     const fault = this.rules.findFault(jws.claims, now);
     if (fault !== undefined) return { refused: fault };
     const exp = this.rules.endOf(jws.claims);
-    const verified = this.rules.spareLate(this.rules.readToken(jws.claims, exp), now);
+    const verified = this.rules.allowLeeway(this.rules.readToken(jws.claims, exp), now);
     if (verified === undefined) return { refused: 'subject' };
     if (generation === this.generation) this.verified.set(token, verified, exp * 1000);
     return verified;

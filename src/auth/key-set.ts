@@ -16,7 +16,7 @@ export interface KeySet {
   /** Finds the keys that a token of this algorithm and key id may be signed with. Never rejects. */
   find(algorithm: SignatureAlgorithm, keyId: string | undefined): FoundKeys | Promise<FoundKeys>;
   /** Says what is wrong with the set, and what was found instead, if anything. */
-  trouble?(): string | undefined;
+  problem?(): string | undefined;
   close(): void;
 }
 

@@ -4,7 +4,7 @@ import { readTextFile } from '../core/disk/read-text-file.ts';
 import type { LoadedKeys } from './changing-key-set.ts';
 import { fetchJson, UnexpectedStatus } from './fetch-json.ts';
 
-/** How long an answer may take where nothing else is said. */
+/** How long a response may take where nothing else is said. */
 const TIMEOUT_MS = 5000;
 
 /** Loads a key set from a URL. */
@@ -23,7 +23,7 @@ export async function readKeys(file: string): Promise<LoadedKeys> {
   try {
     set = JSON.parse(text);
   } catch {
-    throw new SyntaxError('the file is no JSON');
+    throw new SyntaxError('the file is not JSON');
   }
   return keysFrom(set);
 }
@@ -34,7 +34,7 @@ export interface DiscoveryOptions {
   /** URL of the metadata, `undefined` where it follows from the issuer. */
   readonly url: string | undefined;
   readonly allowHttp: boolean;
-  /** How long each answer may take. Default: 5 seconds. */
+  /** How long each response may take. Default: 5 seconds. */
   readonly timeoutMs?: number;
 }
 
@@ -97,7 +97,7 @@ function keysFrom(set: unknown): LoadedKeys {
   const { keys, jwks_uri: elsewhere } = Object(set) as { keys?: unknown; jwks_uri?: unknown };
   if (elsewhere !== undefined)
     throw new TypeError('there is no key set but the metadata of an issuer — write its URL as discovery');
-  if (!Array.isArray(keys)) throw new TypeError('the answer is no key set');
+  if (!Array.isArray(keys)) throw new TypeError('the response is not a key set');
   const usable = readKeySet(set);
   if (usable.length === 0) throw new TypeError(explainUnusable(set));
   return { keys: usable };

@@ -30,7 +30,7 @@ const USUAL_TYPES: ReadonlySet<string> = new Set(['jwt', 'at+jwt']);
 const LATE_SECONDS = 5;
 const USUAL_PERMISSIONS = ['scope', 'scp', 'permissions'] as const;
 
-/** What a service asks of a token's claims, and how it reads them. Faults are words, as in `TokenRefusal`. */
+/** What a service asks of a token's claims, and how it reads them. Faults are words, as in `TokenRejection`. */
 export class TokenRules {
   private readonly settings: TokenRuleSettings;
   private readonly leeway: number;
@@ -40,7 +40,7 @@ export class TokenRules {
     this.leeway = settings.leeway / 1000;
   }
 
-  /** Judges the `typ` of a header. Left to itself it keeps out what is signed alike but is no access token. */
+  /** Judges the `typ` of a header. Left to itself it keeps out what is signed alike but is not an access token. */
   findTypeFault(typ: unknown): string | undefined {
     const { typ: due } = this.settings;
     if (typ === undefined) return due === undefined ? undefined : 'type';
@@ -62,7 +62,7 @@ export class TokenRules {
   }
 
   /** Judges claims as far as they are there: an issuer that was asked has judged the token already. */
-  findFaultOfAnswer(claims: Claims, now: number): string | undefined {
+  findFaultOfResponse(claims: Claims, now: number): string | undefined {
     const fault = this.findTimeFault(claims, now) ?? this.findScopeFault(claims) ?? findUseFault(claims);
     if (fault !== undefined || !this.restrictsAudience || this.settings.mayLackAudience === true)
       return fault;
@@ -99,7 +99,7 @@ export class TokenRules {
    * Notes of a token that was taken past its end, for the leeway's sake, that this holds for a moment, within the leeway.
    * What is made of the token ends then.
    */
-  spareLate<Token extends VerifiedToken | undefined>(token: Token, now: number): Token {
+  allowLeeway<Token extends VerifiedToken | undefined>(token: Token, now: number): Token {
     if (token !== undefined && token.exp <= now)
       extendToken(token, Math.min(token.exp + this.leeway, now + LATE_SECONDS));
     return token;

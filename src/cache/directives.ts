@@ -84,7 +84,7 @@ function takeDirective(found: Mutable<Directives>, part: string): void {
   const value = equals < 0 ? undefined : part.slice(equals + 1);
   if (Object.hasOwn(SECONDS, name)) {
     const key = SECONDS[name as keyof typeof SECONDS];
-    // Space around '=' is no part of the grammar, so what it surrounds is no number.
+    // Space around '=' is not a part of the grammar, so what it surrounds is not a number.
     const isTight = part.slice(0, equals).length === name.length;
     const seconds = isTight && value !== undefined ? (readSeconds(value) ?? 0) : 0;
     found[key] = found[key] === undefined || found[key] === seconds ? seconds : 0;

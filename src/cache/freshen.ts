@@ -17,7 +17,7 @@ export function isAboutStored(notModified: HeaderList, stored: HeaderList): bool
   return isSameStrong(etag, own) || (etag.startsWith('W/') && stripWeak(etag) === stripWeak(own));
 }
 
-/** Gives the fields of a stored response as a 304 or the answer to a HEAD updates them (RFC 9111 §3.2). */
+/** Gives the fields of a stored response as a 304 or the response to a HEAD updates them (RFC 9111 §3.2). */
 export function freshenHeaders(stored: HeaderList, update: HeaderList): HeaderList {
   const replaced = new Set<string>();
   for (const [name] of update) replaced.add(name.toLowerCase());
@@ -29,7 +29,7 @@ export function freshenHeaders(stored: HeaderList, update: HeaderList): HeaderLi
 }
 
 /**
- * Tells whether the answer to a HEAD shows that what is stored is no longer what GET would give (RFC 9111 §4.3.5).
+ * Tells whether the response to a HEAD shows that what is stored is no longer what GET would give (RFC 9111 §4.3.5).
  */
 export function contradicts(head: HeaderList, stored: HeaderList): boolean {
   return ['etag', 'last-modified', 'content-length', 'content-md5'].some((name) => {

@@ -59,7 +59,7 @@ export function lifetimeOf(
   return heuristic ? heuristicLifetime(response, directives, responseTime) : 0;
 }
 
-/** What is no date has passed, `0` above all (RFC 9111 §5.3); and so have two that differ. */
+/** What is not a date has passed, `0` above all (RFC 9111 §5.3); and so have two that differ. */
 function untilExpiry(expires: readonly string[], headers: HeaderList, responseTime: number): number {
   const [first] = expires;
   if (first === undefined || expires.some((other) => other !== first)) return 0;
@@ -79,7 +79,7 @@ function heuristicLifetime(
   return Math.min(Math.max(0, dateOf(headers, responseTime) - modified) / 10, DAY_MS);
 }
 
-/** The first member counts, and what is no whole number does not (RFC 9111 §5.1). In seconds. */
+/** The first member counts, and what is not a whole number does not (RFC 9111 §5.1). In seconds. */
 function ageOf(headers: HeaderList): number {
   const text = headers.get('age')?.split(',', 1)[0]?.trim();
   return text !== undefined && /^\d+$/.test(text) ? Math.min(Number(text), 2_147_483_648) : 0;

@@ -18,7 +18,7 @@ export function isSafeMethod(method: string): boolean {
 }
 
 /**
- * Lists what an answer makes invalid (RFC 9111 §4.4): paths with their query of the same origin, the request's own
+ * Lists what a response makes invalid (RFC 9111 §4.4): paths with their query of the same origin, the request's own
  * first; none where the method is safe or the answer is an error. `origin` is scheme and authority as the client wrote
  * them, in lower case.
  */

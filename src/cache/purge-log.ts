@@ -59,23 +59,23 @@ export class PurgeLog {
 
   /**
    * Says what was done to a response of `url` since it was asked for, and when. Purges of URLs are left out without one:
-   * of what is at hand they take out all at once.
+   * of what is in memory they take out all at once.
    */
   effectOn(
     url: string,
     response: StoredResponse,
-    isAtHand = false,
+    isInMemory = false,
   ): { readonly effect: PurgeEffect; readonly time: number } {
-    const { askedAt, tags } = response;
-    if (askedAt >= this.noted) return UNTOUCHED;
+    const { requestedAt, tags } = response;
+    if (requestedAt >= this.noted) return UNTOUCHED;
     let found: Known | undefined;
     const consider = (known: Known | undefined): void => {
-      if (known === undefined || known.number <= askedAt) return;
+      if (known === undefined || known.number <= requestedAt) return;
       if (found === undefined || (found.soft && !known.soft)) found = known;
     };
     consider(this.allHard);
     consider(this.all);
-    if (!isAtHand) consider(this.findLatest('url', url));
+    if (!isInMemory) consider(this.findLatest('url', url));
     for (const tag of tags) consider(this.findLatest('tag', tag));
     for (const [prefix, known] of this.byKind.prefix) if (url.startsWith(prefix)) consider(known);
     if (found === undefined) return UNTOUCHED;
@@ -116,20 +116,20 @@ function shortened(value: string): string {
 }
 
 /**
- * Gives a resource as it is after purges, or nothing where all of it is gone. `isAtHand` where the resource was there for
+ * Gives a resource as it is after purges, or nothing where all of it is gone. `isInMemory` where the resource was there for
  * each purge of a URL to find it.
  */
 export function afterPurges(
   resource: CachedResource,
   log: PurgeLog,
-  isAtHand = false,
+  isInMemory = false,
 ): CachedResource | undefined {
-  if (resource.responses.every(({ askedAt }) => askedAt >= log.count)) return resource;
+  if (resource.responses.every(({ requestedAt }) => requestedAt >= log.count)) return resource;
   const responses = resource.responses.flatMap((response) => {
-    const { effect, time } = log.effectOn(resource.url, response, isAtHand);
+    const { effect, time } = log.effectOn(resource.url, response, isInMemory);
     if (effect === 'gone') return [];
     const staleSince = effect === 'stale' ? (response.staleSince ?? time) : response.staleSince;
-    return [{ ...response, staleSince, askedAt: log.count }];
+    return [{ ...response, staleSince, requestedAt: log.count }];
   });
   return responses.length === 0 ? undefined : { url: resource.url, responses };
 }

@@ -38,7 +38,7 @@ export function judgeReuse(stored: Aged, now: number, asked: Directives): Reuse 
   return left <= 0 && -left < rules.staleWhileRevalidateMs ? 'stale-while-revalidate' : 'validate';
 }
 
-/** Whether a stored response may stand in for an answer that failed (RFC 5861 §4). */
+/** Whether a stored response may stand in for a response that failed (RFC 5861 §4). */
 export function maySubstitute(stored: Aged, now: number): boolean {
   const { rules } = stored;
   if (rules.neverStale || rules.alwaysValidate) return false;

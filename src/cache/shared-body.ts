@@ -6,11 +6,11 @@ const WINDOW_BYTES = 64 * 1024;
 
 export interface SharedBodyOptions {
   /** Bytes up to which the body is kept whole, for whoever comes later and for the store. */
-  readonly maxKeptBytes: number;
-  /** Takes room for bytes that are kept, or refuses it; gives it back. */
+  readonly maxBufferedBytes: number;
+  /** Takes room for bytes that are kept, or rejects it; gives it back. */
   reserve(bytes: number): boolean;
   release(bytes: number): void;
-  /** Called before `onOutcome` where the body is larger than `maxKeptBytes`. */
+  /** Called before `onOutcome` where the body is larger than `maxBufferedBytes`. */
   onTooLarge?(): void;
   /** Called once: with the whole body, or with `undefined` where there will be none to store. */
   onOutcome(body: Buffer | undefined): void;
@@ -52,7 +52,7 @@ export class SharedBody implements BodySink {
     this.source = source;
     this.length = source.length;
     this.options = options;
-    if ((source.length ?? 0) > options.maxKeptBytes) this.giveUp(true);
+    if ((source.length ?? 0) > options.maxBufferedBytes) this.giveUp(true);
   }
 
   /** Whether another reader may begin. */
@@ -133,8 +133,8 @@ export class SharedBody implements BodySink {
   }
 
   private keep(bytes: number): void {
-    const { maxKeptBytes, reserve } = this.options;
-    if (this.bytes > maxKeptBytes) this.giveUp(true);
+    const { maxBufferedBytes, reserve } = this.options;
+    if (this.bytes > maxBufferedBytes) this.giveUp(true);
     else if (reserve(bytes)) this.reserved += bytes;
     else this.giveUp(false);
   }

@@ -6,7 +6,7 @@ import { directivesForCaches } from './targeted-directives.ts';
 import { varyOf } from './vary.ts';
 
 /** What is known of the request that a response answers. */
-export interface AskedBy {
+export interface RequestTraits {
   /** Whether a policy has found out who is calling. */
   readonly isIdentified: boolean;
   /** Whether the request carried `Authorization`, whoever understood it (RFC 9111 §3.5). */
@@ -48,26 +48,27 @@ const UNDERSTOOD: ReadonlySet<number> = new Set([
  */
 export function judgeStorability(
   response: { readonly status: number; readonly headers: HeaderList },
-  askedBy: AskedBy,
+  requestTraits: RequestTraits,
   times: ResponseTimes,
   settings: StoreSettings,
 ): Storability {
   const { status, headers } = response;
   const { directives, isTargeted } = directivesForCaches(headers);
-  const forbidden = findProhibition(status, headers, directives, askedBy);
-  if (forbidden !== undefined) return refused(forbidden);
+  const forbidden = findProhibition(status, headers, directives, requestTraits);
+  if (forbidden !== undefined) return rejected(forbidden);
   const vary = varyOf(headers);
-  if (vary === '*') return refused('vary');
-  const scope = scopeOf(directives, askedBy, settings, vary);
-  if (scope === undefined) return refused('private');
+  if (vary === '*') return rejected('vary');
+  const scope = scopeOf(directives, requestTraits, settings, vary);
+  if (scope === undefined) return rejected('private');
   const hiddenFields = [directives.private, directives.noCache].flatMap((fields) =>
     typeof fields === 'boolean' ? [] : fields,
   );
-  if (headers.has('set-cookie') && !hiddenFields.includes('set-cookie')) return refused('set-cookie');
+  if (headers.has('set-cookie') && !hiddenFields.includes('set-cookie')) return rejected('set-cookie');
   const says = namesLifetime(directives, headers, isTargeted);
   // Cookies are who somebody is to a service that may not know of caches.
-  if (!says && askedBy.hasCookies && scope === 'everybody' && !isForAll(directives)) return refused('cookie');
-  if (!isKeptStatus(status, says, settings)) return refused('status');
+  if (!says && requestTraits.hasCookies && scope === 'everybody' && !isForAll(directives))
+    return rejected('cookie');
+  if (!isStorableStatus(status, says, settings)) return rejected('status');
   const isDefaulted = !says && !DEFAULT_STATUSES.has(status) && settings.statuses === undefined;
   const lifetime = isDefaulted ? { ...settings, maxAgeMs: undefined } : settings;
   const rules: ReuseRules = {
@@ -81,10 +82,10 @@ export function judgeStorability(
     hiddenFields,
     vary,
   };
-  return isUseful(rules, headers) ? { isStorable: true, rules } : refused('not fresh');
+  return isUseful(rules, headers) ? { isStorable: true, rules } : rejected('not fresh');
 }
 
-function refused(reason: string): Storability {
+function rejected(reason: string): Storability {
   return { isStorable: false, reason };
 }
 
@@ -92,13 +93,13 @@ function findProhibition(
   status: number,
   headers: HeaderList,
   directives: Directives,
-  askedBy: AskedBy,
+  requestTraits: RequestTraits,
 ): string | undefined {
   if (status < 200 || status === 206 || status === 304) return 'status';
   if (directives.mustUnderstand) {
     if (!UNDERSTOOD.has(status)) return 'status';
   } else if (directives.noStore) return 'no-store';
-  if (askedBy.directives.noStore) return 'request no-store';
+  if (requestTraits.directives.noStore) return 'request no-store';
   if (parseDirectives(headers.get('pragma')).noCache === true && !headers.has('cache-control'))
     return 'pragma';
   return undefined;
@@ -110,14 +111,14 @@ function findProhibition(
  */
 function scopeOf(
   directives: Directives,
-  { isIdentified, hasAuthorization }: AskedBy,
+  { isIdentified, hasAuthorization }: RequestTraits,
   settings: StoreSettings,
   vary: readonly string[],
 ): CacheScope | undefined {
   const isShared = isForAll(directives) && !(isIdentified && vary.includes('authorization'));
   if (directives.private === true || settings.private) {
-    const mayBeKept = settings.private && isIdentified;
-    return mayBeKept ? 'subject' : undefined;
+    const mayBeStored = settings.private && isIdentified;
+    return mayBeStored ? 'subject' : undefined;
   }
   if (isIdentified) return isShared ? 'everybody' : 'subject';
   return !hasAuthorization || isShared ? 'everybody' : undefined;
@@ -132,13 +133,13 @@ function namesLifetime(directives: Directives, headers: HeaderList, isTargeted: 
   return maxAge !== undefined || sMaxage !== undefined || (!isTargeted && headers.has('expires'));
 }
 
-function isKeptStatus(
+function isStorableStatus(
   status: number,
-  saysLifetime: boolean,
+  hasLifetime: boolean,
   { statuses, heuristic }: StoreSettings,
 ): boolean {
   if (statuses !== undefined) return statuses.has(status);
-  return saysLifetime || heuristic || DEFAULT_STATUSES.has(status);
+  return hasLifetime || heuristic || DEFAULT_STATUSES.has(status);
 }
 
 /**

@@ -18,7 +18,7 @@ export function directivesForCaches(headers: HeaderList): CacheDirectives {
   return { directives: parseDirectives(headers.get('cache-control')), isTargeted: false };
 }
 
-/** A targeted field is a dictionary; one that is none, or empty, or has a number of another type, is ignored. */
+/** A targeted field is a dictionary; one that is invalid, or empty, or has a number of another type, is ignored. */
 function readTargeted(text: string | undefined): Directives | undefined {
   if (text === undefined) return undefined;
   const members = parseDictionary(text);

@@ -13,7 +13,7 @@ const WRITTEN_BY_US =
 
 /**
  * Reads the names in `Vary`, in lower case, sorted, each once (RFC 9110 §12.5.5). `*` also where no request could be
- * told from another: a name that is none, more names than can be meant, or a field that the gateway itself writes.
+ * told from another: a name that is invalid, more names than can be meant, or a field that the gateway itself writes.
  */
 export function varyOf(headers: HeaderList): '*' | readonly string[] {
   const text = headers.get('vary');

@@ -32,11 +32,11 @@ export function addCacheCommand(program: Command, commands: ConfigCommands): voi
     .action((options: CommonOptions) => run(options, { kind: 'show' }));
   commands
     .addConfigOption(
-      cache.command('purge').description('Forgets stored answers, in all workers and gateways.'),
+      cache.command('purge').description('Forgets stored responses, in all workers and gateways.'),
     )
     .option('--url <url>', 'a URL, with or without https://, in all its variants')
     .option('--prefix <prefix>', 'all URLs that begin so, such as api.example.com/orders/')
-    .option('--tag <tag>', 'all answers with this tag')
+    .option('--tag <tag>', 'all responses with this tag')
     .option('--all', 'all there is')
     .option('--soft', 'takes them for stale, instead of forgetting them')
     .option('--json', 'prints JSON')

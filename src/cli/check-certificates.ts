@@ -10,7 +10,7 @@ export interface LoadedConfig {
   readonly secrets: readonly string[];
 }
 
-/** Loads the certificates of each listener as `start` does, and says which it would refuse or warn of. */
+/** Loads the certificates of each listener as `start` does, and says which it would reject or warn of. */
 export async function checkCertificates(
   file: string,
   { config, secrets }: LoadedConfig,

@@ -36,9 +36,9 @@ function expectOk(address: string, path: string): Promise<void> {
         else reject(new Error(`http://${address}${path} answered ${response.statusCode}`));
       });
     }).on('error', (error: NodeJS.ErrnoException) => {
-      const isLate = error.name === 'AbortError' || error.name === 'TimeoutError';
-      const why = isLate ? `no answer within ${TIMEOUT_MS / 1000} s` : (error.code ?? error.message);
-      reject(new Error(`http://${address}${path} cannot be asked: ${why}`));
+      const isOverdue = error.name === 'AbortError' || error.name === 'TimeoutError';
+      const why = isOverdue ? `no response within ${TIMEOUT_MS / 1000} s` : (error.code ?? error.message);
+      reject(new Error(`http://${address}${path} cannot be reached: ${why}`));
     });
   });
 }

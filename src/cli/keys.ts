@@ -47,7 +47,7 @@ export function addKeysCommand(program: Command, commands: ConfigCommands): void
     .action((id: string, options: CommonOptions & { expires: string }) =>
       run(options, { kind: 'expire', id, expires: options.expires }),
     );
-  add('disable <id>', 'Refuses a key until it is enabled again.').action(
+  add('disable <id>', 'Rejects a key until it is enabled again.').action(
     (id: string, options: CommonOptions) => run(options, { kind: 'disable', id }),
   );
   add('enable <id>', 'Takes a disabled key again.').action((id: string, options: CommonOptions) =>
@@ -64,7 +64,7 @@ function addCreate(
 ): void {
   const list = (value: string, before: readonly string[] = []): string[] => [...before, value];
   add('create', 'Makes a key and shows it, this once.')
-    .requiredOption('--owner <name>', 'whom it is for: the subject that services are told')
+    .requiredOption('--owner <name>', 'whom it is for: the subject that services get')
     .option('--role <role>', 'a role; may stand several times', list)
     .option('--permission <permission>', 'a permission; may stand several times', list)
     .option('--plan <plan>', 'what the owner has bought')

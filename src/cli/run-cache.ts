@@ -1,6 +1,6 @@
 import type { CacheDescription } from '../admin/describe-cache.ts';
 import { findAdminAccess } from '../config/operator-address.ts';
-import { askAdmin } from './ask-admin.ts';
+import { callAdmin } from './call-admin.ts';
 
 /** The options of `cache purge`, as they are written. */
 export interface PurgeOptions {
@@ -16,17 +16,17 @@ export type CacheAction =
   | { readonly kind: 'show' }
   | { readonly kind: 'purge'; readonly options: PurgeOptions };
 
-/** Asks the gateway that runs with a configuration about its cache, and prints what it says. Throws what it refuses. */
+/** Asks the gateway that runs with a configuration about its cache, and prints what it says. Throws what it rejects. */
 export async function runCache(file: string, asJson: boolean, action: CacheAction): Promise<void> {
   const access = await findAdminAccess(file, process.env);
   if (action.kind === 'show') {
-    const description = (await askAdmin(access, 'GET', '/api/cache')) as CacheDescription;
+    const description = (await callAdmin(access, 'GET', '/api/cache')) as CacheDescription;
     console.log(asJson ? JSON.stringify(description, null, 2) : describe(description));
     return;
   }
   const { url, prefix, tag, all, soft } = action.options;
-  const answer = await askAdmin(access, 'POST', '/api/cache/purge', { url, prefix, tag, all, soft });
-  console.log(asJson ? JSON.stringify(answer, null, 2) : describePurge(answer as { reached: number }));
+  const response = await callAdmin(access, 'POST', '/api/cache/purge', { url, prefix, tag, all, soft });
+  console.log(asJson ? JSON.stringify(response, null, 2) : describePurge(response as { reached: number }));
 }
 
 function describePurge({ reached }: { readonly reached: number }): string {

@@ -6,7 +6,7 @@ import type { ConfigPath } from './problem.ts';
  */
 export interface Findings {
   /** Reports a mistake. `text` says what is wrong, and behind ' — ' what to write instead. */
-  refuse(path: ConfigPath, text: string): void;
+  reject(path: ConfigPath, text: string): void;
   /** Reports what is allowed but deserves a look. */
   warn(path: ConfigPath, text: string): void;
   /** Quotes a value for a message, unless it came out of a reference. */

@@ -209,7 +209,7 @@ function worded(text: string): { message: string; remedy: string } {
   return { message, remedy };
 }
 
-/** Turns findings into problems; leaves out those at places whose reference is reported as broken already. */
+/** TaskQueue findings into problems; leaves out those at places whose reference is reported as broken already. */
 function placer(document: ConfigDocument, file: string, { references, secrets }: Interpolated) {
   const broken = [...references.values()].filter(({ isBroken }) => isBroken).map(({ path }) => pathKey(path));
   const isBroken = new Set(broken);

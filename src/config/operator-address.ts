@@ -28,7 +28,7 @@ export async function findOperatorAddress(
     .find(({ port }) => Number(port) > 0);
   if (found === undefined)
     throw new Error(
-      `${file} lets the system choose the admin port, so nobody can ask there — write admin.port`,
+      `${file} lets the system choose the admin port, so it cannot be reached — write admin.port`,
     );
   return `${bracketed(reachable(String(found.host)))}:${Number(found.port)}`;
 }
@@ -62,7 +62,7 @@ export async function findAdminAccess(
   const { host, port } = { ...DEFAULTS.admin, ...read.admin };
   if (!(Number(port) > 0))
     throw new Error(
-      `${file} lets the system choose the admin port, so nobody can ask there — write admin.port`,
+      `${file} lets the system choose the admin port, so it cannot be reached — write admin.port`,
     );
   const address = `${bracketed(reachable(String(host)))}:${Number(port)}`;
   return {

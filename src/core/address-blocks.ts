@@ -43,7 +43,7 @@ export function findRangeFault(text: string): string | undefined {
 
 /**
  * Writes an address in one way: IPv6 compressed, in lower case, without zone; IPv4-mapped IPv6, however it is spelt,
- * as IPv4. What is no address stays as it is.
+ * as IPv4. What is not an address stays as it is.
  */
 export function plainAddress(text: string): string {
   if (isIP(text) !== 6) return text;

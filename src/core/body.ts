@@ -24,7 +24,7 @@ export interface BodySource {
   /** Makes a source of the same bytes that has nothing to do with this one, where they are at hand. */
   readonly fork?: (() => BodySource) | undefined;
   /** `false` where its beginning has still to come from a client, who may be slow. */
-  readonly isAtHand?: boolean | undefined;
+  readonly isBuffered?: boolean | undefined;
   /** Starts the flow into `sink`. Call once. `write` may be called before this returns. */
   pipe(sink: BodySink): void;
   /** Goes on after a `write` that returned `false`. */

@@ -19,7 +19,7 @@ export class BufferBudget {
     return true;
   }
 
-  /** Takes `bytes` though there may be no room, for what cannot be refused any more. */
+  /** Takes `bytes` though there may be no room, for what cannot be rejected any more. */
   takeAnyway(bytes: number): void {
     this.usedBytes += bytes;
   }

@@ -50,7 +50,7 @@ export interface GatewayDescription {
   readonly routes: readonly {
     readonly id: string;
     readonly path: string;
-    /** Names of the upstreams that answer: none, one, or those of a split. */
+    /** Names of the upstreams that respond: none, one, or those of a split. */
     readonly upstreams: readonly string[];
   }[];
   readonly upstreams: readonly UpstreamDescription[];

@@ -3,7 +3,7 @@ export type FailureOrigin = 'client' | 'gateway' | 'upstream';
 
 /** What a code of the catalogue stands for. */
 export interface FailureEntry {
-  /** The status code of the answer. */
+  /** The status code of the response. */
   readonly status: number;
   /** What the client reads: the `title` of the problem (RFC 9457). */
   readonly title: string;
@@ -45,35 +45,38 @@ export const FAILURES = {
   GW_IP_DENIED: client(403, 'This address may not use this route'),
   GW_NO_ROUTE: client(404, 'No route matches this request'),
   GW_METHOD_NOT_ALLOWED: client(405, 'This route does not take this method'),
-  GW_REQUEST_TIMEOUT: client(408, 'The request did not arrive in time'),
+  GW_REQUEST_TIMEOUT: client(408, 'The request did not arrive before the timeout'),
   GW_BODY_TOO_LARGE: client(413, 'The request body is too large'),
   GW_URI_TOO_LONG: client(414, 'The request target is too long'),
   GW_EXPECTATION_FAILED: client(417, 'The expectation in this request cannot be met'),
   GW_RATE_LIMITED: { ...client(429, 'Too many requests'), retryable: true },
   GW_QUOTA_EXCEEDED: { ...client(429, 'The quota is used up'), retryable: true },
   GW_HEADERS_TOO_LARGE: client(431, 'The request header is too large'),
-  GW_CLIENT_CLOSED: client(499, 'The client left before the answer'),
+  GW_CLIENT_CLOSED: client(499, 'The client left before the response'),
   GW_POLICY_FAILED: { ...gateway(500, 'The gateway could not decide about this request'), retryable: false },
   GW_INTERNAL: { ...gateway(500, 'The gateway failed'), retryable: false },
   GW_METHOD_UNKNOWN: client(501, 'This method is not supported'),
   GW_UPGRADE_UNSUPPORTED: client(501, 'This service does not speak the protocol asked for'),
-  GW_UPSTREAM_BROKEN: upstream(502, 'The service gave a broken answer'),
-  GW_PART_FAILED: upstream(502, 'A service that is needed for this answer failed'),
+  GW_UPSTREAM_BROKEN: upstream(502, 'The service gave a broken response'),
+  GW_PART_FAILED: upstream(502, 'A service that is needed for this response failed'),
   GW_UPSTREAM_UNREACHABLE: upstream(503, 'The service cannot be reached'),
   GW_UPSTREAM_BUSY: upstream(503, 'The service has no free connection'),
   GW_UPSTREAM_SUSPENDED: upstream(503, 'The service fails and is given time to recover'),
-  GW_PART_UNAVAILABLE: upstream(503, 'A service that is needed for this answer is not available'),
+  GW_PART_UNAVAILABLE: upstream(503, 'A service that is needed for this response is not available'),
   GW_CONCURRENCY_LIMIT: gateway(503, 'Too many requests are under way'),
   GW_AUTH_UNAVAILABLE: gateway(503, 'Credentials cannot be checked now'),
   GW_LIMITS_UNAVAILABLE: gateway(503, 'Limits cannot be checked now'),
   GW_OVERLOADED: gateway(503, 'The gateway has too much to do'),
   GW_RESOURCES_EXHAUSTED: gateway(503, 'The gateway has no connection left for this request'),
   GW_BUFFERS_FULL: gateway(503, 'The gateway holds too many request bodies'),
-  GW_SHUTTING_DOWN: gateway(503, 'The gateway stopped before the answer was complete'),
+  GW_SHUTTING_DOWN: gateway(503, 'The gateway stopped before the response was complete'),
   GW_TOO_MANY_CONNECTIONS: gateway(503, 'The gateway has too many connections'),
-  GW_NOT_IN_CACHE: { ...client(504, 'Nothing stored answers this request'), retryable: true },
-  GW_UPSTREAM_TIMEOUT: upstream(504, 'The service did not answer in time'),
-  GW_PART_TIMEOUT: upstream(504, 'A service that is needed for this answer did not answer in time'),
+  GW_NOT_IN_CACHE: { ...client(504, 'No stored response fits this request'), retryable: true },
+  GW_UPSTREAM_TIMEOUT: upstream(504, 'The service did not respond before the timeout'),
+  GW_PART_TIMEOUT: upstream(
+    504,
+    'A service that is needed for this response did not respond before the timeout',
+  ),
   GW_VERSION_UNSUPPORTED: client(505, 'This HTTP version is not supported'),
 } as const satisfies Record<string, FailureEntry>;
 
@@ -84,7 +87,7 @@ export type FailureCode = keyof typeof FAILURES;
 export interface GatewayErrorOptions {
   /** What the client may read beyond the title. Never says what is inside. */
   readonly detail?: string;
-  /** Header fields that go with the answer, such as `Allow`. */
+  /** Headers that go with the response, such as `Allow`. */
   readonly headers?: Readonly<Record<string, string>>;
   /** The reason, for the log only. */
   readonly cause?: unknown;
@@ -100,11 +103,11 @@ export interface GatewayErrorOptions {
 export class GatewayError extends Error {
   /** By which it is known, and which the client gets. */
   readonly code: FailureCode;
-  /** The status code of the answer. */
+  /** The status code of the response. */
   readonly status: number;
   /** What the client may read beyond the title. */
   readonly detail: string | undefined;
-  /** Header fields that go with the answer. */
+  /** Headers that go with the response. */
   readonly headers: Readonly<Record<string, string>> | undefined;
   /** The kind of reason, for log and metrics. */
   readonly reason: string | undefined;

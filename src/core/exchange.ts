@@ -18,11 +18,11 @@ export interface ProceedOptions {
   readonly detached?: boolean;
   /** Aborting it ends what was begun. */
   readonly signal?: AbortSignal;
-  /** Header fields of the copy, in place of the request's own. */
+  /** Headers of the copy, in place of the request's own. */
   readonly headers?: HeaderList;
   /** Query of the copy, in place of the request's own. */
   readonly query?: string;
-  /** Asked when the client leaves: whether others wait for the answer, so that it goes on as if it were detached. */
+  /** Asked when the client leaves: whether others wait for the response, so that it goes on as if it were detached. */
   readonly outlives?: () => boolean;
   /** Whether the client gets the interim responses (1xx) that come before the reply. Default: false. */
   readonly passInterim?: boolean;
@@ -33,12 +33,12 @@ export interface Proceeder {
   runRest(options: ProceedOptions): Promise<Reply>;
 }
 
-/** A request for a part of an answer, and what came of it, for the log. */
+/** A request for a part of a response, and what came of it, for the log. */
 export interface PartRecord {
   readonly part: string;
   readonly upstream: string;
   readonly outcome: string;
-  /** Status of its answer, 0 where there was none. */
+  /** Status of its response, 0 where there was none. */
   readonly status: number;
   readonly durationMs: number;
   /** Why it gave nothing; empty where it gave something. */
@@ -75,7 +75,7 @@ export class Exchange {
   challenge = '';
   /** Whether the upstream gets a token of ours in the place of what the caller has shown. */
   wantsInternalToken = false;
-  /** The header field of another name than the usual ones that carries a credential onward; empty for none. */
+  /** The header of another name than the usual ones that carries a credential onward; empty for none. */
   credentialField = '';
   /** Whether a way to identify has let this pass without saying who it is, as `forward-auth` may. */
   isAdmitted = false;
@@ -83,8 +83,8 @@ export class Exchange {
   callerFields: readonly (readonly [name: string, value: string])[] | undefined = undefined;
   /** How `cors` lets in the page that sends this: with what the browser adds by itself, without it, or not at all. */
   pageAccess: 'with-credentials' | 'plain' | 'none' = 'none';
-  /** Names and values of fields that a way to identify adds to the answer. */
-  answerFields: readonly (readonly [name: string, value: string])[] | undefined = undefined;
+  /** Names and values of fields that a way to identify adds to the response. */
+  responseFields: readonly (readonly [name: string, value: string])[] | undefined = undefined;
   /** What limits have counted so far, the latest first. */
   limits: ChargedLimits | undefined = undefined;
   /** Whether the peer that sent this request is one of `trustedProxies`, so that its word about the client counts. */
@@ -117,7 +117,7 @@ export class Exchange {
   queuedMs = 0;
   /** Monotonic milliseconds at which the policies had decided; 0 while they have not, or where there are none. */
   decidedAt = 0;
-  /** What was asked for parts of the answer, the first hundred of them. */
+  /** What was asked for parts of the response, the first hundred of them. */
   parts: PartRecord[] | undefined = undefined;
   /** How many policies of the compiled list have begun `onRequest`, -1 once finished; the pipeline's own mark. */
   policiesRun = 0;
@@ -135,7 +135,7 @@ export class Exchange {
     this.startedAt = startedAt;
   }
 
-  /** The request's header fields, which policies may change; what is left is forwarded. */
+  /** The request's headers, which policies may change; what is left is forwarded. */
   get headers(): HeaderList {
     return this.request.headers;
   }
@@ -180,7 +180,7 @@ export class Exchange {
     return reply;
   }
 
-  /** Makes a copy of what is known so far, with `body` and header fields of its own. It asks for no other protocol. */
+  /** Makes a copy of what is known so far, with `body` and headers of its own. It asks for no other protocol. */
   branch(body: BodySource, startedAt: number, headers = this.headers.clone()): Exchange {
     const { method, target, httpVersion, authority, acceptsTrailers, client } = this.request;
     const branch = new Exchange(
@@ -207,7 +207,7 @@ export class Exchange {
     this.failure ??= branch.failure;
   }
 
-  /** Notes a request for a part of the answer. */
+  /** Notes a request for a part of the response. */
   addPart(record: PartRecord): void {
     this.parts ??= [];
     if (this.parts.length < MAX_PARTS) this.parts.push(record);

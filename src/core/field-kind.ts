@@ -1,5 +1,5 @@
 /**
- * The header fields that the gateway itself reads or rewrites, as small integers, so that a received head is
+ * The headers that the gateway itself reads or rewrites, as small integers, so that a received head is
  * classified once and asked about by number afterwards.
  */
 export const FieldKind = {
@@ -35,7 +35,7 @@ export const FieldKind = {
    * `x-forwarded-*` without a kind of its own.
    */
   proxyClaim: 25,
-  /** Any `access-control-*`: on an answer, the gateway's `cors` owns them. */
+  /** Any `access-control-*`: on a response, the gateway's `cors` owns them. */
   accessControl: 26,
   /** What proxies that end TLS say about the certificate of a client. */
   clientCertificate: 27,
@@ -132,7 +132,7 @@ const PREFIXES: readonly (readonly [prefix: string, kind: number])[] = [
 const SLOTS = 1024;
 
 /**
- * By latin1 code: a letter in lower case, a digit, and `-` for all else, since what reads header fields as variables
+ * By latin1 code: a letter in lower case, a digit, and `-` for all else, since what reads headers as variables
  * (CGI, WSGI, FastCGI) takes `_`, and some of it any other sign, for the same.
  */
 const FOLDED: readonly number[] = Array.from({ length: 256 }, (_, code) =>

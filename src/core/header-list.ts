@@ -45,7 +45,7 @@ export function asHeaderList(value: unknown): HeaderList | undefined {
 }
 
 /**
- * An ordered list of header fields that keeps duplicates and the spelling of names; names match whatever their case.
+ * An ordered list of headers that keeps duplicates and the spelling of names; names match whatever their case.
  *
  * A received head stays one string with offsets into it (`raw`, `marks`), so that what is only passed on is copied
  * in whole runs of lines. What the gateway adds stands behind it in `added`.

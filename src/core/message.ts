@@ -58,7 +58,7 @@ export interface ClientRequest {
   readonly bodyBytes?: number;
 }
 
-/** The head of an answer (RFC 9110 section 15): what policies see in `onResponse`, and may change. */
+/** The head of a response (RFC 9110 section 15): what policies see in `onResponse`, and may change. */
 export interface ResponseHead {
   /** The status code. */
   status: number;
@@ -77,7 +77,7 @@ export interface Tunnel extends BodySource, BodySink {
 }
 
 /**
- * Takes the answer to one request. The order is: any number of `informational`, then `head`, `write`…, `end`; or
+ * Takes the response to one request. The order is: any number of `informational`, then `head`, `write`…, `end`; or
  * `switchProtocols`; `abort` at any moment.
  */
 export interface ResponseSink extends BodySink {
@@ -97,11 +97,11 @@ export interface ResponseSink extends BodySink {
 /** The client's side of one exchange, as a listener gives it. */
 export interface ClientSink extends ResponseSink {
   /**
-   * Set by the handler: called once when the connection ends before the answer is complete. `failure` says why; by
+   * Set by the handler: called once when the connection ends before the response is complete. `failure` says why; by
    * default the client has left.
    */
   onClose: ((bytesSent: number, failure?: FailureCode) => void) | undefined;
-  /** Set by the handler: called once when the last byte of the answer was handed over. */
+  /** Set by the handler: called once when the last byte of the response was handed over. */
   onFinish: ((bytesSent: number) => void) | undefined;
 }
 
@@ -143,15 +143,15 @@ export interface Target {
   readonly name: string;
   /** What `Host` says where it speaks of the target, if that is not its name. */
   readonly authority?: string;
-  /** Sends `request` and gives the answer to `sink`. Failures come by `sink.abort` with a `GatewayError`. */
+  /** Sends `request` and gives the response to `sink`. Failures come by `sink.abort` with a `GatewayError`. */
   exchange(request: TargetRequest, sink: ResponseSink): OngoingExchange;
 }
 
-/** An answer made by the gateway or a policy. */
+/** A response made by the gateway or a policy. */
 export interface Reply {
   /** A status code from 200 to 599. */
   readonly status: number;
-  /** Header fields, without those of the framing, which the gateway writes. */
+  /** Headers, without those of the framing, which the gateway writes. */
   readonly headers?: HeaderList | Readonly<Record<string, string>>;
   /** Left out: none. Text is sent as UTF-8. */
   readonly body?: BodySource | Uint8Array | string;

@@ -1,6 +1,6 @@
 /**
  * The methods that the gateway forwards, and so the ones that a route can name: all that its parser knows. `CONNECT`
- * and `TRACE` are refused: it is no tunnel and reflects nothing.
+ * and `TRACE` are rejected: it is not a tunnel and reflects nothing.
  */
 export const FORWARDED_METHODS = [
   ...['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY', 'PROPFIND', 'PROPPATCH', 'MKCOL'],

@@ -10,7 +10,7 @@ import type { Services } from './services.ts';
 export type PolicyCombination = 'replace' | 'stack';
 
 /**
- * Where a policy stands in the compiled list: where it was written, or before all that may refuse, so that what it
+ * Where a policy stands in the compiled list: where it was written, or before all that may reject, so that what it
  * puts on an answer is on every answer (`cors`, `security-headers`, `request-id`). The `onResponse` and `onFinish` of
  * a `first` policy run even when another `first` one ended the chain before it.
  */
@@ -31,7 +31,7 @@ export interface Policy<Schema extends z.ZodType = z.ZodType, Name extends strin
   readonly combination: PolicyCombination;
   /** Where it stands in the list. Default: `as-written`. */
   readonly position: PolicyPosition;
-  /** Whether the policy may refuse a request, and so may run with `observe: true`. */
+  /** Whether the policy may reject a request, and so may run with `observe: true`. */
   readonly refuses: boolean;
   /**
    * How long `onRequest` and `onResponse` may each take, in milliseconds; then the policy has failed. 0 where it has
@@ -76,14 +76,14 @@ export type RequestOutcome = Reply | GatewayError | undefined | void;
 export type ResponseOutcome =
   | RequestOutcome
   | {
-      /** Gives what is sent in place of the body, chunk by chunk. Not called where an answer has no body. */
+      /** Gives what is sent in place of the body, chunk by chunk. Not called where a response has no body. */
       mapBody(source: BodySource): BodySource;
     };
 
 /** One use of a policy in one Snapshot. Every method is synchronous when it can be. */
 export interface PolicyInstance {
   /**
-   * Runs before the upstream is asked. A `Reply` or `GatewayError` ends the chain and is the answer, thrown or
+   * Runs before the upstream is asked. A `Reply` or `GatewayError` ends the chain and is the response, thrown or
    * returned; any other throw answers 500.
    */
   onRequest?(exchange: Exchange): RequestOutcome | Promise<RequestOutcome>;

@@ -4,7 +4,7 @@ import type { Reply } from './message.ts';
 /** Seconds after which a client may ask again when nothing better is known. */
 const RETRY_AFTER = '1';
 
-/** Makes the answer to a failure: problem details (RFC 9457) that name the code and say nothing of what is inside. */
+/** Makes the response to a failure: problem details (RFC 9457) that name the code and say nothing of what is inside. */
 export function problemReply(error: GatewayError, requestId: string): Reply {
   const headers: Record<string, string> = {
     'content-type': 'application/problem+json',

@@ -5,16 +5,16 @@ import type { Reply, ResponseHead } from './message.ts';
 import { takeBody } from './pipeline/foreign-body.ts';
 
 /** A head and its body, ready to be sent. */
-export interface Answer {
+export interface GatewayResponse {
   readonly head: ResponseHead;
   readonly body: BodySource;
 }
 
 /**
  * Makes head and body of a reply. Framing is ours: `Content-Length`, `Transfer-Encoding` and `Connection` are dropped.
- * Throws `TypeError` for a header that HTTP does not allow or a body that is none.
+ * Throws `TypeError` for a header that HTTP does not allow or a body that is invalid.
  */
-export function answerFrom(reply: Reply): Answer {
+export function toResponse(reply: Reply): GatewayResponse {
   const headers =
     reply.headers instanceof HeaderList ? reply.headers.clone() : HeaderList.from(reply.headers ?? {});
   headers.deleteKind(FieldKind.contentLength);
@@ -36,6 +36,6 @@ function bodyOf({ body }: Reply): BodySource {
   if (typeof body === 'string' || body instanceof Uint8Array) return bodyFrom(body);
   // Custom policies may be JavaScript, which no compiler has seen.
   if (typeof body?.pipe !== 'function')
-    throw new TypeError("a reply's body is no text, bytes or BodySource — use JSON.stringify for objects");
+    throw new TypeError("a reply's body is not text, bytes or BodySource — use JSON.stringify for objects");
   return takeBody(body);
 }

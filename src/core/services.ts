@@ -5,8 +5,8 @@ import type { Exchange } from './exchange.ts';
 import type { HeaderList } from './header-list.ts';
 import type { ApiKeys } from './identity/api-keys.ts';
 import type { TokenVerifier } from './identity/auth-service.ts';
-import type { Hold } from './kept-resources.ts';
 import type { OngoingExchange, Reply, ResponseSink, TargetRequest } from './message.ts';
+import type { Hold } from './shared-resources.ts';
 import type { CacheStore } from './stores/cache-store.ts';
 import type { LimitStore } from './stores/limit-store.ts';
 import type { OnceStore } from './stores/once-store.ts';
@@ -74,7 +74,7 @@ export interface UpstreamSender {
   /**
    * Asks on behalf of `exchange`, as `send` does, and gives the answer, whose body streams at the speed of who reads it.
    * The target is told by `X-Forwarded-*` and `Via` whom it is for. Whoever gets the reply reads its body or cancels it.
-   * Rejects with the `GatewayError` that says why there is no answer, with the reason of `signal`, and with a
+   * Rejects with the `GatewayError` that says why there is no response, with the reason of `signal`, and with a
    * `TypeError` for what cannot be sent.
    */
   ask(exchange: Exchange, request: UpstreamRequest, options?: AskOptions): Promise<Reply>;

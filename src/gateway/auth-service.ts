@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts';
-import { type AuthToken, isRefusal, type TokenVerifier } from '../core/identity/auth-service.ts';
+import { type AuthToken, isRejection, type TokenVerifier } from '../core/identity/auth-service.ts';
 
-/** Verifies tokens, in the terms of the design: one of `authServices`, for code that is no policy. */
+/** Verifies tokens, in the terms of the design: one of `authServices`, for code that is not a policy. */
 export interface AuthService {
   /**
    * Gives what a good token says. Rejects with a `GatewayError`: `GW_CREDENTIALS_INVALID` for one that is not good, with
@@ -17,7 +17,7 @@ export function createAuthServiceDoor(find: () => Promise<TokenVerifier>): AuthS
   const verifyToken = async (token: string): Promise<AuthToken> => {
     if (typeof token !== 'string') throw new TypeError('a token is a text');
     const outcome = await (await find()).verifyToken(token);
-    if (!isRefusal(outcome)) return outcome;
+    if (!isRejection(outcome)) return outcome;
     const { refused: reason, isUnavailable } = outcome;
     throw new GatewayError(isUnavailable === true ? 'GW_AUTH_UNAVAILABLE' : 'GW_CREDENTIALS_INVALID', {
       reason,

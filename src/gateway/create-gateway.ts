@@ -82,15 +82,15 @@ function findFault(options: unknown): string | undefined {
   if (configFile !== undefined && config !== undefined)
     return 'there are two configurations, configFile and config — give one of them';
   if (configFile !== undefined && (typeof configFile !== 'string' || configFile === ''))
-    return `configFile is no name of a file — write one, such as './sallyport.yaml'`;
+    return `configFile is not the name of a file — write one, such as './sallyport.yaml'`;
   if (typeof config === 'string') return `config is a text — name a file by configFile`;
-  if (config !== undefined && !isMap(config)) return 'config is no configuration — give a map of settings';
+  if (config !== undefined && !isMap(config)) return 'config is not a configuration — give a map of settings';
   if (configFile !== undefined && configFolder !== undefined)
     return 'configFolder has no effect beside configFile, whose folder it is — leave it out';
   if (configFolder !== undefined && typeof configFolder !== 'string')
-    return 'configFolder is no name of a folder — write one, such as import.meta.dirname';
+    return 'configFolder is not the name of a folder — write one, such as import.meta.dirname';
   if (customPolicies !== undefined && !isMap(customPolicies))
-    return 'customPolicies is no map from names to policies — write { "acme/audit": audit }';
+    return 'customPolicies is not a map from names to policies — write { "acme/audit": audit }';
   return undefined;
 }
 

@@ -23,25 +23,25 @@ function upstreamsOf(action: RouteAction): readonly string[] {
 }
 
 /** Names what works less well than it should, a sentence each. */
-export function troublesOf(
+export function snapshotProblems(
   snapshot: Snapshot | undefined,
   { apiKeys, gatewayLimits, gatewayCache, descriptors }: GatewayServices,
 ): string[] {
   const upstreams = [...(snapshot?.upstreams.values() ?? [])];
   const authServices = [...(snapshot?.authServices.values() ?? [])];
   return [
-    ...upstreams.flatMap((upstream) => upstream.troubles()),
-    ...authServices.flatMap((service) => service.troubles?.() ?? []),
-    ...apiKeys.troubles(),
-    ...gatewayLimits.troubles(),
-    ...gatewayCache.troubles(),
-    ...namesTrouble(),
-    ...(descriptors.trouble === undefined ? [] : [descriptors.trouble]),
+    ...upstreams.flatMap((upstream) => upstream.problems()),
+    ...authServices.flatMap((service) => service.problems?.() ?? []),
+    ...apiKeys.problems(),
+    ...gatewayLimits.problems(),
+    ...gatewayCache.problems(),
+    ...nameProblems(),
+    ...(descriptors.problem === undefined ? [] : [descriptors.problem]),
   ];
 }
 
 /** Without the names, since everybody may read it. */
-function namesTrouble(): string[] {
+function nameProblems(): string[] {
   const { length } = systemLookup().unanswered;
   return length === 0
     ? []

@@ -11,13 +11,13 @@ export function findRoute(snapshot: Snapshot, exchange: Exchange): RouteResult<R
   const { host, path, query, request, headers } = exchange;
   if (request.method === 'OPTIONS' && headers.has('access-control-request-method') && headers.has('origin')) {
     const announced = snapshot.router.findPreflight(host, path, headers, query);
-    if (announced.kind === 'match' && announced.value.answersPreflights) return announced;
+    if (announced.kind === 'match' && announced.value.handlesPreflights) return announced;
   }
   return snapshot.router.find(host, request.method, path, headers, query);
 }
 
-/** Makes the answer to a request that no route takes. */
-export function answerWithoutRoute(
+/** Makes the response to a request that no route takes. */
+export function respondWithoutRoute(
   found: Exclude<RouteResult<Route>, { readonly kind: 'match' }>,
 ): Reply | GatewayError {
   switch (found.kind) {
@@ -42,8 +42,8 @@ export function limitForwards({ headers, request }: Exchange): Reply | undefined
   return undefined;
 }
 
-/** The answer to a caller whose credential has ended meanwhile. */
-export function answerExpired({ challenge }: Exchange): GatewayError {
+/** The response to a caller whose credential has ended meanwhile. */
+export function expiredError({ challenge }: Exchange): GatewayError {
   const headers = { 'www-authenticate': challenge === '' ? 'Bearer' : challenge };
   return new GatewayError('GW_CREDENTIALS_INVALID', { headers, reason: 'expired' });
 }

@@ -13,7 +13,7 @@ export interface GatewayLimits {
   /** Gets ready for what a configuration counts. Rejects where that cannot be. */
   prepare(config: GatewayConfig): Promise<void>;
   /** What is amiss, a sentence each. */
-  troubles(): readonly string[];
+  problems(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ export function createMemoryLimits(services: Pick<Services, 'clock' | 'log' | 'm
         await store.keepIn(await openQuotaJournal(config.dataDir, services.clock));
         const help = 'Whether quotas can be written down in dataDir: 1, or 0 while they hold in memory only.';
         stopMeasuring = services.metrics.gauge('gateway_quota_store_up', help, {}, () =>
-          Number(store.trouble === undefined),
+          Number(store.problem === undefined),
         );
       } catch (error) {
         hasJournal = false;
@@ -42,10 +42,10 @@ export function createMemoryLimits(services: Pick<Services, 'clock' | 'log' | 'm
         );
       }
     },
-    troubles: () =>
-      store.trouble === undefined
+    problems: () =>
+      store.problem === undefined
         ? []
-        : [`quotas cannot be written down (${store.trouble}); until they are, they hold in memory only`],
+        : [`quotas cannot be written down (${store.problem}); until they are, they hold in memory only`],
     async close() {
       stopMeasuring();
       await store.close();
@@ -55,7 +55,7 @@ export function createMemoryLimits(services: Pick<Services, 'clock' | 'log' | 'm
 
 /** Leaves both to stores that somebody else looks after. */
 export function useLimits(store: LimitStore, once: OnceStore): GatewayLimits {
-  return { store, once, async prepare() {}, troubles: () => [], async close() {} };
+  return { store, once, async prepare() {}, problems: () => [], async close() {} };
 }
 
 function usesQuotas({ policies, routes }: Pick<GatewayConfig, 'policies' | 'routes'>): boolean {

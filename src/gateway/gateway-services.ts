@@ -1,8 +1,8 @@
 import type { GatewayConfig } from '../config/schema/schema.ts';
-import type { KeptResources } from '../core/kept-resources.ts';
 import { Descriptors } from '../core/network/descriptors.ts';
 import { systemLookup } from '../core/network/name-lookup.ts';
 import type { Services } from '../core/services.ts';
+import type { SharedResources } from '../core/shared-resources.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
 import type { AreaLog } from '../observability/log.ts';
 import { ConnectionCount } from '../proxy/pool-services.ts';
@@ -18,7 +18,7 @@ export interface GatewayServicesOptions extends Pick<Services, 'clock' | 'metric
   readonly log: AreaLog;
   readonly configFolder: string;
   readonly config: GatewayConfig;
-  readonly kept: KeptResources;
+  readonly kept: SharedResources;
   /** The counters of limits, where they are not this process's own. */
   readonly limits?: GatewayLimits | undefined;
   /** Purges in the other processes of the same gateway, where there are some. */

@@ -11,10 +11,10 @@ import type {
 } from '../core/control.ts';
 import type { GatewayError } from '../core/errors.ts';
 import type { ApiKeyAdministration } from '../core/identity/api-keys.ts';
-import { KeptResources } from '../core/kept-resources.ts';
 import type { ClientInfo, ClientRequest, ClientSink, Reply } from '../core/message.ts';
 import { problemReply } from '../core/problem.ts';
 import { newRequestId } from '../core/request-id.ts';
+import { SharedResources } from '../core/shared-resources.ts';
 import type { Purge, PurgeReach } from '../core/stores/cache-store.ts';
 import type { LimitStore } from '../core/stores/limit-store.ts';
 import { Deadlines } from '../http1/deadlines.ts';
@@ -27,7 +27,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import { VERSION } from '../version.ts';
 import type { AuthService } from './auth-service.ts';
 import type { GatewayInput } from './define-gateway.ts';
-import { describeSnapshot, troublesOf } from './describe-snapshot.ts';
+import { describeSnapshot, snapshotProblems } from './describe-snapshot.ts';
 import { useLimits } from './gateway-limits.ts';
 import { createServices, type GatewayServices } from './gateway-services.ts';
 import { handleRequest, type ListenerRules, type RequestContext } from './handle-request.ts';
@@ -78,7 +78,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     this.log = logs.log;
     this.requestContext = { clock: this.clock, ...logs.parts, detached: new OpenReplies() };
     const { clock, log, deadlines, ownMetrics: metrics } = this;
-    const kept = new KeptResources();
+    const kept = new SharedResources();
     this.services = createServices({
       configFolder: loaded.folder,
       config: loaded.config,
@@ -98,7 +98,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
       deadlines,
       ticketSecret: role?.ticketSecret,
       handle: (request, client, rules) => this.handle(request, client, rules),
-      refuse: (error, client) => this.refuse(error, client),
+      reject: (error, client) => this.reject(error, client),
     });
     const { listeners } = this;
     const budget = new BufferBudget();
@@ -110,7 +110,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
         Promise.all([services.gatewayLimits.prepare(config), services.gatewayCache.prepare(config)]),
       logs,
       onVersion: (version) => metrics.setConfigVersion(version),
-      check: () => this.refuseWhenStopping(),
+      check: () => this.rejectWhenStopping(),
     });
     this.life = new Life({
       service: this,
@@ -195,8 +195,8 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
   readiness(): Readiness {
     const isReady = this.state === 'ready';
     const details = isReady ? [] : [`the gateway is ${this.state}`];
-    const troubles = troublesOf(this.current.snapshotIfAny, this.services);
-    return { isReady, details: [...details, ...this.reloads.troubles, ...troubles] };
+    const problems = snapshotProblems(this.current.snapshotIfAny, this.services);
+    return { isReady, details: [...details, ...this.reloads.problems, ...problems] };
   }
 
   metrics(): Promise<{ readonly contentType: string; readonly text: string }> {
@@ -254,11 +254,11 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
   }
 
   /** @internal */
-  async finish({ spareIdleMs }: DrainTimes): Promise<void> {
+  async finish({ gracePeriodMs }: DrainTimes): Promise<void> {
     const { timeout } = this.config.drain;
     const endsAt = this.clock.monotonic() + timeout;
-    await this.listeners.drain(timeout, spareIdleMs);
-    // A client may have its answer already for what still runs.
+    await this.listeners.drain(timeout, gracePeriodMs);
+    // A client may have its response already for what still runs.
     await this.requestContext.detached.settle(Math.max(0, endsAt - this.clock.monotonic()), this.clock);
   }
 
@@ -266,7 +266,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
   async free(): Promise<void> {
     await this.listeners.drain(0);
     this.requestContext.detached.leave('GW_SHUTTING_DOWN');
-    await this.current.retire();
+    await this.current.drain();
     const { apiKeys, gatewayLimits, gatewayCache } = this.services;
     await Promise.all([apiKeys.close(), gatewayLimits.close(), gatewayCache.close()]);
     this.deadlines.close();
@@ -296,8 +296,8 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     return this.current.snapshot;
   }
 
-  protected refuse(error: GatewayError, client: ClientInfo): Reply {
-    this.ownMetrics.requestRefused(error.code);
+  protected reject(error: GatewayError, client: ClientInfo): Reply {
+    this.ownMetrics.requestRejected(error.code);
     const { code, message: reason } = error;
     if (this.config.accessLog)
       this.requestContext.accessLog?.malformed({ code, client: client.remoteAddress, reason });
@@ -305,7 +305,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
   }
 
   /** A reload must not open ports behind the end of the gateway. */
-  private refuseWhenStopping(): void {
+  private rejectWhenStopping(): void {
     if (this.life.isStopping) throw new Error(`the gateway is ${this.state}`);
   }
 }

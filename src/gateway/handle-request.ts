@@ -7,11 +7,11 @@ import { isPromise } from '../core/is-promise.ts';
 import type { ClientRequest, ClientSink, Reply, TargetRequest } from '../core/message.ts';
 import type { Pipeline, RequestResult } from '../core/pipeline/pipeline.ts';
 import { problemReply } from '../core/problem.ts';
-import { type Answer, answerFrom } from '../core/reply.ts';
+import { type GatewayResponse, toResponse } from '../core/reply.ts';
 import { newRequestId } from '../core/request-id.ts';
 import type { Log } from '../core/services.ts';
 import type { AccessLog } from '../observability/access-log.ts';
-import { tellOutcome } from '../observability/tell-outcome.ts';
+import { reportOutcome } from '../observability/report-outcome.ts';
 import { BodyPump } from '../proxy/body-pump.ts';
 import { Forward, type ForwardOwner } from '../proxy/forward.ts';
 import { writeForwardedPrefix, writeForwardHeaders } from '../proxy/forward-headers.ts';
@@ -22,13 +22,13 @@ import { normaliseTarget } from '../router/normalise.ts';
 import type { SpellingRules } from '../router/path-spelling.ts';
 import type { RouteResult } from '../router/router.ts';
 import { redirectToHttps } from '../server/https-redirect.ts';
-import { answerAction } from '../snapshot/answer-action.ts';
+import { respondAction } from '../snapshot/respond-action.ts';
 import { type ForwardAction, type Route, type SplitDestination, withoutParts } from '../snapshot/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 import { describeClient } from './describe-client.ts';
-import { answerExpired, answerWithoutRoute, findRoute, limitForwards } from './find-route.ts';
+import { expiredError, findRoute, limitForwards, respondWithoutRoute } from './find-route.ts';
 import { reportCrash } from './report-crash.ts';
 import { AttachedReplies, type OpenReplies, type RestOwner, runRest } from './run-rest.ts';
 import { upstreamPath } from './upstream-path.ts';
@@ -50,7 +50,7 @@ export interface RequestContext {
 
 /**
  * Handles one request: the life of an exchange from its head to its end, on the Snapshot that it began with. Whatever goes
- * wrong in it is its own: an answer, at the last 500, and a line in the log.
+ * wrong in it is its own: a response, at the last 500, and a line in the log.
  */
 export function handleRequest(
   request: ClientRequest,
@@ -140,16 +140,16 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     describeClient(exchange, snapshot);
     // 2.
     const target = normaliseTarget(request.target, request.method, rules.spelling);
-    if (!target.ok) return this.answer(new GatewayError('GW_BAD_PATH', { detail: target.reason }));
+    if (!target.ok) return this.respond(new GatewayError('GW_BAD_PATH', { detail: target.reason }));
     exchange.path = target.path;
     exchange.query = target.query;
     if (rules.redirectToHttps !== undefined) {
       const redirect = redirectToHttps(exchange, rules.redirectToHttps);
-      if (redirect !== undefined) return this.answer(redirect);
+      if (redirect !== undefined) return this.respond(redirect);
     }
     // 3.
     const reply = this.takeRoute(findRoute(snapshot, exchange)) ?? limitForwards(exchange);
-    if (snapshot.shedder?.refuses() === true) return this.answer(new GatewayError('GW_OVERLOADED'));
+    if (snapshot.shedder?.refuses() === true) return this.respond(new GatewayError('GW_OVERLOADED'));
     // 4.
     const result = this.pipeline.runRequest(exchange);
     if (isPromise(result)) this.after(result, (settled) => this.proceed(settled ?? reply));
@@ -157,7 +157,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
   }
 
   fail(error: GatewayError): void {
-    this.answer(error);
+    this.respond(error);
   }
 
   /**
@@ -175,8 +175,8 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
       this.forward = undefined;
       this.exchange.failure = error;
       if (this.exchange.status !== 0) this.client.abort(error);
-      else if (isAgain) this.send(answerFrom(problemReply(error, '')));
-      else this.answer(error);
+      else if (isAgain) this.send(toResponse(problemReply(error, '')));
+      else this.respond(error);
     } catch (another) {
       if (isAgain) this.client.abort(error);
       else this.crash(another);
@@ -227,7 +227,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
   }
 
   /** A stream may live as long. What no policy has to see again needs nothing of its Snapshot, which is large. */
-  onLongAnswer(): void {
+  onLongResponse(): void {
     const isAlone = this.rest === undefined && this.openReplies === undefined;
     if (isAlone && this.pipeline.isDoneWith(this.exchange)) this.letSnapshotGo();
   }
@@ -239,9 +239,9 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     this.releaseSnapshot();
   }
 
-  /** Takes what the router found. Returns the answer to a request that no route takes. */
+  /** Takes what the router found. Returns the response to a request that no route takes. */
   private takeRoute(found: RouteResult<Route>): Reply | GatewayError | undefined {
-    if (found.kind !== 'match') return answerWithoutRoute(found);
+    if (found.kind !== 'match') return respondWithoutRoute(found);
     this.route = found.value;
     this.exchange.route = found.value;
     this.rawParams = found.rawParams;
@@ -253,16 +253,16 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     if (this.isFinished) return;
     this.hasActed = true;
     if (this.pipeline.decides) this.exchange.decidedAt = this.clock.monotonic();
-    if (result !== undefined) return this.answer(result);
+    if (result !== undefined) return this.respond(result);
     const { identity } = this.exchange;
     // Policies may have taken a while.
     if (identity !== undefined && hasEnded(identity, this.clock.now()))
-      return this.answer(answerExpired(this.exchange));
+      return this.respond(expiredError(this.exchange));
     const { action } = this.route;
     if (action.kind === 'forward') return this.forwardTo(action);
-    const reply = answerAction(action, this.exchange, this.rawParams);
-    if (isPromise(reply)) this.after(reply, (settled) => this.answer(settled));
-    else this.answer(reply);
+    const reply = respondAction(action, this.exchange, this.rawParams);
+    if (isPromise(reply)) this.after(reply, (settled) => this.respond(settled));
+    else this.respond(reply);
   }
 
   private forwardTo(action: ForwardAction): void {
@@ -271,7 +271,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     this.part = part;
     const upstream = part?.upstream ?? (action.upstreams[0] as Upstream);
     const path = upstreamPath(action, exchange.path, this.rawParams);
-    if (path === undefined) return this.answer(new GatewayError('GW_BAD_PATH'));
+    if (path === undefined) return this.respond(new GatewayError('GW_BAD_PATH'));
     exchange.upstream = upstream.name;
     if (!exchange.wantsInternalToken) return this.sendTo(action, upstream, path);
     const written = this.exchangeToken(upstream.name);
@@ -283,7 +283,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
   private exchangeToken(audience: string): Promise<GatewayError | undefined> | GatewayError | undefined {
     const { exchange, snapshot } = this;
     if (exchange.identity === undefined || snapshot.internalTokens === undefined)
-      return new GatewayError('GW_INTERNAL', { cause: 'there is nobody, or no key, to make a token of' });
+      return new GatewayError('GW_INTERNAL', { cause: 'there is no caller, or no key, to make a token of' });
     const written = snapshot.internalTokens.writeTo(exchange, exchange.identity, audience);
     return written?.then(
       () => undefined,
@@ -293,10 +293,10 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
 
   private sendTo(action: ForwardAction, upstream: Upstream, path: string, failure?: GatewayError): void {
     if (this.isFinished) return;
-    if (failure !== undefined) return this.answer(failure);
+    if (failure !== undefined) return this.respond(failure);
     const { exchange } = this;
     const slot = upstream.pick(exchange);
-    if (slot === undefined) return this.answer(upstream.refusal());
+    if (slot === undefined) return this.respond(upstream.rejection());
     if (this.part?.request !== undefined) changeHeaders(exchange.headers, this.part.request);
     writeForwardHeaders(exchange, this.snapshot);
     if (action.prefix !== undefined) writeForwardedPrefix(exchange, action.prefix);
@@ -320,14 +320,14 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     this.forward.start(slot, target);
   }
 
-  private answer(reply: Reply | GatewayError): void {
+  private respond(reply: Reply | GatewayError): void {
     if (this.isFinished) return;
-    const answer = this.pipeline.runReply(this.exchange, reply);
-    if (isPromise(answer)) this.after(answer, (settled) => this.send(settled));
-    else this.send(answer);
+    const response = this.pipeline.runReply(this.exchange, reply);
+    if (isPromise(response)) this.after(response, (settled) => this.send(settled));
+    else this.send(response);
   }
 
-  private send({ head, body }: Answer): void {
+  private send({ head, body }: GatewayResponse): void {
     if (this.isFinished) return body.cancel();
     this.exchange.status = head.status;
     this.client.head(head);
@@ -335,7 +335,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     this.pump.start();
   }
 
-  /** The connection ended before the answer was complete. */
+  /** The connection ended before the response was complete. */
   private leave(bytesSent: number, failure: FailureCode = 'GW_CLIENT_CLOSED'): void {
     this.exchange.failure ??= new GatewayError(failure);
     this.finish(bytesSent);
@@ -345,7 +345,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     if (this.isFinished) return;
     this.isFinished = true;
     try {
-      this.tell(bytesSent);
+      this.report(bytesSent);
     } catch (cause) {
       reportCrash(this.log, this.exchange, cause);
     }
@@ -360,12 +360,12 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
   }
 
   /** Tells log and metrics, of what a client asked and of what runs on without one. What runs for a client is told as its. */
-  private tell(bytesSent: number): void {
+  private report(bytesSent: number): void {
     const { exchange } = this;
     exchange.bytesSent = bytesSent;
     if (this.rest !== undefined && !exchange.isDetached) return;
     const accessLog = (this.held?.config.accessLog ?? this.isLogged) ? this.context.accessLog : undefined;
-    tellOutcome(exchange, this.clock.monotonic(), accessLog, this.route.recorder);
+    reportOutcome(exchange, this.clock.monotonic(), accessLog, this.route.recorder);
   }
 
   private free(): void {

@@ -1,6 +1,6 @@
 import type { RedisConfig } from '../config/schema/redis-schema.ts';
-import type { Hold } from '../core/kept-resources.ts';
 import type { Services } from '../core/services.ts';
+import type { Hold } from '../core/shared-resources.ts';
 import { RedisConnection, type RedisServices } from '../stores/redis-connection.ts';
 import { LIMIT_SCRIPT } from '../stores/redis-limits.ts';
 

@@ -3,8 +3,8 @@ import { type BodySource, bodyFrom, bodyFromIterable, EMPTY_BODY } from '../core
 import { GatewayError } from '../core/errors.ts';
 import { HeaderList } from '../core/header-list.ts';
 import type { ClientInfo, ClientRequest, ClientSink, Reply, ResponseHead, Tunnel } from '../core/message.ts';
-import { answerFrom } from '../core/reply.ts';
-import { explainRefusal } from '../http1/client/explain-refusal.ts';
+import { toResponse } from '../core/reply.ts';
+import { explainRejection } from '../http1/client/explain-rejection.ts';
 import { type RequestHead, readRequestHead } from '../http1/client/request-head.ts';
 import type { HeadFault } from '../http1/head-fault.ts';
 import { setContentLength } from '../http1/head-writer.ts';
@@ -17,7 +17,7 @@ export interface InjectRequest {
   readonly method?: string;
   /** A path with its query, or a URL, whose host is then the default for `Host`. Sent as written, not normalised. */
   readonly url: string;
-  /** Header fields but for those that frame the body. `Host` is `localhost` unless given here or in `url`. */
+  /** Headers but for those that frame the body. `Host` is `localhost` unless given here or in `url`. */
   readonly headers?: Readonly<Record<string, string>> | Iterable<readonly [string, string]>;
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
   /** The address that the request comes from. Default: 127.0.0.1. */
@@ -26,7 +26,7 @@ export interface InjectRequest {
   readonly signal?: AbortSignal;
 }
 
-/** The whole answer to an injected request. */
+/** The whole response to an injected request. */
 export interface InjectResponse {
   readonly status: number;
   readonly headers: HeaderList;
@@ -37,7 +37,7 @@ export interface InjectResponse {
 export interface InjectTarget {
   readonly limits: HeadLimits;
   readonly handle: (request: ClientRequest, client: ClientSink) => void;
-  readonly refuse: (error: GatewayError, client: ClientInfo) => Reply;
+  readonly reject: (error: GatewayError, client: ClientInfo) => Reply;
 }
 
 /**
@@ -52,16 +52,16 @@ export function inject(request: InjectRequest, target: InjectTarget): Promise<In
 
 function handleInMemory(
   request: InjectRequest,
-  { limits, handle, refuse }: InjectTarget,
+  { limits, handle, reject: refuse }: InjectTarget,
 ): Promise<InjectResponse> {
   return new Promise((resolve, reject) => {
     const { signal } = request;
     const { received, client, source } = receive(request, limits);
-    const answer = new CollectedAnswer(request.method ?? 'GET', source, resolve, reject);
-    if (received instanceof GatewayError) return answer.take(refuse(received, client));
+    const response = new CollectedResponse(request.method ?? 'GET', source, resolve, reject);
+    if (received instanceof GatewayError) return response.take(refuse(received, client));
     signal?.throwIfAborted();
-    signal?.addEventListener('abort', () => answer.leave(signal.reason), { once: true });
-    handle(received, answer);
+    signal?.addEventListener('abort', () => response.leave(signal.reason), { once: true });
+    handle(received, response);
   });
 }
 
@@ -119,25 +119,25 @@ function headerLines({ headers = {}, body }: InjectRequest, authority: string, s
 
 function readHead(start: string, lines: string, limits: HeadLimits): RequestHead | HeadFault {
   if (!/^[!-~\x80-\xff]+ [!-~\x80-\xff]+$/.test(start)) {
-    throw new TypeError(`'${start}' is no method and URL — encode what is not ASCII with encodeURI`);
+    throw new TypeError(`'${start}' is not a method and URL — encode what is not ASCII with encodeURI`);
   }
   const bytes = Buffer.from(`${start} HTTP/1.1\r\n${lines}\r\n`, 'latin1');
   const parser = new MessageParser(REQUEST, limits);
   const outcome = parser.parseHead(bytes, 0, bytes.length);
   if (outcome === 'more') throw new TypeError('the head is not complete');
-  const head = outcome === 'head' ? readRequestHead(parser) : explainRefusal(outcome, parser);
+  const head = outcome === 'head' ? readRequestHead(parser) : explainRejection(outcome, parser);
   parser.finish();
   return head;
 }
 
-/** Collects an answer, whose chunks are lent, until it is whole. */
-class CollectedAnswer implements ClientSink {
+/** Collects a response, whose chunks are lent, until it is whole. */
+class CollectedResponse implements ClientSink {
   onDrain: (() => void) | undefined = undefined;
   onClose: ((bytesSent: number) => void) | undefined = undefined;
   onFinish: ((bytesSent: number) => void) | undefined = undefined;
   private readonly method: string;
   private readonly requestBody: BodySource;
-  private readonly resolve: (answer: InjectResponse) => void;
+  private readonly resolve: (response: InjectResponse) => void;
   private readonly reject: (reason: unknown) => void;
   private responseHead: ResponseHead | undefined = undefined;
   private readonly chunks: Buffer[] = [];
@@ -147,7 +147,7 @@ class CollectedAnswer implements ClientSink {
   constructor(
     method: string,
     requestBody: BodySource,
-    resolve: (answer: InjectResponse) => void,
+    resolve: (response: InjectResponse) => void,
     reject: (reason: unknown) => void,
   ) {
     this.method = method;
@@ -156,9 +156,9 @@ class CollectedAnswer implements ClientSink {
     this.reject = reject;
   }
 
-  /** Takes an answer that no handler made. */
+  /** Takes a response that no handler made. */
   take(reply: Reply): void {
-    const { head, body } = answerFrom(reply);
+    const { head, body } = toResponse(reply);
     this.head(head);
     body.pipe(this);
   }
@@ -183,7 +183,7 @@ class CollectedAnswer implements ClientSink {
     const head = this.responseHead;
     if (this.isDone || head === undefined) return;
     if (!this.hasNoBody && head.length !== undefined && head.length !== this.bytes) {
-      return this.abort(new TypeError('the answer is not as long as its Content-Length'));
+      return this.abort(new TypeError('the response is not as long as its Content-Length'));
     }
     this.finish(this.onFinish);
     this.resolve({ status: head.status, headers: head.headers, body: Buffer.concat(this.chunks) });
@@ -192,7 +192,7 @@ class CollectedAnswer implements ClientSink {
   abort(cause: Error): void {
     if (this.isDone) return;
     this.finish(this.onFinish);
-    this.reject(new Error(`the answer broke off: ${cause.message}`, { cause }));
+    this.reject(new Error(`the response broke off: ${cause.message}`, { cause }));
   }
 
   switchProtocols(_head: ResponseHead, tunnel: Tunnel): void {
@@ -207,9 +207,9 @@ class CollectedAnswer implements ClientSink {
   }
 
   /** Nobody takes the rest of the request either. */
-  private finish(tell: ((bytesSent: number) => void) | undefined): void {
+  private finish(report: ((bytesSent: number) => void) | undefined): void {
     this.isDone = true;
-    tell?.(this.bytes);
+    report?.(this.bytes);
     this.requestBody.cancel();
   }
 

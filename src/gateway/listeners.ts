@@ -24,7 +24,7 @@ export interface ListenersContext {
   /** What the keys of TLS tickets are made from; left out: nobody else knows them. */
   readonly ticketSecret: Uint8Array | undefined;
   readonly handle: (request: ClientRequest, client: ClientSink, rules: ListenerRules) => void;
-  readonly refuse: (error: GatewayError, client: ClientInfo) => Reply;
+  readonly reject: (error: GatewayError, client: ClientInfo) => Reply;
 }
 
 /** Ports as a configuration asks for them. One of the two functions is to be called. */
@@ -61,7 +61,7 @@ export interface PrepareOptions {
   readonly trusted?: readonly string[];
 }
 
-/** How long an answer may wait for a client that takes none of it. */
+/** How long a response may wait for a client that takes none of it. */
 const SEND_IDLE_MS = 60_000;
 
 /** The open ports. They stay open across reloads unless what the port itself is made of changed. */
@@ -117,20 +117,20 @@ export class Listeners {
     for (const { listener } of this.set.open) listener.stopAccepting();
   }
 
-  /** Lets connections finish, and cuts what is left after `timeoutMs`. Idle ones end after `spareIdleMs`, or two seconds. */
-  async drain(timeoutMs: number, spareIdleMs?: number): Promise<void> {
+  /** Lets connections finish, and cuts what is left after `timeoutMs`. Idle ones end after `gracePeriodMs`, or two seconds. */
+  async drain(timeoutMs: number, gracePeriodMs?: number): Promise<void> {
     for (const { stopWatching } of this.set.open) stopWatching();
     const listeners = [...this.set.open.map(({ listener }) => listener), ...this.leaving];
-    await Promise.all(listeners.map((listener) => listener.drain(timeoutMs, spareIdleMs)));
+    await Promise.all(listeners.map((listener) => listener.drain(timeoutMs, gracePeriodMs)));
   }
 
   private remove({ listener, certificates, stopWatching }: OpenListener): void {
     stopWatching();
     this.leaving.add(listener);
     // No further request of whom the authorities of a port have named that is no more.
-    const spareIdleMs = certificates?.clientCertificates === undefined ? undefined : 0;
+    const gracePeriodMs = certificates?.clientCertificates === undefined ? undefined : 0;
     // Without a time: a WebSocket goes on where it began.
-    void listener.drain(undefined, spareIdleMs).then(() => this.leaving.delete(listener));
+    void listener.drain(undefined, gracePeriodMs).then(() => this.leaving.delete(listener));
   }
 
   private async readCertificates({ tls }: ListenerConfig): Promise<CertificateStore | undefined> {
@@ -203,14 +203,14 @@ export class Listeners {
   }
 
   private serveOptions(config: ListenerConfig, rulesNow: () => ListenerRules): ServeOptions {
-    const { clock, deadlines, refuse, handle } = this.context;
+    const { clock, deadlines, reject, handle } = this.context;
     return {
       handler: (request, client) => handle(request, client, rulesNow()),
       limits: toClientLimits(config.limits),
       takesRawQuery: config.rawQuery,
       deadlines,
       clock,
-      refuse,
+      reject,
     };
   }
 }

@@ -30,7 +30,7 @@ interface WrittenLimit {
   readonly burst?: number;
 }
 
-/** Counts requests of clients under one limit. Throws `TypeError` for a limit that is none. */
+/** Counts requests of clients under one limit. Throws `TypeError` for a limit that is invalid. */
 export class RateLimiter extends LimiterByStore {
   constructor(options: RateLimiterOptions) {
     const { name = 'limiter', gateway, store = gateway?.limits } = options;
@@ -52,7 +52,7 @@ function ruleOf(options: RateLimiterOptions): LimitRule {
     throw new TypeError(`algorithm of a rate limiter is none of ${[...ALGORITHMS].join(', ')}`);
   for (const [what, units] of Object.entries({ limit, burst })) {
     if (!Number.isSafeInteger(units) || units < 1)
-      throw new TypeError(`${what} of a rate limiter is no whole number of at least 1`);
+      throw new TypeError(`${what} of a rate limiter is not a whole number of at least 1`);
   }
   return { algorithm, limit, windowMs: millisecondsOf(window), burst, maxDelayMs: 0 };
 }
@@ -60,7 +60,7 @@ function ruleOf(options: RateLimiterOptions): LimitRule {
 function millisecondsOf(window: string | number): number {
   const ms = typeof window === 'number' ? window : duration().safeParse(window).data;
   if (ms !== undefined && Number.isSafeInteger(ms) && ms >= 1) return ms;
-  throw new TypeError('window of a rate limiter is no duration — write 1m, or milliseconds');
+  throw new TypeError('window of a rate limiter is not a duration — write 1m, or milliseconds');
 }
 
 function ownStore(clock: Clock = systemClock): LimitStore {

@@ -1,6 +1,6 @@
 import type { RedisConfig } from '../config/schema/redis-schema.ts';
-import type { Hold } from '../core/kept-resources.ts';
 import type { Services } from '../core/services.ts';
+import type { Hold } from '../core/shared-resources.ts';
 import type { LimitStore } from '../core/stores/limit-store.ts';
 import type { OnceStore } from '../core/stores/once-store.ts';
 import type { RedisConnection } from '../stores/redis-connection.ts';
@@ -43,9 +43,9 @@ export function createRedisLimits(
       open();
       await connection?.value.firstAttempt;
     },
-    troubles() {
-      const trouble = connection?.value.trouble;
-      return trouble === undefined ? [] : [`${trouble}; limits: ${redis.onStoreFailure}`];
+    problems() {
+      const problem = connection?.value.problem;
+      return problem === undefined ? [] : [`${problem}; limits: ${redis.onStoreFailure}`];
     },
     async close() {
       opened?.close();

@@ -6,6 +6,6 @@ export function reportCrash(log: Log, { requestId, route }: Exchange, cause: unk
   try {
     log.error({ err: cause, requestId, route: route.id }, 'the gateway failed at a request');
   } catch {
-    // A log that cannot be written must not cost the answer.
+    // A log that cannot be written must not cost the response.
   }
 }

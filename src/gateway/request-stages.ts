@@ -21,7 +21,7 @@ export interface RoutedRequest {
 
 /**
  * The stages of handling a request, each by itself: what route it takes, who sent it, and whether that one may. They do
- * what `handleRequest` does, without the other policies and without asking an upstream. Where it would refuse, they
+ * what `handleRequest` does, without the other policies and without asking an upstream. Where it would reject, they
  * reject with its `GatewayError`.
  */
 export class RequestStages {

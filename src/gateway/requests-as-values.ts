@@ -27,7 +27,7 @@ export abstract class RequestsAsValues {
   /** Gets ready, and says how that listener takes requests. */
   protected abstract prepareToServe(): Promise<ServingRules>;
   protected abstract handle(request: ClientRequest, client: ClientSink, rules: ListenerRules): void;
-  protected abstract refuse(error: GatewayError, client: ClientInfo): Reply;
+  protected abstract reject(error: GatewayError, client: ClientInfo): Reply;
 
   /** Handles a request, policies, upstream and all. Rejects where the answer breaks off, or for what cannot be sent. */
   async handleRequest(request: APIRequest | InjectRequest): Promise<InjectResponse> {
@@ -35,7 +35,7 @@ export abstract class RequestsAsValues {
     return inject(toInjectRequest(request), {
       limits,
       handle: (received, client) => this.handle(received, client, rules),
-      refuse: (error, client) => this.refuse(error, client),
+      reject: (error, client) => this.reject(error, client),
     });
   }
 

@@ -7,7 +7,7 @@ import type { Pipeline } from '../core/pipeline/pipeline.ts';
 import type { Metrics } from '../core/services.ts';
 import { ReplySink } from '../proxy/reply-sink.ts';
 
-/** The answers that are under way apart from a client. */
+/** The responses that are under way apart from a client. */
 export class OpenReplies {
   private readonly sinks = new Set<ReplySink>();
   private onNone: () => void = () => {};
@@ -46,7 +46,7 @@ export class OpenReplies {
   }
 }
 
-/** The answers that are under way for a client, some of which may outlive it. */
+/** The responses that are under way for a client, some of which may outlive it. */
 export class AttachedReplies extends Map<ReplySink, (() => boolean) | undefined> {
   /** Ends those for which nobody else waits. */
   leave(): void {

@@ -81,12 +81,12 @@ export class RunningConfig {
         ports.commit();
         logs.use(config.logs);
         onVersion(version);
-        void former?.retire();
+        void former?.drain();
       };
-      return { commit, discard: () => Promise.all([ports.discard(), snapshot.retire()]).then(() => {}) };
+      return { commit, discard: () => Promise.all([ports.discard(), snapshot.drain()]).then(() => {}) };
     } catch (error) {
       this.current = former;
-      await snapshot.retire();
+      await snapshot.drain();
       throw error;
     }
   }
@@ -97,14 +97,14 @@ export class RunningConfig {
     return this.preparing;
   }
 
-  async retire(): Promise<void> {
-    await this.current?.retire();
+  async drain(): Promise<void> {
+    await this.current?.drain();
   }
 
   private async buildFirst(): Promise<void> {
     const snapshot = await this.build(this.written, this.policies, 1);
     if (this.current === undefined) this.current = snapshot;
-    else await snapshot.retire();
+    else await snapshot.drain();
   }
 
   private async build(

@@ -31,5 +31,5 @@ export interface DrainTimes {
   /** How long it says that it is not ready before it stops to accept connections. */
   readonly delayMs?: number | undefined;
   /** How long idle connections then stay open for a request that may be on its way. */
-  readonly spareIdleMs?: number | undefined;
+  readonly gracePeriodMs?: number | undefined;
 }

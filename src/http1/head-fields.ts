@@ -8,7 +8,7 @@ export interface FieldFacts {
   hosts: number;
   host: string;
   lengths: number;
-  /** -1 where it is no length. */
+  /** -1 where it is not a length. */
   length: number;
   codings: number;
   coding: string;

@@ -14,7 +14,7 @@ export function giveBuffer(buffer: Buffer): void {
 }
 
 /** Whether bytes lie where the next read of any connection will land. */
-export function isBorrowed(bytes: Uint8Array): boolean {
+export function isNotOwned(bytes: Uint8Array): boolean {
   return bytes.buffer === llhttp().input.buffer;
 }
 

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { getSystemErrorName } from 'node:util';
+import { type DeferredWriter, writeAtEndOfIteration } from './deferred-writes.ts';
 import { canWriteDirectly, type DirectWriter, ON_ITS_WAY, TAKEN, writeDirectly } from './direct-write.ts';
-import { giveScratch, isBorrowed, takeScratch } from './io-buffers.ts';
-import { type LateWriter, writeAtEndOfTurn } from './late-writes.ts';
+import { giveScratch, isNotOwned, takeScratch } from './io-buffers.ts';
 import { hasOnreadSymbols } from './onread-symbols.ts';
 
 /** Hears what becomes of the bytes that a socket was given. */
@@ -23,7 +23,7 @@ const LATE_BYTES = 16 * 1024;
  * Writes to one socket: short text at the end of the turn, everything straight to the system where the socket is plain, and
  * through Node's stream where it is not.
  */
-export class SocketWriter implements DirectWriter, LateWriter {
+export class SocketWriter implements DirectWriter, DeferredWriter {
   /** Whether written bytes still wait for the system to take them. */
   isWritePending = false;
   /** Whether the system was given any bytes since this was last set to `false`. */
@@ -57,14 +57,14 @@ export class SocketWriter implements DirectWriter, LateWriter {
   /** `Transport.write`. */
   write(data: string | Uint8Array): boolean {
     if (this.isClosed || this.hasFailed) return true;
-    if (typeof data !== 'string') return isBorrowed(data) ? this.writeBoth('', data) : this.writeBytes(data);
+    if (typeof data !== 'string') return isNotOwned(data) ? this.writeBoth('', data) : this.writeBytes(data);
     return this.isDirect ? this.writeText(data) : this.writeToStream(data);
   }
 
   /** `Transport.writeBoth`. */
   writeBoth(text: string, chunk: Uint8Array): boolean {
     if (this.isClosed || this.hasFailed) return true;
-    if (!isBorrowed(chunk)) {
+    if (!isNotOwned(chunk)) {
       if (text !== '') this.write(text);
       return this.writeBytes(chunk);
     }
@@ -76,7 +76,7 @@ export class SocketWriter implements DirectWriter, LateWriter {
     return isTaken;
   }
 
-  writeLate(): void {
+  writeDeferred(): void {
     if (this.late !== '' && !this.isClosed && !this.writeNow('')) this.owner.onWriteWaits();
   }
 
@@ -94,7 +94,7 @@ export class SocketWriter implements DirectWriter, LateWriter {
   }
 
   /** Forgets the text that waits for the end of the turn. */
-  dropLate(): void {
+  dropDeferred(): void {
     this.late = '';
   }
 
@@ -127,7 +127,7 @@ export class SocketWriter implements DirectWriter, LateWriter {
     const isFirst = this.late === '';
     this.late += text;
     // It may be written here and now, where many wait already.
-    if (isFirst) writeAtEndOfTurn(this);
+    if (isFirst) writeAtEndOfIteration(this);
     return !this.isWritePending;
   }
 

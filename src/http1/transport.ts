@@ -120,8 +120,8 @@ export class Transport implements LinkReader, WriterOwner {
   }
 
   /** Writes what waits for the end of the turn. */
-  writeLate(): void {
-    this.writer.writeLate();
+  writeDeferred(): void {
+    this.writer.writeDeferred();
   }
 
   onWriteWaits(): void {
@@ -232,21 +232,21 @@ export class Transport implements LinkReader, WriterOwner {
   /** Sends FIN behind what was written. */
   end(): void {
     if (this.isClosed) return;
-    this.writeLate();
+    this.writeDeferred();
     // Where both sides end, the second call would make an error, with its stack, that nobody sees.
     if (!this.socket.writableEnded) this.socket.end();
   }
 
   /** Closes at once, dropping what waits. */
   destroy(): void {
-    this.writer.dropLate();
+    this.writer.dropDeferred();
     this.socket.destroy();
   }
 
   /** Breaks the connection so that the peer cannot take what it got as whole. */
   reset(): void {
     if (this.isClosed) return;
-    this.writeLate();
+    this.writeDeferred();
     if (this.isTls) this.socket.destroy();
     else this.socket.resetAndDestroy();
   }

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { findOrMakeSecret } from '../config/key-material/kept-secret.ts';
+import { findOrMakeSecret } from '../config/key-material/secret-file.ts';
 import type { Log } from '../core/services.ts';
 
 /** Reads the pepper that is kept in `dataDir`, or makes one there. Without it no key in the store is good any more. */

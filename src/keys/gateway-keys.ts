@@ -2,7 +2,7 @@ import type { ApiKeyAdministration, ApiKeys, ApiKeyVerifier } from '../core/iden
 import type { Services } from '../core/services.ts';
 import { createAdministration } from './key-administration.ts';
 import { KeyHasher } from './key-hash.ts';
-import { type KeyStore, KeyStoreRefusal } from './key-store.ts';
+import { type KeyStore, KeyStoreRejection } from './key-store.ts';
 import { KeyVerifier } from './key-verifier.ts';
 
 export interface GatewayKeysOptions {
@@ -67,8 +67,8 @@ export class GatewayKeys implements ApiKeys {
   }
 
   /** Says what is amiss, a sentence each. */
-  troubles(): readonly string[] {
-    return this.verifier?.isStoreAway === true ? ['the store of the API keys does not answer'] : [];
+  problems(): readonly string[] {
+    return this.verifier?.isStoreAway === true ? ['the store of the API keys does not respond'] : [];
   }
 
   async close(): Promise<void> {
@@ -104,17 +104,17 @@ export class GatewayKeys implements ApiKeys {
   private async openNow(): Promise<OpenKeys> {
     const hasher = new KeyHasher(await this.options.findPepper());
     const store = await this.options.openStore(hasher.fingerprint);
-    await refuseForeign(store);
+    await rejectForeign(store);
     return { hasher, store };
   }
 }
 
 /** A store over the network may be away now and be back later, but one with keys of another pepper stays useless. */
-async function refuseForeign(store: KeyStore): Promise<void> {
+async function rejectForeign(store: KeyStore): Promise<void> {
   try {
     await store.changesSince(undefined);
   } catch (error) {
-    if (!(error instanceof KeyStoreRefusal)) return;
+    if (!(error instanceof KeyStoreRejection)) return;
     await store.close();
     throw error;
   }

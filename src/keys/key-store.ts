@@ -57,6 +57,6 @@ export interface KeyStore {
 }
 
 /** Says that a store is there, but not to be used by us, whenever it is tried again. */
-export class KeyStoreRefusal extends Error {
-  override readonly name = 'KeyStoreRefusal';
+export class KeyStoreRejection extends Error {
+  override readonly name = 'KeyStoreRejection';
 }

@@ -1,6 +1,6 @@
 import { AddressBlocks } from '../core/address-blocks.ts';
 import type { Clock } from '../core/clock.ts';
-import type { ApiKeyRefusal, ApiKeyVerifier, VerifiedApiKey } from '../core/identity/api-keys.ts';
+import type { ApiKeyRejection, ApiKeyVerifier, VerifiedApiKey } from '../core/identity/api-keys.ts';
 import { sealIdentity } from '../core/identity/seal-identity.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { Log } from '../core/services.ts';
@@ -39,7 +39,7 @@ interface SeenKey {
   usedAt: number;
 }
 
-type Verdict = VerifiedApiKey | ApiKeyRefusal;
+type Verdict = VerifiedApiKey | ApiKeyRejection;
 
 /**
  * Verifies keys. Of a key that was seen before, nothing is computed and nobody is asked: it is found by its own text, in
@@ -101,7 +101,7 @@ export class KeyVerifier implements ApiKeyVerifier {
     return this.polling;
   }
 
-  /** Takes up everything that was changed until now, which an answer that is on its way may not know. */
+  /** Takes up everything that was changed until now, which a response that is on its way may not know. */
   async catchUp(): Promise<void> {
     await this.polling;
     await this.poll();
@@ -215,11 +215,11 @@ export class KeyVerifier implements ApiKeyVerifier {
 
   private async pollOnce(): Promise<void> {
     const { store, clock, log } = this.options;
-    const askedAt = clock.monotonic();
+    const requestedAt = clock.monotonic();
     try {
       const asked = store.changesSince(this.position);
       this.apply(isPromise(asked) ? await asked : asked);
-      this.confirmedAt = askedAt;
+      this.confirmedAt = requestedAt;
       if (this.isAway) log.info({}, 'the store of the API keys is back');
       this.isAway = false;
     } catch (err) {

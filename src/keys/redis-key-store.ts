@@ -4,7 +4,7 @@ import {
   type KeyChanges,
   type KeyPosition,
   type KeyStore,
-  KeyStoreRefusal,
+  KeyStoreRejection,
   type StoredKey,
 } from './key-store.ts';
 
@@ -12,14 +12,14 @@ export type RedisValue = string | number | null | readonly RedisValue[];
 
 /** As much of Redis as keys need: a script runs on the server as one step. */
 export interface KeyRedis {
-  /** Rejects where Redis is away, or does not answer in time. */
+  /** Rejects where Redis is away, or does not respond before the timeout. */
   run(script: string, keys: readonly string[], args: readonly string[]): Promise<RedisValue>;
   close(): void | Promise<void>;
 }
 
 /** How many changes are remembered one by one. Who has missed more forgets all that it knew. */
 const REMEMBERED_CHANGES = 10_000;
-/** How many keys one answer holds where all are asked for, so that none takes long. */
+/** How many keys one response holds where all are asked for, so that none takes long. */
 const PAGE = 200;
 
 /** Makes a store of the keys below `prefix`. `fingerprint` is that of the pepper they are hashed with. */
@@ -100,7 +100,7 @@ class RedisKeyStore implements KeyStore {
       this.newEpoch,
       ...args.map(String),
     ]);
-    if (reply === 'other pepper') throw new KeyStoreRefusal(OTHER_PEPPER);
+    if (reply === 'other pepper') throw new KeyStoreRejection(OTHER_PEPPER);
     return reply;
   }
 }

@@ -10,11 +10,11 @@ import {
   type KeyChanges,
   type KeyPosition,
   type KeyStore,
-  KeyStoreRefusal,
+  KeyStoreRejection,
   type StoredKey,
 } from './key-store.ts';
 
-/** How the tables are laid out. A gateway refuses a file of a later layout than it knows. */
+/** How the tables are laid out. A gateway rejects a file of a later layout than it knows. */
 const LAYOUT = 1;
 /** How long this thread, and all that is asked of it, may stand still for another process at a time. */
 const BUSY_TIMEOUT_MS = 50;
@@ -79,7 +79,7 @@ function openDatabase(Database: typeof DatabaseSync, file: string, fingerprint: 
     };
   } catch (cause) {
     database?.close();
-    if (cause instanceof KeyStoreRefusal) throw cause;
+    if (cause instanceof KeyStoreRejection) throw cause;
     throw cannotBeOpened(file, cause);
   }
 }
@@ -98,13 +98,13 @@ function layOut(database: DatabaseSync, file: string, fingerprint: string): stri
       user_version: number;
     };
     if (layout > LAYOUT)
-      throw new KeyStoreRefusal(
+      throw new KeyStoreRejection(
         `the API keys in ${file} were written by a later version: run that version again`,
       );
     database.exec(`${TABLES} PRAGMA user_version = ${LAYOUT}`);
     if (findOrSet(database, 'pepper', fingerprint) === fingerprint)
       return findOrSet(database, 'epoch', randomUUID());
-    throw new KeyStoreRefusal(
+    throw new KeyStoreRejection(
       `the API keys in ${file} were made with another pepper: bring back the file api-key-pepper beside it, or the apiKeys.pepper of before`,
     );
   });

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../core/clock.ts';
 import { FileThread, moduleBeside } from '../core/disk/file-thread.ts';
-import { type KeyStore, KeyStoreRefusal } from './key-store.ts';
+import { type KeyStore, KeyStoreRejection } from './key-store.ts';
 
 /** Which file holds the keys, and the fingerprint of the pepper that they are hashed with. */
 export interface KeyFile {
@@ -29,7 +29,7 @@ export async function openSqliteKeyStore(
   const store = storeIn(thread);
   try {
     // The first question opens the file.
-    await refusalsAsSuch(thread.call('changesSince', [undefined], CHANGE_TIMEOUT_MS));
+    await rejectionsAsSuch(thread.call('changesSince', [undefined], CHANGE_TIMEOUT_MS));
     return store;
   } catch (error) {
     await store.close();
@@ -45,7 +45,7 @@ function storeIn(thread: FileThread<KeyStore>): KeyStore {
     replace: (key, revision) => thread.call('replace', [key, revision], CHANGE_TIMEOUT_MS),
     delete: (id) => thread.call('delete', [id], CHANGE_TIMEOUT_MS),
     markUsed: (uses) => thread.call('markUsed', [uses]),
-    changesSince: (position) => refusalsAsSuch(thread.call('changesSince', [position])),
+    changesSince: (position) => rejectionsAsSuch(thread.call('changesSince', [position])),
     async close() {
       await thread.call('close', []).catch(() => {});
       await thread.close();
@@ -54,11 +54,11 @@ function storeIn(thread: FileThread<KeyStore>): KeyStore {
 }
 
 /** Of an error a thread tells name and message. */
-async function refusalsAsSuch<T>(answer: Promise<T>): Promise<T> {
+async function rejectionsAsSuch<T>(response: Promise<T>): Promise<T> {
   try {
-    return await answer;
+    return await response;
   } catch (error) {
     const { name, message } = error as Error;
-    throw name === 'KeyStoreRefusal' ? new KeyStoreRefusal(message) : error;
+    throw name === 'KeyStoreRejection' ? new KeyStoreRejection(message) : error;
   }
 }

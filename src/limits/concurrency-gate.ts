@@ -43,7 +43,7 @@ export class ConcurrencyGate {
     if (this.keys.has(owner)) return true;
     const line = this.lines.get(key);
     // A reload may have raised the limit; whoever waits comes before whoever comes.
-    if (line !== undefined) letIn(line, settings.limit);
+    if (line !== undefined) admit(line, settings.limit);
     if (line === undefined || line.underWay < settings.limit) {
       this.admit(owner, key, line);
       return true;
@@ -82,7 +82,7 @@ export class ConcurrencyGate {
       return;
     }
     line.underWay--;
-    letIn(line);
+    admit(line);
     if (line.underWay === 0) this.lines.delete(key);
   }
 
@@ -94,7 +94,7 @@ export class ConcurrencyGate {
 }
 
 /** Lets in whoever has waited longest, as long as there is room under `limit`; left out: under that of each. */
-function letIn(line: Line, limit?: number): void {
+function admit(line: Line, limit?: number): void {
   for (let next = line.waiting[0]; next !== undefined; next = line.waiting[0]) {
     if (line.underWay >= (limit ?? next.limit)) return;
     line.waiting.shift();

@@ -40,7 +40,7 @@ export function decideCharge(
   return { before, after, waitMs };
 }
 
-/** Tells whether a decision refuses the request, and with it all other charges. */
+/** Tells whether a decision rejects the request, and with it all other charges. */
 export function refuses({ waitMs }: ChargeDecision, { isObserved }: LimitCharge): boolean {
   return waitMs > 0 && isObserved !== true;
 }

@@ -20,7 +20,7 @@ export interface LimitMember {
 
 /**
  * Limits that stand side by side on one route: they are charged at once, so that what one of them refuses costs nothing of
- * the others, and they put their fields on the answer together.
+ * the others, and they put their fields on the response together.
  */
 export class LimitGroup {
   private readonly members: readonly LimitMember[];
@@ -99,7 +99,7 @@ export class LimitGroup {
     return failure;
   }
 
-  /** Hands back what was taken before, if the request is refused; else lets it wait, if there is a queue. */
+  /** Hands back what was taken before, if the request is rejected; else lets it wait, if there is a queue. */
   private settle(
     exchange: Exchange,
     prepared: readonly PreparedCharge[],
@@ -113,7 +113,7 @@ export class LimitGroup {
       this.handBack(tally);
       return undefined;
     }
-    if (!isRefused(charges, standings)) {
+    if (!isRejected(charges, standings)) {
       if (!this.mayWait) return this.outcomeOf(use, exchange);
       return this.wait(exchange, tally) ?? this.outcomeOf(use, exchange);
     }
@@ -144,7 +144,7 @@ export class LimitGroup {
     const at = indexOfUse(tally, use);
     const standing = tally.standings[at];
     if (standing === undefined || standing.isAllowed) return undefined;
-    return refusalOf(tally, tally.charges[at]?.isObserved === true ? at : longestRefusal(tally));
+    return rejectionOf(tally, tally.charges[at]?.isObserved === true ? at : longestRejection(tally));
   }
 
   private wait(exchange: Exchange, tally: LimitTally): Promise<RequestOutcome> | undefined {
@@ -268,8 +268,8 @@ function indexToCharge(charges: readonly LimitCharge[], { limit, key, isObserved
   return charges.length;
 }
 
-/** Finds the limit that keeps the client out longest: before its time a request would only be refused again. */
-function longestRefusal({ charges, standings }: LimitTally): number {
+/** Finds the limit that keeps the client out longest: before its time a request would only be rejected again. */
+function longestRejection({ charges, standings }: LimitTally): number {
   let longest = -1;
   for (let i = 0; i < standings.length; i++) {
     const { isAllowed, retryAfterMs } = standings[i] as LimitStanding;
@@ -279,11 +279,11 @@ function longestRefusal({ charges, standings }: LimitTally): number {
   return longest;
 }
 
-function refusalOf({ prepared, standings }: LimitTally, at: number): GatewayError {
-  return (prepared[at] as PreparedCharge).use.refusal(standings[at] as LimitStanding);
+function rejectionOf({ prepared, standings }: LimitTally, at: number): GatewayError {
+  return (prepared[at] as PreparedCharge).use.rejection(standings[at] as LimitStanding);
 }
 
-function isRefused(charges: readonly LimitCharge[], standings: readonly LimitStanding[]): boolean {
+function isRejected(charges: readonly LimitCharge[], standings: readonly LimitStanding[]): boolean {
   for (let i = 0; i < standings.length; i++) {
     if (standings[i]?.isAllowed === false && charges[i]?.isObserved !== true) return true;
   }

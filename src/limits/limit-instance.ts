@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
-import type { Hold } from '../core/kept-resources.ts';
 import type { PolicyInstance, PolicyNeighbour, PolicyPlace } from '../core/policy.ts';
 import type { Services } from '../core/services.ts';
+import type { Hold } from '../core/shared-resources.ts';
 import type { LimitStore } from '../core/stores/limit-store.ts';
 import { DelayQueue } from './delay-queue.ts';
 import { LimitGroup } from './limit-group.ts';

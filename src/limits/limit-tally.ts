@@ -12,7 +12,7 @@ export class LimitTally implements ChargedLimits {
   /** Why nothing could be decided. */
   readonly failure: GatewayError | undefined;
   readonly before: LimitTally | undefined;
-  /** Readers of the answer under way, by charge. */
+  /** Readers of the response under way, by charge. */
   readers: (UsageReader | undefined)[] | undefined = undefined;
   /** The line of a queue in which the exchange waits. */
   line: string | undefined = undefined;

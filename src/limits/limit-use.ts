@@ -21,7 +21,7 @@ export interface LimitUseOptions {
   readonly limitFor: (key: string, exchange: Exchange | undefined) => AppliedLimit;
   /** Units of a request. May throw a `GatewayError`. */
   readonly costOf: (exchange: Exchange) => number;
-  /** Where the real cost is read off the answer, if it is. */
+  /** Where the real cost is read off the response, if it is. */
   readonly usage: UsageCost | undefined;
   /** Whether `X-RateLimit-*` is sent too. */
   readonly legacyHeaders: boolean;
@@ -45,7 +45,7 @@ export class LimitUse {
   readonly mayWait: boolean;
   private readonly options: LimitUseOptions;
   private readonly quoted: string;
-  private lastRefusal: { readonly seconds: number; readonly error: GatewayError } | undefined = undefined;
+  private lastRejection: { readonly seconds: number; readonly error: GatewayError } | undefined = undefined;
 
   constructor(options: LimitUseOptions) {
     this.options = options;
@@ -84,13 +84,13 @@ export class LimitUse {
     return Math.ceil((this.options.clock.now() + resetMs) / 1000);
   }
 
-  /** The answer to a request that this limit refuses. */
-  refusal({ retryAfterMs }: LimitStanding): GatewayError {
+  /** The response to a request that this limit rejects. */
+  rejection({ retryAfterMs }: LimitStanding): GatewayError {
     const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000));
-    // Refusing must cost less than what is refused: the next one within the second gets the same answer.
-    if (this.lastRefusal?.seconds !== seconds)
-      this.lastRefusal = { seconds, error: refusal(this.code, seconds, this.name) };
-    return this.lastRefusal.error;
+    // Refusing must cost less than what is rejected: the next one within the second gets the same response.
+    if (this.lastRejection?.seconds !== seconds)
+      this.lastRejection = { seconds, error: rejection(this.code, seconds, this.name) };
+    return this.lastRejection.error;
   }
 
   private prepareCost(exchange: Exchange, cost: number, isObserved: boolean): PreparedCharge {
@@ -117,7 +117,7 @@ export class LimitUse {
 /** The type that draft-ietf-httpapi-ratelimit-headers registers. */
 const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
 
-function refusal(code: LimitUseOptions['code'], seconds: number, name: string): GatewayError {
+function rejection(code: LimitUseOptions['code'], seconds: number, name: string): GatewayError {
   return new GatewayError(code, {
     headers: { 'retry-after': String(seconds) },
     type: QUOTA_EXCEEDED,

@@ -29,7 +29,7 @@ export class QuotaReader {
   }
 
   /** Answers a client with how it stands. */
-  answer(exchange: Exchange): Reply | Promise<Reply | GatewayError> {
+  respond(exchange: Exchange): Reply | Promise<Reply | GatewayError> {
     const standings = this.read((quota) => quota.use.prepareQuestion(exchange));
     if (!isPromise(standings)) return reply(standings);
     return standings.then(reply, (cause) => new GatewayError('GW_LIMITS_UNAVAILABLE', { cause }));
@@ -52,9 +52,9 @@ export class QuotaReader {
     const store = this.quotas[0]?.store;
     if (store === undefined || questions.length === 0) return [];
     const standings = store.charge(questions.map(({ charge }) => charge));
-    const tell = (all: readonly LimitStanding[]): QuotaStanding[] =>
+    const report = (all: readonly LimitStanding[]): QuotaStanding[] =>
       questions.map((question, i) => standingOf(question, all[i] as LimitStanding));
-    return isPromise(standings) ? standings.then(tell) : tell(standings);
+    return isPromise(standings) ? standings.then(report) : report(standings);
   }
 }
 

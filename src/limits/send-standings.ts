@@ -4,7 +4,7 @@ import { type LimitTally, remainingOf } from './limit-tally.ts';
 import type { PreparedCharge } from './limit-use.ts';
 
 /**
- * Puts `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers) on an answer, for all limits that the
+ * Puts `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers) on a response, for all limits that the
  * exchange has met, beside what the upstream says of limits of its own. Of those only observed the client is told nothing.
  */
 export function sendStandings(latest: LimitTally, headers: HeaderList): void {

@@ -8,8 +8,8 @@ export function tapBody(
 ): BodySource {
   return {
     length: source.length,
-    get isAtHand() {
-      return source.isAtHand;
+    get isBuffered() {
+      return source.isBuffered;
     },
     pipe(sink) {
       source.pipe({

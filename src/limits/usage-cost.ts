@@ -2,7 +2,7 @@ import type { HeaderList } from '../core/header-list.ts';
 import type { ResponseHead } from '../core/message.ts';
 import { createUsageReader, type UsageReader } from './usage-reader.ts';
 
-/** Where the units of a request are read off its answer. */
+/** Where the units of a request are read off its response. */
 export type UsageCost =
   | { readonly kind: 'header'; readonly name: string }
   | { readonly kind: 'json'; readonly path: readonly string[] };
@@ -16,12 +16,12 @@ export function readUnits(text: string | undefined): number | undefined {
   return Math.min(MOST_UNITS, Number(text));
 }
 
-/** Takes care that the answer can be read. */
+/** Takes care that the response can be read. */
 export function prepareForUsage(cost: UsageCost, headers: HeaderList): void {
   if (cost.kind === 'json') headers.delete('accept-encoding');
 }
 
-/** Says how to learn the units from an answer: they are there, they are in its body, or there are none. */
+/** Says how to learn the units from a response: they are there, they are in its body, or there are none. */
 export function findUsage(cost: UsageCost, { headers }: ResponseHead): number | UsageReader | undefined {
   if (cost.kind === 'header') return readUnits(headers.get(cost.name));
   const coding = headers.get('content-encoding');

@@ -11,7 +11,7 @@ export interface UsageReader {
 /** A whole document is read up to this size; of a longer one, or a longer line, nothing. */
 const MOST_CHARACTERS = 1024 * 1024;
 
-/** Makes a reader for a type of content, `undefined` where it is no JSON. */
+/** Makes a reader for a type of content, `undefined` where it is not JSON. */
 export function createUsageReader(contentType: string, path: readonly string[]): UsageReader | undefined {
   const type = (contentType.split(';')[0] as string).trim().toLowerCase();
   if (type === 'text/event-stream') return new LineReader(path, /^data:\s?/);

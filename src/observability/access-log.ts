@@ -13,7 +13,7 @@ import { type MoreField, moreFieldsOf } from './more-fields.ts';
 import { describeError } from './redact-fields.ts';
 import { redactPath, redactQuery } from './redact-text.ts';
 
-/** A request that never became an exchange, since it was no valid HTTP or came at a bad time. */
+/** A request that never became an exchange, since it was not a valid HTTP or came at a bad time. */
 export interface MalformedRequest {
   readonly code: FailureCode;
   readonly client: string;
@@ -25,7 +25,7 @@ export interface MalformedRequest {
 export interface AccessLog {
   /** Writes the line of a finished exchange; `finishedAt` in monotonic milliseconds. */
   write(exchange: Exchange, finishedAt: number): void;
-  /** Writes the line of a request that was refused before there was an exchange. */
+  /** Writes the line of a request that was rejected before there was an exchange. */
   malformed(request: MalformedRequest): void;
   /** Takes what a configuration says about the lines. */
   use(settings: AccessLogSettings): void;
@@ -132,9 +132,9 @@ function lineOf(
 
 function partsField(parts: readonly PartRecord[]): string {
   const items = parts.map(({ part, upstream, outcome, status, durationMs, reason }) => {
-    const answer = status === 0 ? '' : `,"status":${status}`;
+    const response = status === 0 ? '' : `,"status":${status}`;
     const why = reason === '' ? '' : `,"reason":${toJson(describeError(reason))}`;
-    return `{"part":${quoteName(part)},"upstream":${quoteName(upstream)},"outcome":"${outcome}"${answer},"ms":${millisecondsText(durationMs)}${why}}`;
+    return `{"part":${quoteName(part)},"upstream":${quoteName(upstream)},"outcome":"${outcome}"${response},"ms":${millisecondsText(durationMs)}${why}}`;
   });
   return `,"parts":[${items.join(',')}]`;
 }

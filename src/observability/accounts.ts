@@ -21,7 +21,7 @@ const FAILURES = [
 const BYTES = ['gateway_body_bytes_total', 'Bytes of bodies, by route and direction.'] as const;
 const PHASES = [
   'gateway_phase_seconds_total',
-  'Time that requests spent in policies, waiting for a connection to a target, and at the target until the head of its answer, by route and phase.',
+  'Time that requests spent in policies, waiting for a connection to a target, and at the target until the head of its response, by route and phase.',
 ] as const;
 
 /** Counts who asks, why requests fail and what they cost. */

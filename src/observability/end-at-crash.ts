@@ -10,7 +10,7 @@ export function endAtCrash(destination: LogDestination): void {
   // A promise that nobody awaits, such as a note to an audit service that is down, belongs to no request, and other
   // requests must not end with it.
   process.on('unhandledRejection', (reason) => {
-    log.error({ err: reason }, 'a promise was rejected that nobody awaited; the process goes on');
+    log.error({ err: reason }, 'a promise was rejected that was not awaited; the process goes on');
   });
   process.on('uncaughtException', (error, origin) => {
     log.error({ err: error, origin }, 'an error that nothing caught ends the process');

@@ -151,7 +151,7 @@ class BufferedDestination implements LogDestination {
   }
 
   private reportDrops(): void {
-    const msg = 'log lines were dropped, since nobody read them in time';
+    const msg = 'log lines were dropped, since they were not read before the timeout';
     this.hold(
       `${JSON.stringify({ level: 40, time: this.clock.now(), dropped: this.unreportedDrops, msg })}\n`,
     );

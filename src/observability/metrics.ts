@@ -32,8 +32,8 @@ export interface TargetRecorder {
 export interface GatewayMetrics extends Metrics {
   route(id: string): RouteRecorder;
   upstreamTarget(upstream: string, target: string): TargetRecorder;
-  /** Counts a request that was refused before there was an exchange. */
-  requestRefused(code: FailureCode): void;
+  /** Counts a request that was rejected before there was an exchange. */
+  requestRejected(code: FailureCode): void;
   configReloaded(result: 'success' | 'failure'): void;
   setConfigVersion(version: number): void;
   /** Registers where the number of open connections is read. Returns a function that takes it away. */
@@ -52,7 +52,7 @@ export function createMetrics({ version }: { readonly version: string }): Gatewa
 }
 
 const RELOADS = ['gateway_config_reloads_total', 'Reloads of the configuration by result.'] as const;
-const REFUSED = ['gateway_requests_refused_total', 'Requests refused before they reached a route.'] as const;
+const REFUSED = ['gateway_requests_refused_total', 'Requests rejected before they reached a route.'] as const;
 
 /**
  * Keeps what may have thousands of series in families of its own, rendered in slices, and the rest in the registry of
@@ -63,12 +63,12 @@ class PrometheusMetrics implements GatewayMetrics {
   private readonly names = new MetricNames();
   private readonly served = new DurationFamily(
     'http_server_request_duration_seconds',
-    'Time from the head of a request to the end of its answer, by route, method and status.',
+    'Time from the head of a request to the end of its response, by route, method and status.',
     (route, variant) => ({ route, ...variantLabels(variant) }),
   );
   private readonly sent = new DurationFamily(
     'http_client_request_duration_seconds',
-    'Time from giving a request to a target until the head of its answer, by upstream, target and status.',
+    'Time from giving a request to a target until the head of its response, by upstream, target and status.',
     (owner, status) => ({ ...targetLabels(owner), status: String(status) }),
   );
   private readonly counters = new Map<string, CounterFamily>();
@@ -99,7 +99,7 @@ class PrometheusMetrics implements GatewayMetrics {
   }
 
   route(id: string): RouteRecorder {
-    return new HeldRoute(this.served.hold(id), id, this.accounts, this.releaseRoute);
+    return new SharedRoute(this.served.hold(id), id, this.accounts, this.releaseRoute);
   }
 
   upstreamTarget(upstream: string, target: string): TargetRecorder {
@@ -139,7 +139,7 @@ class PrometheusMetrics implements GatewayMetrics {
     });
   }
 
-  requestRefused(code: FailureCode): void {
+  requestRejected(code: FailureCode): void {
     this.counter(...REFUSED, { reason: code }).add();
   }
 
@@ -182,7 +182,7 @@ class PrometheusMetrics implements GatewayMetrics {
 }
 
 /** The recorder of a route, of which a configuration may have ten thousand. */
-class HeldRoute implements RouteRecorder {
+class SharedRoute implements RouteRecorder {
   private readonly series: SeriesByVariant;
   private readonly id: string;
   private readonly accounts: Accounts;

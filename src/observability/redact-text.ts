@@ -60,7 +60,7 @@ const USERINFO = /\/\/[^\s/?#"'<>]*@/g;
 /** A quoted name and a colon, comma or arrow; or a bare name and a colon. The look-behind keeps the search linear. */
 const LABEL =
   /(?<![\w-])(?:(\\?["'])([\w.-]{2,60})\1\s{0,9}(?::|,|=>)\s{0,9}|([A-Za-z][\w-]{1,60})[ \t]?:[ \t]{0,9})/g;
-/** Header fields whose value runs to the end of the line. */
+/** Headers whose value runs to the end of the line. */
 const WHOLE_LINE = /^(?:proxy-)?authorization$|^(?:set-)?cookie$/i;
 
 function redactLabels(text: string): string {

@@ -11,7 +11,7 @@ export function variantOf(method: string, status: number): number {
   return (METHOD_INDEX.get(method) ?? METHODS.length) * STRIDE + knownStatus(status);
 }
 
-/** Brings a status that is none, such as 0, into the range of statuses. */
+/** Brings a status that is invalid, such as 0, into the range of statuses. */
 export function knownStatus(status: number): number {
   return status >= 100 && status <= 599 ? status : NO_STATUS;
 }

@@ -17,12 +17,12 @@ export function anyOf(policies: readonly Policy[]): Policy {
     summary: 'Asks for one of several kinds of credentials: the first that a request has decides.',
     options: z
       .array(policyEntrySchema(ways))
-      .min(2, { error: 'is no choice — name two ways in, or write the one without any' })
+      .min(2, { error: 'is not a choice — name two authentication methods, or write the one without any' })
       .check(({ value, issues }) => {
         for (const [i, message] of findFaults(value))
           issues.push({ code: 'custom', message, path: [i], input: value });
       })
-      .describe('Policies that identify, in the order in which they are asked.'),
+      .describe('Policies that identify, in the order in which they are tried.'),
     origins: (entries) => entries.flatMap(({ name, options }) => byName.get(name)?.origins?.(options) ?? []),
     createIdentifier: (entries, services) => createAny(entries, byName, services),
   });
@@ -38,7 +38,7 @@ function* findFaults(entries: readonly PolicyEntry[]): Generator<[index: number,
     if (entry.id !== undefined || entry.observe)
       yield [i, 'has an id, or observes, within any — leave that out, since any is one policy'];
     if (ALWAYS_DECIDES.has(entry.name) && i < entries.length - 1)
-      yield [i, `decides about every request, so that nothing behind it is asked — put ${entry.name} last`];
+      yield [i, `decides about every request, so that nothing behind it is tried — put ${entry.name} last`];
     if (optional > 0 && !isOptional(entry))
       yield [
         i,
@@ -60,7 +60,7 @@ async function createAny(
   try {
     for (const { name, options } of entries) {
       const part = await byName.get(name)?.createIdentifier?.(options, services);
-      if (part === undefined) throw new TypeError(`there is no way in called '${name}'`);
+      if (part === undefined) throw new TypeError(`there is no authentication method called '${name}'`);
       parts.push(part);
     }
   } catch (error) {
@@ -76,7 +76,7 @@ class AnyIdentifier implements Identifier {
   readonly isOptional: boolean;
   /** Those of its parts. */
   readonly hasOwnDeadlines = true;
-  readonly writesAnswer: boolean;
+  readonly writesResponse: boolean;
   private readonly parts: readonly Identifier[];
   private readonly clock: Clock;
 
@@ -84,7 +84,7 @@ class AnyIdentifier implements Identifier {
     const challenges = parts.map(({ challenge }) => challenge).filter((challenge) => challenge !== '');
     this.challenge = [...new Set(challenges)].join(', ');
     this.isOptional = parts.every(({ isOptional }) => isOptional);
-    this.writesAnswer = parts.some((part) => part.writesAnswer === true);
+    this.writesResponse = parts.some((part) => part.writesResponse === true);
     this.parts = parts;
     this.clock = clock;
   }

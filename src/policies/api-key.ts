@@ -4,7 +4,7 @@ import { plainAddress } from '../core/address-blocks.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import { findOwnedField } from '../core/fields/owned-fields.ts';
-import type { ApiKeyRefusal, ApiKeyVerifier, VerifiedApiKey } from '../core/identity/api-keys.ts';
+import type { ApiKeyRejection, ApiKeyVerifier, VerifiedApiKey } from '../core/identity/api-keys.ts';
 import type { Identification, Identifier } from '../core/identity/identifier.ts';
 import { defineIdentifyingPolicy } from '../core/identity/identify.ts';
 import { isPromise } from '../core/is-promise.ts';
@@ -23,11 +23,13 @@ export const apiKey = defineIdentifyingPolicy({
         if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
       })
       .prefault('x-api-key')
-      .describe('Header field that carries the key. It never goes upstream.'),
+      .describe('Header that carries the key. It never goes upstream.'),
     optional: z
       .boolean()
       .prefault(false)
-      .describe("Lets requests without a key pass, as nobody's. A bad key is refused nevertheless."),
+      .describe(
+        "Lets requests without a key pass as an anonymous caller's. A bad key is rejected nevertheless.",
+      ),
     forward: onward(),
     realm: z
       .string()
@@ -49,7 +51,7 @@ class ApiKeyIdentifier implements Identifier {
   private readonly verifier: ApiKeyVerifier;
   private readonly header: string;
   private readonly spellings: LookalikeNames;
-  private readonly refusals: Readonly<Record<ApiKeyRefusal | 'duplicate', GatewayError>>;
+  private readonly rejections: Readonly<Record<ApiKeyRejection | 'duplicate', GatewayError>>;
   private readonly wrongRoute = new GatewayError('GW_FORBIDDEN', { reason: 'route' });
   private readonly wrongAddress = new GatewayError('GW_FORBIDDEN', { reason: 'address' });
 
@@ -60,9 +62,9 @@ class ApiKeyIdentifier implements Identifier {
     this.header = header;
     this.spellings = new LookalikeNames(header, true);
     const headers = { 'www-authenticate': this.challenge };
-    // One answer for all of them: only the log tells a wrong key from one that was good once.
+    // One response for all of them: only the log tells a wrong key from one that was good once.
     const invalid = (reason: string) => new GatewayError('GW_CREDENTIALS_INVALID', { headers, reason });
-    this.refusals = {
+    this.rejections = {
       malformed: invalid('malformed'),
       duplicate: invalid('duplicate'),
       unknown: invalid('unknown'),
@@ -87,8 +89,8 @@ class ApiKeyIdentifier implements Identifier {
     dropTrailers(exchange, this.spellings);
   }
 
-  private judge(exchange: Exchange, key: string, verdict: VerifiedApiKey | ApiKeyRefusal): Identification {
-    if (typeof verdict === 'string') return this.refuse(key, verdict);
+  private judge(exchange: Exchange, key: string, verdict: VerifiedApiKey | ApiKeyRejection): Identification {
+    if (typeof verdict === 'string') return this.reject(key, verdict);
     const { routes, addresses, identity } = verdict;
     if (routes !== undefined && !routes.has(exchange.route.id)) return this.wrongRoute;
     if (addresses !== undefined && !addresses.has(plainAddress(exchange.clientAddress)))
@@ -97,8 +99,8 @@ class ApiKeyIdentifier implements Identifier {
   }
 
   /** Several fields of the name come as one value with commas, which no key has: none of them is tried. */
-  private refuse(key: string, refusal: ApiKeyRefusal): GatewayError {
-    return this.refusals[refusal === 'malformed' && key.includes(',') ? 'duplicate' : refusal];
+  private reject(key: string, rejection: ApiKeyRejection): GatewayError {
+    return this.rejections[rejection === 'malformed' && key.includes(',') ? 'duplicate' : rejection];
   }
 }
 

@@ -9,7 +9,7 @@ const TOO_LARGE = new GatewayError('GW_BODY_TOO_LARGE');
 /** Bounds the request body: by `Content-Length` before a byte is forwarded, else while it streams. */
 export const bodyLimit = definePolicy({
   name: 'body-limit',
-  summary: 'Refuses request bodies above a size with 413.',
+  summary: 'Rejects request bodies above a size with 413.',
   options: z.strictObject({
     max: size().prefault('1MiB').describe('Largest request body taken; a larger one is answered 413.'),
   }),

@@ -32,7 +32,7 @@ export const clientCertificate = defineIdentifyingPolicy({
     clients: z
       .record(text(), client())
       .refine((clients) => Object.keys(clients).length > 0, {
-        error: 'is empty, so that nobody could pass — name a client, or leave `clients` out for all',
+        error: 'is empty, so that no caller could pass — name a client, or leave `clients` out for all',
       })
       .optional()
       .describe('Who may come in, by subject; left out: everyone with a good certificate, without roles.'),
@@ -42,7 +42,9 @@ export const clientCertificate = defineIdentifyingPolicy({
     optional: z
       .boolean()
       .prefault(false)
-      .describe("Lets requests without a certificate pass, as nobody's. A wrong one is refused."),
+      .describe(
+        "Lets requests without a certificate pass as an anonymous caller's. A wrong one is rejected.",
+      ),
   }),
   createIdentifier: (options, { clock }) => new CertificateIdentifier(options, clock),
 });

@@ -15,7 +15,7 @@ const TOO_MANY = new GatewayError('GW_CONCURRENCY_LIMIT');
 /** Bounds how many requests are under way at a time: what a slow service can stand, whatever the rate. */
 export const concurrency = definePolicy({
   name: NAME,
-  summary: 'Refuses requests with 503 while too many are under way.',
+  summary: 'Rejects requests with 503 while too many are under way.',
   options: z.strictObject({
     limit: wholeNumber(1).describe('Requests under way at a time; more are answered 503.'),
     key: limitKeys()
@@ -34,16 +34,16 @@ export const concurrency = definePolicy({
     // Not by the limit: a reload that changes it must not forget who is under way.
     const kept = `concurrency ${JSON.stringify([nameLimit(NAME, place), key])}`;
     const { value: gate, release } = services.keep(kept, () => new ConcurrencyGate(services.clock));
-    const tell = (isAdmitted: boolean): GatewayError | undefined => (isAdmitted ? undefined : TOO_MANY);
+    const report = (isAdmitted: boolean): GatewayError | undefined => (isAdmitted ? undefined : TOO_MANY);
     const onFinish = (exchange: Exchange): void => gate.leave(exchange);
     const observing: PolicyInstance = {
-      onRequest: (exchange) => tell(gate.observe(exchange, keyOf(exchange), settings)),
+      onRequest: (exchange) => report(gate.observe(exchange, keyOf(exchange), settings)),
       onFinish,
     };
     return {
       onRequest(exchange) {
         const isAdmitted = gate.enter(exchange, keyOf(exchange), settings);
-        return isPromise(isAdmitted) ? isAdmitted.then(tell) : tell(isAdmitted);
+        return isPromise(isAdmitted) ? isAdmitted.then(report) : report(isAdmitted);
       },
       onFinish,
       // Only here it is told which of its uses observe.

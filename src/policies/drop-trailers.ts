@@ -1,7 +1,7 @@
 import type { Exchange } from '../core/exchange.ts';
 import type { NameSet } from '../core/identity/name-set.ts';
 
-/** Keeps fields of these names from coming behind the request body, where some services take them for header fields. */
+/** Keeps fields of these names from coming behind the request body, where some services take them for headers. */
 export function dropTrailers(exchange: Exchange, names: Pick<NameSet, 'hasAt'>): void {
   const source = exchange.body;
   // Only what is chunked has trailers.

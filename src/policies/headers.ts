@@ -6,13 +6,13 @@ import type { HeaderList } from '../core/header-list.ts';
 import { definePolicy } from '../core/policy.ts';
 import { compileTemplate, findTemplateFault } from './template.ts';
 
-/** Changes header fields of what the upstream gets and of what the client gets. */
+/** Changes headers of what the upstream gets and of what the client gets. */
 export const headers = definePolicy({
   name: 'headers',
-  summary: 'Sets, adds and removes header fields of requests and responses.',
+  summary: 'Sets, adds and removes headers of requests and responses.',
   options: z.strictObject({
     request: changes().optional().describe('What to change before the upstream gets the request.'),
-    response: changes().optional().describe('What to change before the client gets the answer.'),
+    response: changes().optional().describe('What to change before the client gets the response.'),
   }),
   create({ request, response }) {
     const changeRequest = request && compileChanges(request);

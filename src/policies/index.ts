@@ -21,10 +21,18 @@ import { securityHeaders } from './security-headers.ts';
 import { signature } from './signature/signature.ts';
 
 /** Every way to find out who is calling. */
-const waysIn: readonly Policy[] = [jwt, introspect, apiKey, basic, signature, clientCertificate, forwardAuth];
+const authenticationMethods: readonly Policy[] = [
+  jwt,
+  introspect,
+  apiKey,
+  basic,
+  signature,
+  clientCertificate,
+  forwardAuth,
+];
 
 /** Puts several of them side by side. */
-const any = anyOf(waysIn);
+const any = anyOf(authenticationMethods);
 
 /** The policies that come with the gateway, which a configuration uses by name. */
 export const builtInPolicies: readonly Policy[] = [
@@ -38,7 +46,7 @@ export const builtInPolicies: readonly Policy[] = [
   concurrency,
   rateLimit,
   quota,
-  ...waysIn,
+  ...authenticationMethods,
   any,
   authorize,
   cache,

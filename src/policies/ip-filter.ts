@@ -10,18 +10,18 @@ const DENIED = new GatewayError('GW_IP_DENIED');
 /** Lets requests in by the client's address, as `trustedProxies` say it. */
 export const ipFilter = definePolicy({
   name: 'ip-filter',
-  summary: "Refuses requests by the client's address with 403.",
+  summary: "Rejects requests by the client's address with 403.",
   options: z
     .strictObject({
       allow: z
         .array(addressRange())
         .min(1, { error: 'is empty — name an address, or leave `allow` out for all' })
         .optional()
-        .describe('Addresses and ranges let in, such as `10.0.0.0/8`; left out: all.'),
+        .describe('Allowed addresses and ranges, such as `10.0.0.0/8`; left out: all.'),
       deny: z
         .array(addressRange())
         .prefault([])
-        .describe('Addresses and ranges refused, also where `allow` names them.'),
+        .describe('Addresses and ranges rejected, also where `allow` names them.'),
     })
     .refine(({ allow, deny }) => allow !== undefined || deny.length > 0, {
       error: 'filters nothing — name addresses in allow or deny',
@@ -33,7 +33,7 @@ export const ipFilter = definePolicy({
     return {
       onRequest({ clientAddress }) {
         const address = plainAddress(clientAddress);
-        // What is no address may stand for one that is denied.
+        // What is not an address may stand for one that is denied.
         if (isIP(address) === 0 || denied.has(address)) return DENIED;
         return allowed === undefined || allowed.has(address) ? undefined : DENIED;
       },

@@ -40,12 +40,12 @@ export interface PolicyOptions {
   signature: OptionsOf<typeof signature> & DangerouslyObservable;
   'client-certificate': OptionsOf<typeof clientCertificate> & DangerouslyObservable;
   'forward-auth': OptionsOf<typeof forwardAuth> & DangerouslyObservable;
-  any: readonly WayIn[];
+  any: readonly AuthenticationMethod[];
   authorize: OptionsOf<typeof authorize> & DangerouslyObservable;
 }
 
 /** The policies that find out who is calling, several of which may stand within `any`. */
-type WayInName =
+type AuthenticationMethodName =
   | 'jwt'
   | 'introspect'
   | 'api-key'
@@ -55,8 +55,8 @@ type WayInName =
   | 'forward-auth';
 
 /** An entry within `any`. */
-export type WayIn<Custom = CustomPolicies> =
-  | { [Name in WayInName]: PolicyEntryInput<Name> | NameAlone<Name> }[WayInName]
+export type AuthenticationMethod<Custom = CustomPolicies> =
+  | { [Name in AuthenticationMethodName]: PolicyEntryInput<Name> | NameAlone<Name> }[AuthenticationMethodName]
   | CustomEntry<Custom>;
 
 /** A use of one built-in policy with options: a map with exactly one key. */
@@ -85,7 +85,7 @@ type BuiltInUse<Custom> =
   | {
       [Name in Exclude<keyof PolicyOptions, 'any'>]: PolicyEntryInput<Name> | NameAlone<Name>;
     }[Exclude<keyof PolicyOptions, 'any'>]
-  | AnyOf<readonly WayIn<Custom>[]>;
+  | AnyOf<readonly AuthenticationMethod<Custom>[]>;
 
 /** A use of `any`, with these ways in. */
 export type AnyOf<Ways> = { readonly any: Ways } & {
@@ -124,6 +124,6 @@ interface Observable {
 }
 
 interface DangerouslyObservable {
-  /** Decide, log and count, but let pass whoever is refused. Default: false. */
+  /** Decide, log and count, but let pass whoever is rejected. Default: false. */
   readonly dangerouslyObserve?: boolean;
 }

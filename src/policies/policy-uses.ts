@@ -1,5 +1,11 @@
 import type { Policy } from '../core/policy.ts';
-import type { AnyOf, CustomPolicyOptions, PolicyEntryInput, PolicyOptions, WayIn } from './policy-input.ts';
+import type {
+  AnyOf,
+  AuthenticationMethod,
+  CustomPolicyOptions,
+  PolicyEntryInput,
+  PolicyOptions,
+} from './policy-input.ts';
 
 /** Uses `request-id` in a configuration. */
 export function requestId(options: PolicyOptions['request-id'] = {}): PolicyEntryInput<'request-id'> {
@@ -74,7 +80,7 @@ export function apiKey(options: PolicyOptions['api-key'] = {}): PolicyEntryInput
 }
 
 /** Uses `any` in a configuration: `any([jwt(), apiKey()])`. */
-export function any<const Ways extends readonly WayIn[]>(ways: Ways): AnyOf<Ways> {
+export function any<const Ways extends readonly AuthenticationMethod[]>(ways: Ways): AnyOf<Ways> {
   return { any: ways } as AnyOf<Ways>;
 }
 

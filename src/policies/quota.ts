@@ -34,7 +34,7 @@ const options = z
   .strictObject({
     limit: units().describe('Units in a period. A request is one unit unless `cost` says otherwise.'),
     period: z
-      .enum(['day', 'week', 'month'], { error: 'is no period — write day, week or month' })
+      .enum(['day', 'week', 'month'], { error: 'is not a period — write day, week or month' })
       .describe('What the quota is for: a `day`, a `week` from Monday on, or a `month` of the calendar.'),
     timeZone: z
       .string()

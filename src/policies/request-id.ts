@@ -10,7 +10,7 @@ const ID = /^[A-Za-z0-9._~:/+=@-]{1,128}$/;
 /** Gives every request one id, which upstream and client see, and which stands in the log and in problem answers. */
 export const requestId = definePolicy({
   name: 'request-id',
-  summary: 'Puts the id of the request on what the upstream gets and on the answer.',
+  summary: 'Puts the id of the request on what the upstream gets and on the response.',
   options: z.strictObject({
     header: headerName()
       .check((context) => {
@@ -18,7 +18,7 @@ export const requestId = definePolicy({
         if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
       })
       .prefault('x-request-id')
-      .describe('Header field that carries the id. One sent by a peer in `trustedProxies` is kept.'),
+      .describe('Header that carries the id. One sent by a peer in `trustedProxies` is kept.'),
   }),
   position: 'first',
   combination: 'replace',

@@ -9,27 +9,27 @@ import { definePolicy } from '../core/policy.ts';
 const HSTS = 'strict-transport-security';
 
 /**
- * Writes the header fields that tell browsers what not to do with an answer: helmet's set, with values fit for an API,
- * whose answers are data and never pages. What it writes takes the place of what the upstream sent; a field that is
+ * Writes the headers that tell browsers what not to do with a response: helmet's set, with values fit for an API,
+ * whose responses are data and never pages. What it writes takes the place of what the upstream sent; a field that is
  * switched off passes as the upstream sent it.
  */
 export const securityHeaders = definePolicy({
   name: 'security-headers',
-  summary: 'Tells browsers to take answers as data only, and to use HTTPS.',
+  summary: 'Tells browsers to take responses as data only, and to use HTTPS.',
   options: z.strictObject({
     contentSecurityPolicy: field("default-src 'none'; frame-ancestors 'none'", 'What a page may load.'),
     crossOriginOpenerPolicy: field('same-origin', 'Keeps pages of other origins out of the process.'),
     crossOriginResourcePolicy: field(
       'same-origin',
-      'Who may embed the answer; requests with CORS are not affected.',
+      'Who may embed the response; requests with CORS are not affected.',
     ),
     originAgentCluster: field('?1', 'Keeps other origins of the same site out of the process.'),
-    referrerPolicy: field('no-referrer', 'What the next site learns about where somebody came from.'),
+    referrerPolicy: field('no-referrer', 'What the next site learns about where a visitor came from.'),
     strictTransportSecurity: strictTransport(),
-    xContentTypeOptions: field('nosniff', 'Forbids guessing the type of an answer.'),
+    xContentTypeOptions: field('nosniff', 'Forbids guessing the type of a response.'),
     xDnsPrefetchControl: field('off', 'Whether names in a page are looked up beforehand.'),
     xDownloadOptions: field('noopen', 'Forbids old Internet Explorer to open downloads in place.'),
-    xFrameOptions: field('DENY', 'Who may frame the answer, for browsers without CSP.'),
+    xFrameOptions: field('DENY', 'Who may frame the response, for browsers without CSP.'),
     xPermittedCrossDomainPolicies: field('none', 'Whether Adobe products may load data across domains.'),
     xXssProtection: field('0', 'Switches off a filter of old browsers that did harm.'),
     hideSoftware: z
@@ -81,7 +81,7 @@ function strictTransport() {
     );
 }
 
-/** The fields that are on every answer, names and values by turns. */
+/** The fields that are on every response, names and values by turns. */
 function writtenFields({ strictTransportSecurity: _, hideSoftware: __, ...fields }: Options): string[] {
   return Object.entries(fields).flatMap(([key, value]) =>
     value === false ? [] : [headerNameOf(key), value],

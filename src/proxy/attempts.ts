@@ -3,13 +3,13 @@ import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { HeaderList } from '../core/header-list.ts';
 import type { OngoingExchange, ResponseHead, ResponseSink, TargetRequest, Tunnel } from '../core/message.ts';
-import { isTargetsFault, NO_ANSWER, type Upstream } from '../upstream/upstream.ts';
+import { isTargetsFault, NO_RESPONSE, type Upstream } from '../upstream/upstream.ts';
 import type { UpstreamTarget } from '../upstream/upstream-target.ts';
-import { type AnswerSink, NOWHERE, UnusedBody } from './answer-sink.ts';
 import { type ForwardPlan, hostFor } from './forward-plan.ts';
 import { Hedge, type HedgeOwner } from './hedge.ts';
 import { isIdempotent } from './repeatable.ts';
 import { REPLAY_BYTES, ReplayBody } from './replay-body.ts';
+import { NOWHERE, type ResponseBodySink, UnusedBody } from './response-body-sink.ts';
 import { Retries } from './retries.ts';
 
 /** Who asks an upstream, and how: a route for its client, or a policy for itself. */
@@ -30,13 +30,13 @@ export interface AttemptsOwner {
   /** The attempt had to wait for a connection, and has one now. */
   onQueued(waitedMs: number): void;
   informational(status: number, headers: HeaderList): void;
-  /** The answer, after which no attempt follows. Before this returns, `join` has to say where its body goes. */
+  /** The response, after which no attempt follows. Before this returns, `join` has to say where its body goes. */
   head(head: ResponseHead): void;
-  /** The answer is 101. The tunnel is the owner's from now on. */
+  /** The response is 101. The tunnel is the owner's from now on. */
   switchProtocols(head: ResponseHead, tunnel: Tunnel): void;
-  /** There is no answer, and no attempt follows. */
+  /** There is no response, and no attempt follows. */
   fail(error: GatewayError): void;
-  /** The answer breaks off. What takes its body hears of it after this. */
+  /** The response breaks off. What takes its body hears of it after this. */
   onBroken(error: GatewayError): void;
 }
 
@@ -71,10 +71,10 @@ export class Attempts implements ResponseSink, HedgeOwner {
   private retries: Retries | undefined = undefined;
   private hasInformed = false;
   private ongoing: OngoingExchange | undefined = undefined;
-  private sink: AnswerSink = NOWHERE;
+  private sink: ResponseBodySink = NOWHERE;
   private resume: (() => void) | undefined = undefined;
   /** The status of the target, which policies may have changed in the head. */
-  private status = NO_ANSWER;
+  private status = NO_RESPONSE;
 
   constructor(owner: AttemptsOwner) {
     this.owner = owner;
@@ -89,13 +89,13 @@ export class Attempts implements ResponseSink, HedgeOwner {
     this.send(slot, { ...request, body: this.replay });
   }
 
-  /** From now on the answer's body goes to `sink`. */
-  join(sink: AnswerSink): void {
+  /** From now on the response's body goes to `sink`. */
+  join(sink: ResponseBodySink): void {
     this.sink = sink;
     sink.onDrain = this.resume;
   }
 
-  /** Nobody takes the answer's body, or no more of it. */
+  /** Nobody takes the response's body, or no more of it. */
   cancel(): void {
     if (this.state === 'over') return;
     this.state = 'over';
@@ -113,7 +113,7 @@ export class Attempts implements ResponseSink, HedgeOwner {
     this.upstream.forget(this.owner.breakerKey);
   }
 
-  // The target's answer
+  // The target's response
 
   get onDrain(): (() => void) | undefined {
     return this.resume;
@@ -151,7 +151,7 @@ export class Attempts implements ResponseSink, HedgeOwner {
   abort(error: GatewayError): void {
     switch (this.state) {
       case 'asking':
-        this.report(isTargetsFault(error) ? NO_ANSWER : undefined, this.owner.clock.monotonic());
+        this.report(isTargetsFault(error) ? NO_RESPONSE : undefined, this.owner.clock.monotonic());
         if (!this.tryAgain(error)) this.fail(error);
         return;
       case 'answered':
@@ -200,7 +200,7 @@ export class Attempts implements ResponseSink, HedgeOwner {
   onLeft(target: UpstreamTarget, sentAt: number, error: GatewayError | undefined): void {
     const now = this.owner.clock.monotonic();
     if (error !== undefined && isTargetsFault(error)) {
-      this.upstream.report(this.owner.breakerKey, target, NO_ANSWER, now - sentAt, now);
+      this.upstream.report(this.owner.breakerKey, target, NO_RESPONSE, now - sentAt, now);
       this.findRetries()?.exclude(target);
     }
     this.upstream.release(target);
@@ -252,7 +252,7 @@ export class Attempts implements ResponseSink, HedgeOwner {
   private report(status: number | undefined, now: number): void {
     const slot = this.slot as UpstreamTarget;
     const elapsedMs = now - this.sentAt;
-    slot.meter?.record(status ?? NO_ANSWER, elapsedMs / 1000);
+    slot.meter?.record(status ?? NO_RESPONSE, elapsedMs / 1000);
     if (status !== undefined) this.upstream.report(this.owner.breakerKey, slot, status, elapsedMs, now);
   }
 
@@ -309,9 +309,11 @@ export class Attempts implements ResponseSink, HedgeOwner {
   /** The time for all attempts together is over. */
   private giveUp(): void {
     if (this.state !== 'asking' && this.state !== 'waiting') return;
-    if (this.state === 'asking') this.report(NO_ANSWER, this.owner.clock.monotonic());
+    if (this.state === 'asking') this.report(NO_RESPONSE, this.owner.clock.monotonic());
     this.dropAttempt();
-    this.fail(new GatewayError('GW_UPSTREAM_TIMEOUT', { cause: 'no attempt was answered in time' }));
+    this.fail(
+      new GatewayError('GW_UPSTREAM_TIMEOUT', { cause: 'no attempt was answered before the timeout' }),
+    );
   }
 
   private fail(error: GatewayError): void {
@@ -329,7 +331,7 @@ export class Attempts implements ResponseSink, HedgeOwner {
   }
 }
 
-/** Whether a body is small enough to be kept until the head of the answer, and not kept already. */
+/** Whether a body is small enough to be kept until the head of the response, and not kept already. */
 function isWorthKeeping({ method, body }: TargetRequest): boolean {
   return (
     isIdempotent(method) &&

@@ -1,11 +1,11 @@
 import type { BodySource } from '../core/body.ts';
 import { EMPTY_BODY } from '../core/body.ts';
+import { BufferedBody } from '../core/buffered-body.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import { changeHeaders, type HeaderChanges } from '../core/fields/header-changes.ts';
 import type { HeaderList } from '../core/header-list.ts';
-import { HeldBody } from '../core/held-body.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { ClientSink, ResponseHead, TargetRequest, Tunnel } from '../core/message.ts';
 import type { Pipeline } from '../core/pipeline/pipeline.ts';
@@ -30,14 +30,14 @@ export interface ForwardOwner {
   crash(cause: unknown): void;
   /** The exchange became a tunnel. */
   onTunnel(): void;
-  /** An answer has begun that may take long, and that no policy changes. */
-  onLongAnswer(): void;
+  /** A response has begun that may take long, and that no policy changes. */
+  onLongResponse(): void;
 }
 
-/** Answers of more bytes may take long, as may those whose length nobody knows, such as event streams. */
+/** Responses of more bytes may take long, as may those whose length nobody knows, such as event streams. */
 const LONG_BYTES = 1024 * 1024;
 
-/** Takes one exchange to an upstream and its answer back, through the policies that want to see it. */
+/** Takes one exchange to an upstream and its response back, through the policies that want to see it. */
 export class Forward implements AttemptsOwner, BodyHolder {
   readonly exchange: Exchange;
   readonly upstream: Upstream;
@@ -48,15 +48,15 @@ export class Forward implements AttemptsOwner, BodyHolder {
   private readonly client: ClientSink;
   private readonly attempts: Attempts;
   private readonly changes: HeaderChanges | undefined;
-  private answer: ResponseHead | undefined = undefined;
+  private response: ResponseHead | undefined = undefined;
   private tunnel: Tunnel | undefined = undefined;
   private hasLeft = false;
   /** The target's body on its way to a policy, or waiting for an asynchronous one. */
-  private held: HeldBody | undefined = undefined;
+  private held: BufferedBody | undefined = undefined;
   /** What a policy put in place of the target's body. */
   private pump: BodyPump | undefined = undefined;
 
-  /** `changes` is what the part of a split that this goes to changes of answers. */
+  /** `changes` is what the part of a split that this goes to changes of responses. */
   constructor(owner: ForwardOwner, upstream: Upstream, plan: ForwardPlan, changes?: HeaderChanges) {
     this.changes = changes;
     this.owner = owner;
@@ -114,7 +114,7 @@ export class Forward implements AttemptsOwner, BodyHolder {
       exchange.respondedAt = attempts.respondedAt;
       this.changeHead(head);
       this.upstream.sticky?.write(exchange, attempts.slot as UpstreamTarget, head.headers);
-      this.answer = head;
+      this.response = head;
       const body = owner.pipeline.runResponse(exchange, head, this);
       if (!isPromise(body)) return this.sendHead(head, body);
       this.hold(head);
@@ -124,7 +124,7 @@ export class Forward implements AttemptsOwner, BodyHolder {
     }
   }
 
-  /** A policy may refuse a 101 as any other answer; only then is there a tunnel. */
+  /** A policy may reject a 101 as any other response; only then is there a tunnel. */
   switchProtocols(head: ResponseHead, tunnel: Tunnel): void {
     const { exchange, attempts, owner } = this;
     try {
@@ -159,12 +159,12 @@ export class Forward implements AttemptsOwner, BodyHolder {
   // The target's body as a policy sees it
 
   openBody(): BodySource {
-    return this.answer === undefined ? EMPTY_BODY : this.hold(this.answer);
+    return this.response === undefined ? EMPTY_BODY : this.hold(this.response);
   }
 
-  private hold({ length }: ResponseHead): HeldBody {
+  private hold({ length }: ResponseHead): BufferedBody {
     if (this.held === undefined) {
-      this.held = new HeldBody(length, () => this.attempts.cancel());
+      this.held = new BufferedBody(length, () => this.attempts.cancel());
       this.attempts.join(this.held);
     }
     return this.held;
@@ -181,7 +181,7 @@ export class Forward implements AttemptsOwner, BodyHolder {
       this.pump = new BodyPump(changed, client, exchange);
       return this.pump.start();
     }
-    if (head.length === undefined || head.length > LONG_BYTES) this.owner.onLongAnswer();
+    if (head.length === undefined || head.length > LONG_BYTES) this.owner.onLongResponse();
     if (held === undefined) return this.attempts.join(client);
     // Asynchronous policies have looked at the head alone.
     client.onDrain = () => held.resume();
@@ -194,7 +194,7 @@ export class Forward implements AttemptsOwner, BodyHolder {
 
   private joinTunnel(head: ResponseHead, changed: BodySource | undefined): void {
     if (this.hasLeft) return changed?.cancel();
-    if (head.status !== 101) return this.refuseTunnel(head, changed ?? EMPTY_BODY);
+    if (head.status !== 101) return this.rejectTunnel(head, changed ?? EMPTY_BODY);
     const { tunnel } = this;
     this.tunnel = undefined;
     this.exchange.status = head.status;
@@ -203,7 +203,7 @@ export class Forward implements AttemptsOwner, BodyHolder {
   }
 
   /** A policy has put another answer in the place of the 101. */
-  private refuseTunnel(head: ResponseHead, body: BodySource): void {
+  private rejectTunnel(head: ResponseHead, body: BodySource): void {
     this.dropTunnel();
     // A policy that only changed the status has left these.
     head.headers.delete('upgrade');

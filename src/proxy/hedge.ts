@@ -4,11 +4,11 @@ import type { HeaderList } from '../core/header-list.ts';
 import type { OngoingExchange, ResponseHead, ResponseSink, TargetRequest, Tunnel } from '../core/message.ts';
 import type { UpstreamTarget } from '../upstream/upstream-target.ts';
 
-/** Who wants an answer and does not mind from which of two targets. */
+/** Who wants a response and does not mind from which of two targets. */
 export interface HedgeOwner extends ResponseSink {
   /** Picks another target for a second attempt, if there may be one. */
   pickAnother(): UpstreamTarget | undefined;
-  /** The attempt at `target`, sent at `sentAt`, is the one whose answer follows. */
+  /** The attempt at `target`, sent at `sentAt`, is the one whose response follows. */
   onChosen(target: UpstreamTarget, sentAt: number): void;
   /** An attempt is left, since the other one was quicker, or failed while the other one goes on. */
   onLeft(target: UpstreamTarget, sentAt: number, error: GatewayError | undefined): void;

@@ -165,7 +165,7 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
     this.connectForWaiting();
   }
 
-  onGone(connection: TargetConnection, error: Error | undefined): void {
+  onClosed(connection: TargetConnection, error: Error | undefined): void {
     this.services.connections.open--;
     if (isOwnFault(error)) this.services.connections.descriptors?.noteShortage('target', error);
     this.connections.delete(connection);
@@ -212,7 +212,7 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
     attempt.fail(
       this.dials.size > 0
         ? new GatewayError('GW_UPSTREAM_UNREACHABLE', { cause: 'connecting took too long' })
-        : new GatewayError('GW_UPSTREAM_BUSY', { cause: 'no connection came free in time' }),
+        : new GatewayError('GW_UPSTREAM_BUSY', { cause: 'no connection came free before the timeout' }),
     );
   }
 
@@ -225,7 +225,7 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
 
   /** Whether a connection would have to wait for the client: for its body, or for what it answers to 100. */
   private comesSlowly({ body, headers }: TargetRequest): boolean {
-    if (body.length === 0 || body.isAtHand !== false) return false;
+    if (body.length === 0 || body.isBuffered !== false) return false;
     return !this.hasPlenty || headers.getKind(FieldKind.expect) === undefined;
   }
 
@@ -295,7 +295,7 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
     }
   }
 
-  /** Takes more off the target of answers whose clients are slow, so that their connections come free. */
+  /** Takes more off the target of responses whose clients are slow, so that their connections come free. */
   private relieve(): void {
     const { now } = this.services.deadlines;
     if (this.relievedAt === now) return;
@@ -338,7 +338,7 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
   // When it fails
 
   /**
-   * A connection died under a request before a byte of the answer came. A used one may have been closed by the target
+   * A connection died under a request before a byte of the response came. A used one may have been closed by the target
    * at that moment: then the request is sent once more if that cannot do it twice (RFC 9110 §9.2.2, RFC 9112 §9.3.1). So is
    * one of which nothing was written, whatever its method; when that does not help, the target could not be reached.
    */
@@ -354,7 +354,7 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
       for (const other of this.idle.takeAll()) other.close();
       return this.enqueue(attempt);
     }
-    const cause = error ?? new Error('the target closed the connection without an answer');
+    const cause = error ?? new Error('the target closed the connection without a response');
     if (maySendAgain && !hasSent) return attempt.fail(connectFailure(cause));
     attempt.fail(
       new GatewayError(isOwnFault(error) ? 'GW_RESOURCES_EXHAUSTED' : 'GW_UPSTREAM_BROKEN', { cause }),

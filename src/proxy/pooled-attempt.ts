@@ -5,8 +5,8 @@ import type { OngoingExchange, ResponseSink, TargetRequest } from '../core/messa
 import type { Deadlined, Deadlines } from '../http1/deadlines.ts';
 import type { Attempt } from '../http1/target/target-attempt.ts';
 import type { TargetConnection } from '../http1/target/target-connection.ts';
-import { AnswerBacklog } from './answer-backlog.ts';
 import { ReadAhead, type ReadAheadOwner } from './read-ahead.ts';
+import { ResponseBacklog } from './response-backlog.ts';
 
 /** What an attempt asks of the pool that it is at. */
 export interface AttemptPool {
@@ -35,9 +35,9 @@ const NEW: AttemptPlace = { kind: 'new' };
 const READING: AttemptPlace = { kind: 'reading' };
 const QUEUED: AttemptPlace = { kind: 'queued' };
 
-/** After such a pause of the client a connection is taken for it where there are plenty: it may wait for an answer. */
+/** After such a pause of the client a connection is taken for it where there are plenty: it may wait for a response. */
 const PAUSE_MS = 100;
-/** What of an answer is taken off the target for a slow client, and what where others wait for the connection. */
+/** What of a response is taken off the target for a slow client, and what where others wait for the connection. */
 const BACKLOG_BYTES = 64 * 1024;
 const CROWDED_BACKLOG_BYTES = 1024 * 1024;
 
@@ -51,7 +51,7 @@ export class PooledAttempt implements Attempt, OngoingExchange, Deadlined, ReadA
   deadline = Number.POSITIVE_INFINITY;
   private place: AttemptPlace = NEW;
   private ahead: ReadAhead | undefined = undefined;
-  private backlog: AnswerBacklog | undefined = undefined;
+  private backlog: ResponseBacklog | undefined = undefined;
   private readonly pool: AttemptPool;
 
   constructor(pool: AttemptPool, request: TargetRequest, sink: ResponseSink) {
@@ -104,7 +104,7 @@ export class PooledAttempt implements Attempt, OngoingExchange, Deadlined, ReadA
     const room = this.pool.isCrowded ? CROWDED_BACKLOG_BYTES : BACKLOG_BYTES;
     if (due !== undefined && due > room) return false;
     if (this.backlog === undefined) {
-      this.backlog = new AnswerBacklog(this.sink, this.pool.budget);
+      this.backlog = new ResponseBacklog(this.sink, this.pool.budget);
       this.sink = this.backlog;
     }
     return this.backlog.allow(room);

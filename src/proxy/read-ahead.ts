@@ -26,7 +26,7 @@ export class ReadAhead implements BodySource, BodySink {
   private readonly owner: ReadAheadOwner;
   private sink: BodySink | undefined = undefined;
   private kept: Uint8Array[] = [];
-  private keptBytes = 0;
+  private bufferedBytes = 0;
   private isReady = false;
   private isSinkFull = false;
   private isOver = false;
@@ -76,7 +76,7 @@ export class ReadAhead implements BodySource, BodySink {
     const hasRoom = this.keep(chunk);
     if (sink !== undefined) return false;
     this.owner.onBodyCame();
-    if (!hasRoom || this.keptBytes >= AHEAD_BYTES) this.stopWaiting();
+    if (!hasRoom || this.bufferedBytes >= AHEAD_BYTES) this.stopWaiting();
     // It may have been given away at once.
     return this.isReady ? this.kept.length === 0 && !this.isSinkFull : true;
   }
@@ -102,7 +102,7 @@ export class ReadAhead implements BodySource, BodySink {
     // What is handed over now must be kept all the same.
     if (!hasRoom) this.budget.takeAnyway(chunk.length);
     this.kept.push(Uint8Array.from(chunk));
-    this.keptBytes += chunk.length;
+    this.bufferedBytes += chunk.length;
     return hasRoom;
   }
 
@@ -129,11 +129,11 @@ export class ReadAhead implements BodySource, BodySink {
     this.isOver = true;
     this.sink = undefined;
     this.kept = [];
-    this.forget(this.keptBytes);
+    this.forget(this.bufferedBytes);
   }
 
   private forget(bytes: number): void {
-    this.keptBytes -= bytes;
+    this.bufferedBytes -= bytes;
     this.budget.release(bytes);
   }
 }

@@ -14,7 +14,7 @@ export class ReplayBody implements BodySource, BodySink {
   private sink: BodySink | undefined = undefined;
   private isKeeping = true;
   private kept: Uint8Array[] = [];
-  private keptBytes = 0;
+  private bufferedBytes = 0;
   /** How many of the kept chunks the present sink has got. */
   private given = 0;
   private isPiped = false;
@@ -30,8 +30,8 @@ export class ReplayBody implements BodySource, BodySink {
     return this.isKeeping;
   }
 
-  get isAtHand(): boolean | undefined {
-    return this.isPiped ? true : this.source.isAtHand;
+  get isBuffered(): boolean | undefined {
+    return this.isPiped ? true : this.source.isBuffered;
   }
 
   pipe(sink: BodySink): void {
@@ -69,10 +69,10 @@ export class ReplayBody implements BodySource, BodySink {
     const isLive = sink !== undefined && this.given === this.kept.length;
     if (isLive && !this.isKeeping) return sink.write(chunk);
     this.kept.push(Uint8Array.from(chunk));
-    this.keptBytes += chunk.length;
+    this.bufferedBytes += chunk.length;
     if (!isLive) return false;
     this.given++;
-    if (this.keptBytes > REPLAY_BYTES) this.isKeeping = false;
+    if (this.bufferedBytes > REPLAY_BYTES) this.isKeeping = false;
     return sink.write(chunk);
   }
 

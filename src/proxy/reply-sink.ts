@@ -1,17 +1,17 @@
+import { BufferedBody } from '../core/buffered-body.ts';
 import type { Clock } from '../core/clock.ts';
 import type { FailureCode } from '../core/errors.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { HeaderList } from '../core/header-list.ts';
-import { HeldBody } from '../core/held-body.ts';
 import type { ClientSink, Reply, ResponseHead, Tunnel } from '../core/message.ts';
 
-/** What is taken of an answer before somebody reads it, so that a small one frees its target at once. */
-const KEPT_BYTES = 64 * 1024;
+/** What is taken of a response before somebody reads it, so that a small one frees its target at once. */
+const BUFFERED_BYTES = 64 * 1024;
 
-/** How long an answer waits for somebody to read on. */
+/** How long a response waits for somebody to read on. */
 const LONGEST_PAUSE_MS = 60_000;
 
-/** Takes an answer for a policy rather than for a client: a reply whose body streams, at the speed of who reads it. */
+/** Takes a response for a policy rather than for a client: a reply whose body streams, at the speed of who reads it. */
 export class ReplySink implements ClientSink {
   onDrain: (() => void) | undefined = undefined;
   onClose: ((bytesSent: number, failure?: FailureCode) => void) | undefined = undefined;
@@ -21,11 +21,11 @@ export class ReplySink implements ClientSink {
   readonly reply: Promise<Reply>;
   private readonly clock: Clock;
   private readonly onOver: () => void;
-  private body: HeldBody | undefined = undefined;
+  private body: BufferedBody | undefined = undefined;
   private bytes = 0;
   private isOver = false;
   private settle: (reply: Reply) => void = () => {};
-  private refuse: (reason: unknown) => void = () => {};
+  private reject: (reason: unknown) => void = () => {};
   private stopPause: () => void = () => {};
 
   /** `onOver` is called once when nothing more is under way for this. */
@@ -34,16 +34,16 @@ export class ReplySink implements ClientSink {
     this.onOver = onOver;
     this.reply = new Promise((resolve, reject) => {
       this.settle = resolve;
-      this.refuse = reject;
+      this.reject = reject;
     });
   }
 
-  /** Ends what is under way: nobody wants the answer any more. `failure` says why in the log. */
+  /** Ends what is under way: nobody wants the response any more. `failure` says why in the log. */
   leave(reason: unknown, failure: FailureCode = 'GW_CLIENT_CLOSED'): void {
     if (this.isOver) return;
     this.finish();
     this.onClose?.(this.bytes, failure);
-    if (this.body === undefined) this.refuse(reason);
+    if (this.body === undefined) this.reject(reason);
     else this.body.abort(reason instanceof Error ? reason : new GatewayError(failure, { cause: reason }));
   }
 
@@ -53,7 +53,7 @@ export class ReplySink implements ClientSink {
 
   head({ status, headers, length }: ResponseHead): void {
     if (this.isOver || this.body !== undefined) return;
-    const body = new HeldBody(length, () => this.cancel(), KEPT_BYTES);
+    const body = new BufferedBody(length, () => this.cancel(), BUFFERED_BYTES);
     body.onDrain = () => {
       this.stopPause();
       this.onDrain?.();
@@ -82,7 +82,7 @@ export class ReplySink implements ClientSink {
   abort(error: Error): void {
     if (this.isOver) return;
     this.finish();
-    if (this.body === undefined) this.refuse(error);
+    if (this.body === undefined) this.reject(error);
     else this.body.abort(error);
     this.onFinish?.(this.bytes);
   }
@@ -103,7 +103,7 @@ export class ReplySink implements ClientSink {
   private watchPause(): void {
     this.stopPause();
     this.stopPause = this.clock.after(LONGEST_PAUSE_MS, () =>
-      this.leave(new Error(`nobody read on for ${LONGEST_PAUSE_MS / 1000} s`)),
+      this.leave(new Error(`the client did not read for ${LONGEST_PAUSE_MS / 1000} s`)),
     );
   }
 

@@ -63,9 +63,9 @@ export class Retries {
   }
 
   /**
-   * Decides about another attempt, after the one at `target` came to a failure or to an answer. There is one only if
+   * Decides about another attempt, after the one at `target` came to a failure or to a response. There is one only if
    * the settings name this outcome, the request may be repeated, time and budget are left, and a target is found.
-   * Where only the budget is missing and there is no answer to give instead, says `later`: what fails in one moment
+   * Where only the budget is missing and there is no response to give instead, says `later`: what fails in one moment
    * (all requests at a target that hangs) may well be repeated a few at a time.
    */
   next(
@@ -95,10 +95,10 @@ export class Retries {
     this.tried.push(target);
   }
 
-  /** Calls `send` after `waitMs`, and `onLate` when the time for all attempts is over. */
-  schedule(waitMs: number, send: () => void, onLate: () => void): void {
+  /** Calls `send` after `waitMs`, and `onTimeout` when the time for all attempts is over. */
+  schedule(waitMs: number, send: () => void, onTimeout: () => void): void {
     this.stopWaiting = this.clock.after(waitMs, send);
-    this.stopDeadline ??= this.clock.after(this.remainingMs, onLate);
+    this.stopDeadline ??= this.clock.after(this.remainingMs, onTimeout);
   }
 
   /** Calls `decide` when there may be more of the budget. */

@@ -5,11 +5,11 @@ import type { HeaderList } from '../core/header-list.ts';
 import type { OngoingExchange, ResponseHead, ResponseSink, TargetRequest, Tunnel } from '../core/message.ts';
 import type { UpstreamSender } from '../core/services.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import type { AnswerSink } from './answer-sink.ts';
-import { askUpstream } from './ask-upstream.ts';
 import { Attempts, type AttemptsOwner } from './attempts.ts';
+import { callUpstream } from './call-upstream.ts';
 import type { ForwardHeaderOptions } from './forward-headers.ts';
 import { type ForwardPlan, hostFor } from './forward-plan.ts';
+import type { ResponseBodySink } from './response-body-sink.ts';
 
 /** Makes what policies send requests of their own with, which counts for the health of targets as what routes send. */
 export function createSender(
@@ -22,12 +22,12 @@ export function createSender(
   return {
     send,
     ask: (exchange, request, options) =>
-      askUpstream({ upstream, clock, headerOptions, send }, exchange, request, options),
+      callUpstream({ upstream, clock, headerOptions, send }, exchange, request, options),
   };
 }
 
 /** A request of a policy's own under way. Its sink is told by the attempts, and they are left when it is over. */
-class SentRequest implements AttemptsOwner, AnswerSink, OngoingExchange {
+class SentRequest implements AttemptsOwner, ResponseBodySink, OngoingExchange {
   readonly exchange: Exchange;
   readonly upstream: Upstream;
   readonly plan: ForwardPlan;
@@ -102,7 +102,7 @@ class SentRequest implements AttemptsOwner, AnswerSink, OngoingExchange {
 
   onBroken(): void {}
 
-  // The answer's body
+  // The response's body
 
   get onDrain(): (() => void) | undefined {
     return this.sink.onDrain;

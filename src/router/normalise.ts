@@ -27,30 +27,30 @@ const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)([^?]*)/i;
 const AUTHORITY = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]{0,5})?$/;
 /**
  * Wider than RFC 3986, as node:http and nginx are: clients do send `|`, `[`, `{`, `"` and `<` raw in queries, and no
- * query decides who may pass. What could break a request line or a log line is refused.
+ * query decides who may pass. What could break a request line or a log line is rejected.
  */
 const QUERY_FAULT = 'The query holds a character that must be percent-encoded';
 
 /**
- * Turns a request target into the one spelling of its path, which is then matched, rewritten and forwarded, and its
+ * TaskQueue a request target into the one spelling of its path, which is then matched, rewritten and forwarded, and its
  * query. Takes origin form, absolute form for http and https, and `*` for OPTIONS.
  */
 export function normaliseTarget(target: string, method: string, allow: SpellingRules): NormalisedTarget {
-  if (method === 'CONNECT') return refuse('CONNECT is not supported');
+  if (method === 'CONNECT') return reject('CONNECT is not supported');
   if (target.charCodeAt(0) === SLASH) return normaliseOrigin(target, undefined, allow);
   if (target === '*') {
     return method === 'OPTIONS'
       ? { ok: true, path: '*', query: '', authority: undefined }
-      : refuse('The target "*" is for OPTIONS only');
+      : reject('The target "*" is for OPTIONS only');
   }
   return normaliseAbsolute(target, method, allow);
 }
 
 function normaliseAbsolute(target: string, method: string, allow: SpellingRules): NormalisedTarget {
   const parts = ABSOLUTE_FORM.exec(target);
-  if (!parts) return refuse('The target is neither a path nor an http URL');
+  if (!parts) return reject('The target is neither a path nor an http URL');
   const [origin, authority = '', path] = parts;
-  if (!AUTHORITY.test(authority)) return refuse('The target names no valid host');
+  if (!AUTHORITY.test(authority)) return reject('The target names no valid host');
   const rest = target.slice(origin.length);
   // RFC 9112 §3.2.4: OPTIONS for an absolute form without path and query means the server as a whole.
   if (path === '' && rest === '' && method === 'OPTIONS')
@@ -74,7 +74,7 @@ function normaliseOrigin(
     if (kind === END) break;
     if (kind === DOUBTFUL || mayNeedResolving(target, end + 1)) isPlain = false;
   }
-  if (!isQueryClean(target, end + 1)) return refuse(QUERY_FAULT);
+  if (!isQueryClean(target, end + 1)) return reject(QUERY_FAULT);
   const query = end < length ? target.slice(end + 1) : '';
   const raw = end < length ? target.slice(0, end) : target;
   if (isPlain) return { ok: true, path: raw, query, authority };
@@ -98,7 +98,7 @@ function isQueryClean(target: string, start: number): boolean {
   return true;
 }
 
-function refuse(reason: string): NormalisedTarget {
+function reject(reason: string): NormalisedTarget {
   return { ok: false, reason };
 }
 

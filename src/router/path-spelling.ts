@@ -7,7 +7,7 @@ export interface SpellingRules {
   readonly backslash: boolean;
   readonly semicolon: boolean;
   readonly nul: boolean;
-  /** Percent-encoded bytes that are no UTF-8. */
+  /** Percent-encoded bytes that are not UTF-8. */
   readonly invalidUtf8: boolean;
   /** What is a delimiter, or another character, for who decodes twice: `%252F`. */
   readonly doubleEncoded: boolean;
@@ -53,7 +53,7 @@ const ENCODED = /%[0-9A-Fa-f]{2}/g;
 const LEFT_RAW = /[[\]\\^`{|}]/g;
 
 /**
- * Gives the one spelling of a raw path: 1. doubtful characters are refused, 2. each character gets one spelling,
+ * Gives the one spelling of a raw path: 1. doubtful characters are rejected, 2. each character gets one spelling,
  * 3. empty segments are merged and dot segments resolved, never above the root.
  */
 export function spellPath(raw: string, allow: SpellingRules): SpelledPath {

@@ -9,7 +9,7 @@ const PLACEHOLDER = /\{params\.([^{}]*)\}/;
 
 /**
  * Compiles `/v1/orders/{params.id}` for a route whose parameters are `paramNames`. Values are put in as they are
- * spelt in the path, encoding included. Throws `TypeError` for an unknown parameter or what is no path.
+ * spelt in the path, encoding included. Throws `TypeError` for an unknown parameter or what is not a path.
  */
 export function compileRewrite(template: string, paramNames: readonly string[]): PathTemplate {
   // Literals and names by turns, since `split` keeps what the group holds.

@@ -29,12 +29,12 @@ export function createAppLog(log: Log, bindings: object): FastifyBaseLogger {
 }
 
 /** What an app sees when its client left, with the code that `node:http` gives it. */
-export class ClientGoneError extends Error {
+export class ClientClosedError extends Error {
   readonly code = 'ECONNRESET';
 
   constructor() {
     super('the client left');
-    this.name = 'ClientGoneError';
+    this.name = 'ClientClosedError';
   }
 }
 
@@ -49,7 +49,7 @@ export class AppLogController extends LogController {
   override routeNotFound(): void {}
 
   override streamError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
-    if (!(error instanceof ClientGoneError)) super.streamError(error, request, reply);
+    if (!(error instanceof ClientClosedError)) super.streamError(error, request, reply);
   }
 }
 

@@ -9,7 +9,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { OngoingExchange, ResponseSink, Target, TargetRequest } from '../core/message.ts';
 import type { Services } from '../core/services.ts';
 import { importUserModule } from '../core/user-code/import-user-module.ts';
-import { AppLogController, ClientGoneError, createAppLog } from './app-log.ts';
+import { AppLogController, ClientClosedError, createAppLog } from './app-log.ts';
 import { toAppHeaders, toResponseHead, toTrailers } from './app-messages.ts';
 import { AppRequestBody, type AppRequestBodyOwner } from './app-request-body.ts';
 
@@ -118,7 +118,7 @@ class AppExchange implements OngoingExchange, AppRequestBodyOwner {
   }
 
   cancel(): void {
-    this.finish(new ClientGoneError());
+    this.finish(new ClientClosedError());
   }
 
   // The time for the response head runs while it is the app's turn, not while the client is still sending.
@@ -127,7 +127,11 @@ class AppExchange implements OngoingExchange, AppRequestBodyOwner {
     if (this.response || this.isOver) return;
     this.cancelTimeout?.();
     this.cancelTimeout = this.clock.after(this.request.responseTimeoutMs, () => {
-      this.fail(new GatewayError('GW_UPSTREAM_TIMEOUT', { cause: 'the app sent no response head in time' }));
+      this.fail(
+        new GatewayError('GW_UPSTREAM_TIMEOUT', {
+          cause: 'the app sent no response head before the timeout',
+        }),
+      );
     });
   }
 

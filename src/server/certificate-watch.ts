@@ -57,7 +57,7 @@ function createCheck(
   let lastProblem = '';
   let isStopped = false;
   let isRunning = false;
-  let isAskedAgain = false;
+  let isRequestedAgain = false;
 
   const readAgain = async (): Promise<void> => {
     try {
@@ -86,12 +86,12 @@ function createCheck(
   };
 
   const run = (): void => {
-    isAskedAgain = isRunning;
+    isRequestedAgain = isRunning;
     if (isRunning || isStopped) return;
     isRunning = true;
     void readAgain().finally(() => {
       isRunning = false;
-      if (isAskedAgain) run();
+      if (isRequestedAgain) run();
     });
   };
   return {

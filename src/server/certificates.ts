@@ -272,10 +272,10 @@ function parseKey(pair: CertificateFiles & { key: Buffer }, problems: string[]):
 function validityWarnings(certFile: string, certificate: X509Certificate, now: number): string[] {
   const { validFromDate, validToDate } = certificate;
   if (validToDate.getTime() < now)
-    return [`${certFile}: ended on ${validToDate.toISOString()} — clients will refuse it; renew it`];
+    return [`${certFile}: ended on ${validToDate.toISOString()} — clients will reject it; renew it`];
   if (validFromDate.getTime() > now)
     return [
-      `${certFile}: begins only on ${validFromDate.toISOString()} — clients will refuse it until then; check the clock`,
+      `${certFile}: begins only on ${validFromDate.toISOString()} — clients will reject it until then; check the clock`,
     ];
   return [];
 }

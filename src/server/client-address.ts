@@ -49,7 +49,7 @@ const ADDRESS_FIELDS: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** Compiles whose word counts about what. `Forwarded` is never read. Throws `TypeError` for what is no block. */
+/** Compiles whose word counts about what. `Forwarded` is never read. Throws `TypeError` for what is not a block. */
 export function compileTrustedProxies({ addresses, writes }: TrustedProxies): ClientAddressResolver {
   const trusted = new AddressBlocks(addresses);
   const peers = new Map<string, ClientOrigin>();

@@ -39,7 +39,7 @@ export class ListeningPort implements ConnectionSource {
 
   constructor(options: PortOptions) {
     this.options = options;
-    // Half-open connections stay open: a client may close its side and still wait for the answer.
+    // Half-open connections stay open: a client may close its side and still wait for the response.
     this.server = createServer({
       noDelay: true,
       allowHalfOpen: true,

@@ -8,15 +8,15 @@ import type { Counter, Services } from '../core/services.ts';
 import { AddressShares } from './address-shares.ts';
 import type { CertificateStore } from './certificates.ts';
 import { readClientCertificate } from './client-certificate.ts';
-import { MAX_LINGERING, refuseConnection } from './connection-refusal.ts';
+import { MAX_LINGERING, rejectConnection } from './connection-rejection.ts';
 import { type ConnectionSource, ListeningPort } from './connection-source.ts';
 
 /** What a listener must be able to do with a connection that it gave away. */
 export interface Connection {
   /** Finishes what is in flight, then closes; closes at once if idle. */
   drain(): void;
-  /** Lets the next answer be the last, or the one in flight; stays open while idle. */
-  retire(): void;
+  /** Lets the next response be the last, or the one in flight; stays open while idle. */
+  drainWithGrace(): void;
   destroy(): void;
 }
 
@@ -29,7 +29,7 @@ export interface ListenerOptions {
   readonly port: number;
   /** Makes this an HTTPS listener. */
   readonly certificates?: CertificateStore | undefined;
-  /** Open connections; more are refused. */
+  /** Open connections; more are rejected. */
   readonly maxConnections: number;
   /** Milliseconds that a client may take for the TLS handshake. Default: 10,000. */
   readonly handshakeTimeoutMs?: number | undefined;
@@ -45,7 +45,7 @@ export type ListenerServices = Pick<Services, 'clock' | 'log' | 'metrics'>;
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** How long an idle connection stays open while its listener drains, since a request may be on its way. */
-const SPARE_IDLE_MS = 2000;
+const GRACE_PERIOD_MS = 2000;
 /** Accepting fails at every attempt while the system has no file left, thousands of times a second. */
 const ACCEPT_ERROR_LOG_INTERVAL_MS = 10_000;
 
@@ -79,7 +79,7 @@ function createHandshaker(options: ListenerOptions, tls: TlsState): TlsServer {
     SNICallback: (name, done) => done(null, tls.certificates.contextFor(name)),
     ALPNProtocols: ['http/1.1', 'http/1.0'],
     requestCert: clientCertificates !== undefined,
-    // What was not verified is nobody's, which a policy may let pass.
+    // What was not verified is an anonymous caller's, which a policy may let pass.
     rejectUnauthorized: clientCertificates?.required === true,
     handshakeTimeout: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
     // The server keeps them when certificates are replaced, so that clients still resume their sessions.
@@ -99,7 +99,7 @@ export class Listener {
   private maxConnections: number;
   private readonly shares = new AddressShares();
   private readonly open = new Set<Connection>();
-  /** Every accepted socket from its first moment, also those that are being refused or still shake hands. */
+  /** Every accepted socket from its first moment, also those that are being rejected or still shake hands. */
   private readonly sockets = new Set<Socket>();
   private known: ListenerMetrics | undefined = undefined;
   private readonly closed: Promise<void>;
@@ -107,7 +107,7 @@ export class Listener {
   private isAccepting = true;
   private isDraining = false;
   /** While it drains: whether idle connections are still open. */
-  private isSparing = false;
+  private isInGracePeriod = false;
   private acceptErrorLoggedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ListenerOptions, accept: AcceptConnection, services: ListenerServices) {
@@ -181,16 +181,17 @@ export class Listener {
 
   /**
    * Closes the port, lets connections finish what they do, and destroys what is left after `timeoutMs`, if that is given.
-   * Idle ones end with the next answer, or after `spareIdleMs`: a client whose next request is on its way gets its answer.
+   * Idle ones end with the next answer, or after `gracePeriodMs`: a client whose next request is on its way gets its answer.
    * Resolves when all are closed, with the number of those that were cut.
    */
-  async drain(timeoutMs: number | undefined, spareIdleMs = SPARE_IDLE_MS): Promise<number> {
+  async drain(timeoutMs: number | undefined, gracePeriodMs = GRACE_PERIOD_MS): Promise<number> {
     this.isDraining = true;
     this.stopAccepting();
-    this.isSparing = spareIdleMs > 0 && timeoutMs !== 0;
-    for (const connection of this.open) this.isSparing ? connection.retire() : connection.drain();
-    const cancelSparing = this.services.clock.after(spareIdleMs, () => {
-      this.isSparing = false;
+    this.isInGracePeriod = gracePeriodMs > 0 && timeoutMs !== 0;
+    for (const connection of this.open)
+      this.isInGracePeriod ? connection.drainWithGrace() : connection.drain();
+    const cancelGracePeriod = this.services.clock.after(gracePeriodMs, () => {
+      this.isInGracePeriod = false;
       for (const connection of this.open) connection.drain();
     });
     let cut = 0;
@@ -200,7 +201,7 @@ export class Listener {
     };
     const cancelTimeout = timeoutMs === undefined ? () => {} : this.services.clock.after(timeoutMs, cutRest);
     await this.closed;
-    cancelSparing();
+    cancelGracePeriod();
     cancelTimeout();
     return cut;
   }
@@ -213,12 +214,12 @@ export class Listener {
     await this.closed;
   }
 
-  /** On a plain port, those above the limit get an answer, which needs a socket for a moment. */
+  /** On a plain port, those above the limit get a response, which needs a socket for a moment. */
   private take(socket: Socket): void {
     const room = this.descriptors?.roomFor(socket) ?? 'exchange';
     const isOver = this.sockets.size >= this.maxConnections + (this.isSecure ? 0 : MAX_LINGERING);
-    // Where a handshake would have to come first, there is no answer that refuses.
-    if (isOver || room === 'nothing' || (room === 'refusal' && this.isSecure)) {
+    // Where a handshake would have to come first, there is no response that rejects.
+    if (isOver || room === 'nothing' || (room === 'rejection' && this.isSecure)) {
       this.metrics.refused.add();
       socket.destroy();
       return;
@@ -244,7 +245,7 @@ export class Listener {
       this.give(socket, undefined);
     } else {
       this.metrics.refused.add();
-      refuseConnection(socket, this.services.clock);
+      rejectConnection(socket, this.services.clock);
     }
   }
 
@@ -281,7 +282,7 @@ export class Listener {
     });
     this.open.add(connection);
     socket.once('close', () => this.open.delete(connection));
-    if (this.isSparing) connection.retire();
+    if (this.isInGracePeriod) connection.drainWithGrace();
     else if (this.isDraining) connection.drain();
   }
 

@@ -3,8 +3,8 @@ import type { Clock } from '../core/clock.ts';
 const TICK_MS = 50;
 
 /**
- * Measures how late the event loop is, and refuses requests when it is too late: none up to `maxDelayMs`, all from
- * twice that on, a growing share of them between. What is refused at once leaves time for the rest.
+ * Measures how late the event loop is, and rejects requests when it is too late: none up to `maxDelayMs`, all from
+ * twice that on, a growing share of them between. What is rejected at once leaves time for the rest.
  */
 export class LoadShedder {
   private readonly maxDelayMs: number;
@@ -24,7 +24,7 @@ export class LoadShedder {
     });
   }
 
-  /** Tells whether the request at hand is to be refused. */
+  /** Tells whether the request at hand is to be rejected. */
   refuses(): boolean {
     const excess = this.averageMs - this.maxDelayMs;
     return excess > 0 && this.random() * this.maxDelayMs < excess;

@@ -47,7 +47,7 @@ export interface Route extends RouteInfo {
   readonly recorder: RouteRecorder | undefined;
   readonly action: RouteAction;
   /** Whether its policies answer CORS preflights. */
-  readonly answersPreflights: boolean;
+  readonly handlesPreflights: boolean;
 }
 
 /** The id under which requests are counted that no route takes. */
@@ -57,6 +57,6 @@ const NO_POLICIES = new Pipeline([], 0, new BufferBudget());
 const NO_ACTION: RouteAction = { kind: 'respond', reply: { status: 404 } };
 
 /** What is left of a route for an exchange that needs neither its policies nor its action any more: it holds no Snapshot. */
-export function withoutParts({ id, path, recorder, answersPreflights }: Route): Route {
-  return { id, path, recorder, answersPreflights, pipeline: NO_POLICIES, action: NO_ACTION };
+export function withoutParts({ id, path, recorder, handlesPreflights }: Route): Route {
+  return { id, path, recorder, handlesPreflights, pipeline: NO_POLICIES, action: NO_ACTION };
 }

@@ -1,8 +1,8 @@
 import type { BufferBudget } from '../core/buffer-budget.ts';
 import type { Clock } from '../core/clock.ts';
-import type { KeptResources } from '../core/kept-resources.ts';
 import type { Policy } from '../core/policy.ts';
 import type { Services } from '../core/services.ts';
+import type { SharedResources } from '../core/shared-resources.ts';
 import type { Deadlines } from '../http1/deadlines.ts';
 import { systemLookup } from '../http1/target/lookup.ts';
 import type { AreaLog } from '../observability/log.ts';
@@ -21,7 +21,7 @@ export interface SnapshotContext {
   readonly log: AreaLog;
   readonly metrics: GatewayMetrics;
   readonly deadlines: Deadlines;
-  readonly kept: KeptResources;
+  readonly kept: SharedResources;
   readonly budget: BufferBudget;
   readonly policies: readonly Policy[];
   readonly targetConnections: ConnectionCount;

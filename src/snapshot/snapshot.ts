@@ -52,7 +52,7 @@ export interface Snapshot {
   acquire(): void;
   release(): void;
   /** Frees what the Snapshot holds once its last exchange ended. Resolves then. */
-  retire(): Promise<void>;
+  drain(): Promise<void>;
 }
 
 /**
@@ -221,8 +221,8 @@ class SnapshotBuilder {
     if (recorder !== undefined) this.recorders.push(recorder);
     const steps = { route: id, log: log.of('policies'), metrics, budget, clock };
     const pipeline = compilePipeline(mergePolicies(entries, []), steps);
-    const answersPreflights = entries.some(({ policy }) => policy.name === 'cors');
-    return Object.freeze({ id, path, pipeline, recorder, action, answersPreflights });
+    const handlesPreflights = entries.some(({ policy }) => policy.name === 'cors');
+    return Object.freeze({ id, path, pipeline, recorder, action, handlesPreflights });
   }
 }
 
@@ -271,7 +271,7 @@ class RunningSnapshot implements Snapshot {
   private readonly closers: readonly (() => void | Promise<void>)[];
   private exchanges = 0;
   private onEmpty: (() => void) | undefined = undefined;
-  private retiring: Promise<void> | undefined = undefined;
+  private draining: Promise<void> | undefined = undefined;
 
   constructor(
     config: GatewayConfig,
@@ -303,12 +303,12 @@ class RunningSnapshot implements Snapshot {
     if (--this.exchanges === 0) this.onEmpty?.();
   }
 
-  retire(): Promise<void> {
-    this.retiring ??= this.retireOnce();
-    return this.retiring;
+  drain(): Promise<void> {
+    this.draining ??= this.drainOnce();
+    return this.draining;
   }
 
-  private async retireOnce(): Promise<void> {
+  private async drainOnce(): Promise<void> {
     if (this.exchanges > 0) await new Promise<void>((resolve) => (this.onEmpty = resolve));
     await endEach(this.closers, (close) => close());
   }

@@ -88,11 +88,11 @@ export class TargetFactory {
 
   private optionsFor({ host, port, isSecure, socketPath, name = host }: DiscoveredTarget): HttpTargetOptions {
     const { settings } = this;
-    const speaksTls = isSecure ?? settings.tls !== undefined;
+    const usesTls = isSecure ?? settings.tls !== undefined;
     const { timeouts, pool } = settings;
     return {
       place: socketPath === undefined ? { kind: 'tcp', host, port } : { kind: 'unix', path: socketPath },
-      tls: speaksTls ? { ...this.tls, ...serverName(settings, name) } : undefined,
+      tls: usesTls ? { ...this.tls, ...serverName(settings, name) } : undefined,
       times: { connectMs: timeouts.connect, idleMs: timeouts.idle, keepAliveMs: pool.idle },
       maxAgeMs: pool.maxAge,
       maxUses: pool.maxUses,

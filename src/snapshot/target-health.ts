@@ -1,5 +1,5 @@
 import type { UpstreamConfig } from '../config/schema/schema.ts';
-import type { Hold } from '../core/kept-resources.ts';
+import type { Hold } from '../core/shared-resources.ts';
 import { HttpTarget, type HttpTargetOptions } from '../proxy/http-target.ts';
 import { ConnectionCount } from '../proxy/pool-services.ts';
 import { scheduleChecks } from '../upstream/checks/check-schedule.ts';
@@ -22,7 +22,7 @@ export interface TargetHealthKey {
 export function holdTargetState(key: TargetHealthKey, context: SnapshotContext): Hold<TargetState> {
   const { upstream, target, health, options } = key;
   const { active, passive } = health;
-  const create = (): KeptState => {
+  const create = (): SharedState => {
     const state = new TargetState(
       {
         failures: passive.failures,
@@ -44,7 +44,7 @@ export function holdTargetState(key: TargetHealthKey, context: SnapshotContext):
   return { value: hold.value.state, release: hold.release };
 }
 
-interface KeptState {
+interface SharedState {
   readonly state: TargetState;
   readonly stop: () => void;
 }

@@ -12,12 +12,12 @@ const PARTS = 4;
 /**
  * Gives up on answers that do not come in time, with one timer for all: who waits longest is watched. Time in which this
  * process stood still is its own lateness and not the server's: of each part no more counts than it should have taken,
- * and half as much again, so that several turns of the event loop must pass without an answer.
+ * and half as much again, so that several turns of the event loop must pass without a response.
  */
 export class CommandDeadlines {
   private readonly clock: Clock;
   private readonly timeoutMs: number;
-  private readonly onLate: (error: Error) => void;
+  private readonly onTimeout: (error: Error) => void;
   /** In the order in which they began to wait. */
   private readonly waiting = new Set<Waiting>();
   private isArmed = false;
@@ -25,20 +25,20 @@ export class CommandDeadlines {
   private waitedMs = 0;
   private lookedAt = 0;
 
-  /** `onLate` hears that an answer is late. It ends the waiting, with `rejectAll`. */
-  constructor(clock: Clock, timeoutMs: number, onLate: (error: Error) => void) {
+  /** `onTimeout` hears that a response is late. It ends the waiting, with `rejectAll`. */
+  constructor(clock: Clock, timeoutMs: number, onTimeout: (error: Error) => void) {
     this.clock = clock;
     this.timeoutMs = timeoutMs;
-    this.onLate = onLate;
+    this.onTimeout = onTimeout;
   }
 
   /** Settles as `answer` does, unless `rejectAll` comes before. */
-  wait<T>(answer: Promise<T>): Promise<T> {
+  wait<T>(response: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (!this.isArmed) this.arm(this.partMs);
       const entry: Waiting = { since: this.waitedMs + this.sinceLook(), reject };
       this.waiting.add(entry);
-      answer.then(
+      response.then(
         (reply) => {
           this.waiting.delete(entry);
           resolve(reply);
@@ -78,6 +78,6 @@ export class CommandDeadlines {
     if (oldest === undefined) return;
     const leftMs = oldest.since + this.timeoutMs - this.waitedMs;
     if (leftMs > 0) return this.arm(Math.min(this.partMs, Math.ceil(leftMs)));
-    this.onLate(new Error(`does not answer within ${this.timeoutMs} ms`));
+    this.onTimeout(new Error(`does not respond within ${this.timeoutMs} ms`));
   }
 }

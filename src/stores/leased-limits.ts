@@ -17,10 +17,10 @@ interface Lease {
   remaining: number;
   /** On the monotonic clock: when the counter is as new. */
   resetAt: number;
-  /** Until when charges of at least `refusedCost` are refused without asking. */
-  refusedUntil: number;
-  refusedCost: number;
-  /** When the refused charge would be allowed. */
+  /** Until when charges of at least `rejectedCost` are rejected without asking. */
+  rejectedUntil: number;
+  rejectedCost: number;
+  /** When the rejected charge would be allowed. */
   allowedAt: number;
 }
 
@@ -53,7 +53,7 @@ export class LeasedLimits {
       const charge = charges[i] as LimitCharge;
       const lease = this.leases.get(nameOf(charge));
       if (lease === undefined || !knows(lease, charge, now)) return this.ask(charges);
-      if (isRefused(lease, charge, now) && charge.isObserved !== true) isPassed = false;
+      if (isRejected(lease, charge, now) && charge.isObserved !== true) isPassed = false;
       leases.push(lease);
     }
     const standings: LimitStanding[] = [];
@@ -139,17 +139,17 @@ export class LeasedLimits {
     const former = this.leases.get(name);
     const isSame = former !== undefined && isSameCounter(former.charge, charge);
     const lease = isSame ? former : newLease(charge);
-    // Of these the answer does not know yet.
+    // Of these the response does not know yet.
     const unheard = Math.max(0, lease.spent + lease.pushing);
     lease.remaining = standing.remaining - unheard;
     lease.free = Math.floor((standing.remaining * LEASED_SHARE) / this.countGateways()) - unheard;
     lease.resetAt = now + standing.resetMs;
     if (standing.isAllowed) {
-      lease.refusedUntil = 0;
+      lease.rejectedUntil = 0;
     } else {
-      lease.refusedCost = charge.cost;
+      lease.rejectedCost = charge.cost;
       lease.allowedAt = now + standing.retryAfterMs;
-      lease.refusedUntil = Math.min(lease.allowedAt, now + this.syncMs);
+      lease.rejectedUntil = Math.min(lease.allowedAt, now + this.syncMs);
     }
     this.leases.set(name, lease);
   }
@@ -163,8 +163,8 @@ function newLease(charge: LimitCharge): Lease {
     pushing: 0,
     remaining: 0,
     resetAt: 0,
-    refusedUntil: 0,
-    refusedCost: 0,
+    rejectedUntil: 0,
+    rejectedCost: 0,
     allowedAt: 0,
   };
 }
@@ -183,15 +183,15 @@ function isSameCounter(
 /** Tells whether a lease is enough to decide about a charge. */
 function knows(lease: Lease, charge: LimitCharge, now: number): boolean {
   if (!isSameCounter(lease.charge, charge) || charge.cost < 0) return false;
-  return charge.cost <= lease.free || isRefused(lease, charge, now);
+  return charge.cost <= lease.free || isRejected(lease, charge, now);
 }
 
-function isRefused(lease: Lease, { cost }: LimitCharge, now: number): boolean {
-  return cost > 0 && now < lease.refusedUntil && cost >= lease.refusedCost;
+function isRejected(lease: Lease, { cost }: LimitCharge, now: number): boolean {
+  return cost > 0 && now < lease.rejectedUntil && cost >= lease.rejectedCost;
 }
 
 function spend(lease: Lease, charge: LimitCharge, isPassed: boolean, now: number): LimitStanding {
-  const isAllowed = !isRefused(lease, charge, now);
+  const isAllowed = !isRejected(lease, charge, now);
   if (isPassed && isAllowed) take(lease, charge.cost);
   return {
     isAllowed,

@@ -128,8 +128,8 @@ export class MemoryLimitStore implements LimitStore, QuotaCounters {
   }
 
   /** Why quotas cannot be written down, where they cannot be. */
-  get trouble(): string | undefined {
-    return this.writer?.trouble;
+  get problem(): string | undefined {
+    return this.writer?.problem;
   }
 
   read({ slot, limit, key }: UnsavedCounter): ReturnType<QuotaCounters['read']> {

@@ -15,7 +15,7 @@ export class MemoryOnceStore implements OnceStore {
   private old = new Set<string>();
   private bornAt = Number.NEGATIVE_INFINITY;
   /** The longest time that was asked for, which then holds for all. */
-  private keptForMs = 0;
+  private retentionMs = 0;
 
   constructor(clock: Pick<Clock, 'monotonic'>, maxNames = MAX_NAMES) {
     this.clock = clock;
@@ -31,11 +31,11 @@ export class MemoryOnceStore implements OnceStore {
   }
 
   private age(keepForMs: number): void {
-    this.keptForMs = Math.max(this.keptForMs, keepForMs);
+    this.retentionMs = Math.max(this.retentionMs, keepForMs);
     const now = this.clock.monotonic();
     const age = now - this.bornAt;
-    if (age < this.keptForMs) return;
-    this.old = age < 2 * this.keptForMs ? this.young : new Set();
+    if (age < this.retentionMs) return;
+    this.old = age < 2 * this.retentionMs ? this.young : new Set();
     this.young = new Set();
     this.bornAt = now;
   }

@@ -32,7 +32,7 @@ const LATE_MS = 2000;
 const WARN_MS = 60_000;
 /** How long the end waits for a write. */
 const END_MS = 2000;
-const LATE = 'the disk does not answer';
+const TIMED_OUT = 'the disk does not respond';
 
 /**
  * Writes counters of quotas down as they change, some at a time, one write after the other, and never waits for them.
@@ -59,14 +59,14 @@ export class QuotaWriter {
     this.clock = clock;
     this.log = log;
     this.stop = clock.every(SAVE_MS, () => {
-      if (this.isLate) this.complain(new Error(LATE));
+      if (this.isOverdue) this.complain(new Error(TIMED_OUT));
       void this.saveSome();
     });
   }
 
   /** Why nothing can be written, where nothing can be. */
-  get trouble(): string | undefined {
-    return this.reason ?? (this.isLate ? LATE : undefined);
+  get problem(): string | undefined {
+    return this.reason ?? (this.isOverdue ? TIMED_OUT : undefined);
   }
 
   note(slot: number, limit: string, key: string): void {
@@ -79,7 +79,7 @@ export class QuotaWriter {
   async close(): Promise<void> {
     this.stop();
     if (!(await this.saveAll()))
-      this.log.error({ reason: this.trouble }, 'the last changes of quotas could not be written down');
+      this.log.error({ reason: this.problem }, 'the last changes of quotas could not be written down');
     await this.journal.close();
   }
 
@@ -97,7 +97,7 @@ export class QuotaWriter {
     return true;
   }
 
-  private get isLate(): boolean {
+  private get isOverdue(): boolean {
     return this.saving !== undefined && this.clock.monotonic() - this.savingSince > LATE_MS;
   }
 

@@ -5,9 +5,9 @@ import { CommandDeadlines } from './command-deadlines.ts';
 import { openCluster } from './redis-cluster.ts';
 import {
   explainFailure,
-  isAnswer,
   isForgottenScript,
-  isRefusal,
+  isRejection,
+  isResponse,
   isWrongServer,
   RedisAwayError,
 } from './redis-failure.ts';
@@ -94,7 +94,7 @@ export class RedisConnection {
   }
 
   /** Why Redis cannot be used, where it cannot; without user and password. */
-  get trouble(): string | undefined {
+  get problem(): string | undefined {
     return this.isUp ? undefined : `Redis at ${this.name} ${this.reason ?? 'is not connected yet'}`;
   }
 
@@ -105,7 +105,7 @@ export class RedisConnection {
 
   /**
    * Sends a command. `key` is one that it is about, by which a Cluster finds the node. Rejects with `RedisAwayError` at
-   * once while Redis is away, and when no answer comes within `commandTimeout`.
+   * once while Redis is away, and when no response comes within `commandTimeout`.
    */
   send(key: string, command: readonly string[]): Promise<RedisReply> {
     const { link } = this;
@@ -181,12 +181,12 @@ export class RedisConnection {
   }
 
   private awayError(): RedisAwayError {
-    return new RedisAwayError(this.trouble ?? `Redis at ${this.name} is away`);
+    return new RedisAwayError(this.problem ?? `Redis at ${this.name} is away`);
   }
 
   /** Takes what came instead of an answer. An answer that refuses only this command does not mean that Redis is away. */
   private fail(error: unknown): never {
-    if (error instanceof RedisAwayError || (isAnswer(error) && !isRefusal(error))) throw error;
+    if (error instanceof RedisAwayError || (isResponse(error) && !isRejection(error))) throw error;
     this.goDown(error);
     throw this.awayError();
   }
@@ -229,7 +229,7 @@ export class RedisConnection {
   }
 
   /** Tells Redis again and again that this gateway is there, which also finds out whether Redis is. */
-  private async beat(link: RedisLink, onAnswer: () => void): Promise<void> {
+  private async beat(link: RedisLink, onResponseHead: () => void): Promise<void> {
     const { clock } = this.services;
     let failingSince: number | undefined;
     for (let isLoaded = false; !this.isClosed && this.link === link; ) {
@@ -239,7 +239,7 @@ export class RedisConnection {
         await this.probeWithScripts(link);
         if (this.isClosed || this.link !== link) return;
         failingSince = undefined;
-        onAnswer();
+        onResponseHead();
         const isUp = this.outages.isOver();
         if (isUp) this.comeUp();
         await this.pause(isUp ? BEAT_MS : PROBE_MS);
@@ -259,7 +259,7 @@ export class RedisConnection {
     await this.deadlines.wait(Promise.all(loading));
   }
 
-  /** A scripts' cache that somebody flushed is filled again, which is no outage. */
+  /** A scripts' cache that somebody flushed is filled again, which is not an outage. */
   private async probeWithScripts(link: RedisLink): Promise<void> {
     try {
       await this.probe(link);

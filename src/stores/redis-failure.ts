@@ -5,12 +5,12 @@ export class RedisAwayError extends Error {
   override readonly name = 'RedisAwayError';
 }
 
-/** Rejects a connection that did not come about in time; the client has one of the same name. */
+/** Rejects a connection that did not come about before the timeout; the client has one of the same name. */
 export class ConnectionTimeoutError extends Error {}
 
-/** Answers of a server that is there and of no use, and what to do about them. */
-const REFUSALS: Readonly<Record<string, string>> = {
-  WRONGPASS: 'refuses user or password — correct `username` and `password`',
+/** Responses of a server that is there and of no use, and what to do about them. */
+const REJECTIONS: Readonly<Record<string, string>> = {
+  WRONGPASS: 'rejects user or password — correct `username` and `password`',
   NOAUTH: 'asks for a password — set `password`, and `username` where there are users',
   NOPERM:
     'does not let this user do it — allow it ~<prefix>*, +evalsha, +eval, +script|load, +ping and what the scripts use',
@@ -30,13 +30,13 @@ const UNWANTED = /_ALERT_(?:CERTIFICATE_|BAD_CERTIFICATE|UNKNOWN_CA|NO_CERTIFICA
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET)_|ISSUER/;
 
 /** Tells whether the server itself answered so, rather than that the way to it failed. */
-export function isAnswer(error: unknown): boolean {
+export function isResponse(error: unknown): boolean {
   return firstWord(error) !== '';
 }
 
-/** Tells whether an answer means that nothing else would be answered either. */
-export function isRefusal(error: unknown): boolean {
-  return firstWord(error) in REFUSALS;
+/** Tells whether a response means that nothing else would be answered either. */
+export function isRejection(error: unknown): boolean {
+  return firstWord(error) in REJECTIONS;
 }
 
 /** Tells whether the server does not know a script: it was restarted, or somebody flushed its scripts. */
@@ -51,8 +51,8 @@ export function isWrongServer(error: unknown): boolean {
 
 /** Says in a few words why Redis cannot be used, and what to do. Never holds a password. */
 export function explainFailure(error: unknown, config: RedisConfig): string {
-  const refusal = REFUSALS[firstWord(error)];
-  if (refusal !== undefined) return refusal;
+  const rejection = REJECTIONS[firstWord(error)];
+  if (rejection !== undefined) return rejection;
   const code = codeOf(error);
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return 'shows a certificate for another name — set `tls.serverName` to a name in it';
@@ -62,20 +62,20 @@ export function explainFailure(error: unknown, config: RedisConfig): string {
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO')
     return `does not speak TLS as expected (${code}) — compare \`tls\` with its port`;
   if (code !== '' && code !== 'ECONNRESET') return code;
-  const speaksTls = config.tls !== undefined || config.url?.startsWith('rediss:') === true;
-  const hint = speaksTls ? ' — make sure that its port speaks TLS' : '';
+  const usesTls = config.tls !== undefined || config.url?.startsWith('rediss:') === true;
+  const hint = usesTls ? ' — make sure that its port speaks TLS' : '';
   switch (code || (error instanceof Error ? error.constructor.name : '')) {
     case 'ConnectionTimeoutError':
       return `lets no connection come about within ${config.connectTimeout} ms${hint}`;
     case 'SocketClosedUnexpectedlyError':
     case 'ECONNRESET':
-      return `has closed the connection${closingHint(speaksTls, config)}`;
+      return `has closed the connection${closingHint(usesTls, config)}`;
   }
   return withoutSecrets(error instanceof Error ? error.message : String(error), config);
 }
 
-function closingHint(speaksTls: boolean, { tls }: RedisConfig): string {
-  if (!speaksTls) return ' — if its port speaks TLS, write rediss:// or `tls`';
+function closingHint(usesTls: boolean, { tls }: RedisConfig): string {
+  if (!usesTls) return ' — if its port speaks TLS, write rediss:// or `tls`';
   // That it asks for one, TLS 1.3 says too late to be sure to be heard.
   return tls?.certFile === undefined
     ? ' — if it asks for a certificate, set `tls.certFile` and `tls.keyFile`'

@@ -12,7 +12,7 @@ type How = 'charge' | 'count';
  *
  * The counters of one client lie in one slot of a Cluster, and so does what they decide together. Limits of one request
  * with different keys (its address, its tenant) cannot: a counter has one place, whichever others it meets. They are
- * asked side by side, and where one refuses, the others get back what they counted.
+ * asked side by side, and where one rejects, the others get back what they counted.
  */
 export class RedisLimits {
   private readonly connection: RedisConnection;
@@ -47,9 +47,9 @@ export class RedisLimits {
     const deciding = [...groups.values()].map(async (group) => {
       const standings = await this.run('charge', group);
       for (const [i, charge] of group.entries()) found.set(charge, standings[i] as LimitStanding);
-      const isRefused = standings.some(({ isAllowed }, i) => !isAllowed && group[i]?.isObserved !== true);
-      if (isRefused) isPassed = false;
-      return isRefused ? [] : group;
+      const isRejected = standings.some(({ isAllowed }, i) => !isAllowed && group[i]?.isObserved !== true);
+      if (isRejected) isPassed = false;
+      return isRejected ? [] : group;
     });
     const outcomes = await Promise.allSettled(deciding);
     const failure = outcomes.find(({ status }) => status === 'rejected');

@@ -40,7 +40,7 @@ export async function openServer(server: RedisServer, options: LinkOptions): Pro
   const client = createClient({
     ...clientOptions(server.login),
     database: server.database,
-    socket: await socketOptions(server.place, server.speaksTls, options.config),
+    socket: await socketOptions(server.place, server.usesTls, options.config),
   });
   let isOpen = false;
   client.on('error', (reason) => {
@@ -76,19 +76,19 @@ export function clientOptions(login: RedisLogin) {
   } as const;
 }
 
-async function socketOptions(place: RedisPlace, speaksTls: boolean, config: RedisConfig) {
+async function socketOptions(place: RedisPlace, usesTls: boolean, config: RedisConfig) {
   if ('path' in place) return { ...(await connectionOptions(config, false)), path: place.path };
-  return { ...(await connectionOptions(config, speaksTls, place.host)), ...place };
+  return { ...(await connectionOptions(config, usesTls, place.host)), ...place };
 }
 
 /** How a connection comes about, but for where to; `host` is the name to ask for in TLS. */
-export async function connectionOptions(config: RedisConfig, speaksTls: boolean, host?: string) {
+export async function connectionOptions(config: RedisConfig, usesTls: boolean, host?: string) {
   const connection = {
     connectTimeout: config.connectTimeout,
     reconnectStrategy: false,
     lookup: lookUpName,
   } as const;
-  if (!speaksTls) return { ...connection, tls: false } as const;
+  if (!usesTls) return { ...connection, tls: false } as const;
   return { ...connection, ...(await readTls(config.tls, host)), tls: true } as const;
 }
 

@@ -17,7 +17,7 @@ export class RedisOutages {
   private readonly whileAway: string;
   private downSince: number | undefined = undefined;
   private upSince: number | undefined = undefined;
-  private answersSince: number | undefined = undefined;
+  private respondsSince: number | undefined = undefined;
   private trialMs = 0;
   /** Outages that followed the first one before Redis was steady. */
   private relapses = 0;
@@ -37,7 +37,7 @@ export class RedisOutages {
 
   /** Notes that Redis is away. */
   begin(reason: string | undefined): void {
-    this.answersSince = undefined;
+    this.respondsSince = undefined;
     if (this.downSince !== undefined) return;
     const { clock, log } = this.services;
     const now = clock.monotonic();
@@ -54,13 +54,13 @@ export class RedisOutages {
     log.debug({ redis: this.name, reason, trialMs: this.trialMs }, 'Redis is away again');
   }
 
-  /** Notes an answer. Tells whether Redis can be used. */
+  /** Notes a response. Tells whether Redis can be used. */
   isOver(): boolean {
     const { clock, log } = this.services;
     const now = clock.monotonic();
-    this.answersSince ??= now;
+    this.respondsSince ??= now;
     if (this.downSince === undefined) this.noteSteadiness(now);
-    else if (now - this.answersSince < this.trialMs) return false;
+    else if (now - this.respondsSince < this.trialMs) return false;
     else {
       const awayMs = Math.round(now - this.downSince);
       this.downSince = undefined;

@@ -10,10 +10,10 @@ export async function openBySentinel(options: LinkOptions): Promise<RedisLink> {
   const { username, password, database, tls } = options.config;
   const place = await findServer(options);
   const login = loginOf(username, password);
-  const server = { place, login, database, speaksTls: tls !== undefined };
+  const server = { place, login, database, usesTls: tls !== undefined };
   const link = await openServer(server, options);
   try {
-    const role = await askInTime(link, ['ROLE'], options);
+    const role = await callBeforeTimeout(link, ['ROLE'], options);
     if (Array.isArray(role) && role[0] !== 'master')
       throw new Error(`READONLY ${placeName(place)} is a replica`);
     return link;
@@ -30,10 +30,10 @@ async function findServer(options: LinkOptions): Promise<RedisPlace> {
   const faults: string[] = [];
   for (const place of nodes) {
     try {
-      const asked = { place, login, database: 0, speaksTls: tls !== undefined };
+      const asked = { place, login, database: 0, usesTls: tls !== undefined };
       const link = await openServer(asked, { ...options, onLost: () => {} });
       const question = ['SENTINEL', 'get-master-addr-by-name', master];
-      const address = await askInTime(link, question, options).finally(() => link.destroy());
+      const address = await callBeforeTimeout(link, question, options).finally(() => link.destroy());
       if (Array.isArray(address)) return { host: String(address[0]), port: Number(address[1]) };
       faults.push(`${placeName(place)} knows no '${master}'`);
     } catch (error) {
@@ -44,6 +44,10 @@ async function findServer(options: LinkOptions): Promise<RedisPlace> {
 }
 
 /** A server that is mute must not keep us from asking another one. */
-function askInTime(link: RedisLink, command: readonly string[], options: LinkOptions): Promise<RedisReply> {
+function callBeforeTimeout(
+  link: RedisLink,
+  command: readonly string[],
+  options: LinkOptions,
+): Promise<RedisReply> {
   return withinMs(options, link.send('', command), () => link.destroy());
 }

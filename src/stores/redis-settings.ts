@@ -18,7 +18,7 @@ export interface RedisServer {
   readonly place: RedisPlace;
   readonly login: RedisLogin;
   readonly database: number;
-  readonly speaksTls: boolean;
+  readonly usesTls: boolean;
 }
 
 const DEFAULT_PORT = 6379;
@@ -37,7 +37,7 @@ export function serverOf({ url = '', username, password, database, tls }: RedisC
       password ?? decodeURIComponent(parsed.password),
     ),
     database: fromUrl === '' ? database : Number(fromUrl),
-    speaksTls: parsed.protocol === 'rediss:' || tls !== undefined,
+    usesTls: parsed.protocol === 'rediss:' || tls !== undefined,
   };
 }
 

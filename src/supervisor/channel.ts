@@ -12,23 +12,23 @@ export interface ProcessEnd {
 }
 
 type Arguments<Method> = Method extends (...args: infer Args) => unknown ? Args : never;
-type Answer<Method> = Method extends (...args: never[]) => infer Result ? Awaited<Result> : never;
+type GatewayResponse<Method> = Method extends (...args: never[]) => infer Result ? Awaited<Result> : never;
 type AnyMethod = (...args: unknown[]) => unknown;
 
 type Message =
   | { readonly call: string; readonly args: readonly unknown[]; readonly id?: number }
-  | { readonly id: number; readonly answer: unknown }
+  | { readonly id: number; readonly response: unknown }
   | { readonly id: number; readonly error: string };
 
 interface Waiting {
   readonly name: string;
   readonly dueAt: number;
-  readonly resolve: (answer: unknown) => void;
+  readonly resolve: (response: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
 export interface ChannelOptions<Remote extends object> {
-  /** How long a call may wait for its answer, in milliseconds, by the name of the method. */
+  /** How long a call may wait for its response, in milliseconds, by the name of the method. */
   readonly limitsMs: Readonly<Partial<Record<keyof Remote, number>>>;
   /** What the other side is called in errors. */
   readonly remote: string;
@@ -37,7 +37,7 @@ export interface ChannelOptions<Remote extends object> {
 
 const LOOK_INTERVAL_MS = 250;
 
-/** Says that no answer came in time. Whether the call was carried out is not known. */
+/** Says that no response came before the timeout. Whether the call was carried out is not known. */
 export class CallTimeoutError extends Error {
   override readonly name = 'CallTimeoutError';
 }
@@ -58,7 +58,7 @@ export class Channel<Remote extends object> {
     this.local = local;
     this.options = options;
     this.clock = options.clock ?? systemClock;
-    this.stopLooking = this.clock.every(LOOK_INTERVAL_MS, () => this.giveUpLate());
+    this.stopLooking = this.clock.every(LOOK_INTERVAL_MS, () => this.giveUpOverdue());
     end.on('message', (message) => {
       if (isOurs(message)) this.receive(message);
     });
@@ -66,22 +66,22 @@ export class Channel<Remote extends object> {
 
   /**
    * Calls a method and waits for what it returns. Rejects with its message where it throws, when the channel closes, and
-   * with a `CallTimeoutError` when there is no answer in time.
+   * with a `CallTimeoutError` when there is no response before the timeout.
    */
   call<Name extends keyof Remote & string>(
     name: Name,
     ...args: Arguments<Remote[Name]>
-  ): Promise<Answer<Remote[Name]>> {
+  ): Promise<GatewayResponse<Remote[Name]>> {
     return new Promise((resolve, reject) => {
       const id = ++this.lastId;
       const dueAt = this.clock.monotonic() + (this.options.limitsMs[name] ?? Number.POSITIVE_INFINITY);
-      this.waiting.set(id, { name, dueAt, resolve: resolve as (answer: unknown) => void, reject });
+      this.waiting.set(id, { name, dueAt, resolve: resolve as (response: unknown) => void, reject });
       this.send({ call: name, args, id });
     });
   }
 
   /** Calls a method of which nobody waits for the end. */
-  tell<Name extends keyof Remote & string>(name: Name, ...args: Arguments<Remote[Name]>): void {
+  report<Name extends keyof Remote & string>(name: Name, ...args: Arguments<Remote[Name]>): void {
     this.send({ call: name, args });
   }
 
@@ -94,12 +94,12 @@ export class Channel<Remote extends object> {
   }
 
   /** One look at all, since a timer for each would cost more than most calls. */
-  private giveUpLate(): void {
+  private giveUpOverdue(): void {
     const now = this.clock.monotonic();
     for (const [id, { name, dueAt, reject }] of this.waiting) {
       if (now < dueAt) continue;
       this.waiting.delete(id);
-      reject(new CallTimeoutError(`${this.options.remote} did not answer ${name} in time`));
+      reject(new CallTimeoutError(`${this.options.remote} did not respond to ${name} before the timeout`));
     }
   }
 
@@ -110,17 +110,17 @@ export class Channel<Remote extends object> {
   }
 
   private receive(message: Message): void {
-    if ('call' in message) return void this.answer(message.call, message.args, message.id);
+    if ('call' in message) return void this.respond(message.call, message.args, message.id);
     const waiting = this.waiting.get(message.id);
     this.waiting.delete(message.id);
     if ('error' in message) waiting?.reject(new Error(message.error));
-    else waiting?.resolve(message.answer);
+    else waiting?.resolve(message.response);
   }
 
-  private async answer(name: string, args: readonly unknown[], id: number | undefined): Promise<void> {
+  private async respond(name: string, args: readonly unknown[], id: number | undefined): Promise<void> {
     try {
-      const answer = await (this.local as Record<string, AnyMethod>)[name]?.(...args);
-      if (id !== undefined) this.send({ id, answer });
+      const response = await (this.local as Record<string, AnyMethod>)[name]?.(...args);
+      if (id !== undefined) this.send({ id, response });
     } catch (error) {
       if (id !== undefined) this.send({ id, error: error instanceof Error ? error.message : String(error) });
     }

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { LogDestination } from '../observability/log-destination.ts';
 
-/** A line beyond it is no line of ours, and is cut. */
+/** A line beyond it is not a line of ours, and is cut. */
 const MAX_LINE_LENGTH = 1024 * 1024;
 
 /**

@@ -25,7 +25,9 @@ interface Desk {
   readonly receiver: Receiver;
   sent: number;
   /** What it was given and has not acknowledged; since when, and whether it was asked where that is. */
-  inFlight: { readonly connection: Unclaimed; readonly since: number; isAskedFor: boolean } | undefined;
+  inFlight:
+    | { readonly connection: Unclaimed; readonly since: number; isStatusRequested: boolean }
+    | undefined;
   /** Whether it is to be given more. */
   isOpen: boolean;
 }
@@ -38,7 +40,7 @@ const LOOK_INTERVAL_MS = 1000;
 
 /**
  * Gives accepted connections to workers in turn, and keeps each until its worker says that it has it: of a worker that
- * ends, what it had not acknowledged goes to another one. What no worker takes in time is closed.
+ * ends, what it had not acknowledged goes to another one. What no worker takes before the timeout is closed.
  */
 export class HandOver {
   private readonly clock: Clock;
@@ -56,7 +58,7 @@ export class HandOver {
     this.clock = clock;
     this.refused = metrics.counter(
       'gateway_connections_unclaimed_total',
-      'Connections that were closed since no worker took them in time.',
+      'Connections that were closed since no worker took them before the timeout.',
     );
     this.handedAgain = metrics.counter(
       'gateway_connections_handed_again_total',
@@ -79,7 +81,7 @@ export class HandOver {
     const desk = this.takeFree(key);
     if (desk !== undefined) this.give(desk, connection);
     else if (this.waiting.length < MAX_WAITING) this.waiting.push(connection);
-    else this.refuse(connection);
+    else this.reject(connection);
   }
 
   /** Gives connections to a worker from now on. */
@@ -126,13 +128,13 @@ export class HandOver {
   }
 
   /** Closes what waits for a port that is not to be. */
-  refusePort(key: string): void {
-    const [refused, kept] = [
+  rejectPort(key: string): void {
+    const [rejected, kept] = [
       this.waiting.filter((each) => each.key === key),
       this.waiting.filter((each) => each.key !== key),
     ];
     this.waiting = kept;
-    for (const connection of refused) this.refuse(connection);
+    for (const connection of rejected) this.reject(connection);
   }
 
   /** Resolves when each connection has its worker, or after `timeoutMs`. */
@@ -173,7 +175,7 @@ export class HandOver {
 
   private give(desk: Desk, connection: Unclaimed): void {
     desk.sent++;
-    desk.inFlight = { connection, since: this.clock.monotonic(), isAskedFor: false };
+    desk.inFlight = { connection, since: this.clock.monotonic(), isStatusRequested: false };
     desk.receiver.send(connection);
   }
 
@@ -188,29 +190,30 @@ export class HandOver {
 
   private look(): void {
     const now = this.clock.monotonic();
-    const isLate = ({ since }: Unclaimed): boolean => now - since >= MAX_WAIT_MS;
-    const late = this.waiting.filter(isLate);
-    if (late.length > 0) this.waiting = this.waiting.filter((each) => !isLate(each));
-    for (const connection of late) this.refuse(connection);
+    const isOverdue = ({ since }: Unclaimed): boolean => now - since >= MAX_WAIT_MS;
+    const late = this.waiting.filter(isOverdue);
+    if (late.length > 0) this.waiting = this.waiting.filter((each) => !isOverdue(each));
+    for (const connection of late) this.reject(connection);
     for (const desk of this.desks.values()) {
       const { inFlight } = desk;
-      if (inFlight === undefined || inFlight.isAskedFor || now - inFlight.since < LOOK_INTERVAL_MS) continue;
-      inFlight.isAskedFor = true;
-      void this.askFor(desk, inFlight);
+      if (inFlight === undefined || inFlight.isStatusRequested || now - inFlight.since < LOOK_INTERVAL_MS)
+        continue;
+      inFlight.isStatusRequested = true;
+      void this.queryWorker(desk, inFlight);
     }
   }
 
   /** A worker that has no descriptor left receives the message without the connection, and never hears of that one. */
-  private async askFor(desk: Desk, asked: NonNullable<Desk['inFlight']>): Promise<void> {
+  private async queryWorker(desk: Desk, asked: NonNullable<Desk['inFlight']>): Promise<void> {
     const received = await desk.receiver.countReceived().catch(() => undefined);
-    asked.isAskedFor = false;
+    asked.isStatusRequested = false;
     if (received === undefined || received >= desk.sent || desk.inFlight !== asked) return;
     desk.sent = received;
     this.giveAgain(desk);
     this.setFree(desk);
   }
 
-  private refuse({ socket }: Unclaimed): void {
+  private reject({ socket }: Unclaimed): void {
     this.refused.add();
     socket.destroy();
   }

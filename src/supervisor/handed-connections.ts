@@ -15,13 +15,13 @@ export class HandedConnections {
   private ports = new Map<string, HandedPort>();
   private current: readonly string[] = [];
 
-  constructor(onSupervisorGone: () => void) {
+  constructor(onSupervisorClosed: () => void) {
     process.on('message', (message, handle) => {
       if (typeof message === 'string') this.take(message, handle as Socket | undefined);
     });
     // Nothing ever comes; it ends with the supervisor.
     const supervisor = new Socket({ fd: ACKNOWLEDGEMENT_FD, readable: true, writable: true });
-    supervisor.on('error', () => {}).once('close', onSupervisorGone);
+    supervisor.on('error', () => {}).once('close', onSupervisorClosed);
     supervisor.resume();
   }
 

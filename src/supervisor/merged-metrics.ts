@@ -37,12 +37,12 @@ export class MergedMetrics {
 
   /** Keeps what a process that has ended had counted. */
   keep(text: string): void {
-    void this.inTurn(async () => mergeMetrics(this.ended, countersOf(await readMetrics(text)), combine));
+    void this.runInOrder(async () => mergeMetrics(this.ended, countersOf(await readMetrics(text)), combine));
   }
 
   /** Forgets what ended processes counted of routes that are no more. */
   forgetRoutesBut(routes: ReadonlySet<string>): void {
-    void this.inTurn(async () =>
+    void this.runInOrder(async () =>
       this.forget((series) => {
         const route = labelOf(series, 'route');
         return route !== undefined && !routes.has(route);
@@ -55,7 +55,7 @@ export class MergedMetrics {
    * had ended by then is kept.
    */
   render(readTexts: () => readonly string[]): Promise<string> {
-    return this.inTurn(async () => {
+    return this.runInOrder(async () => {
       const sum: MetricFamilies = new Map();
       for (const text of readTexts()) await mergeMetrics(sum, await readMetrics(text), combine);
       this.forgetTargetsBut(sum);
@@ -64,7 +64,7 @@ export class MergedMetrics {
     });
   }
 
-  private inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
+  private runInOrder<Result>(task: () => Promise<Result>): Promise<Result> {
     const result = this.turn.then(task);
     this.turn = result.catch(() => {});
     return result;

@@ -80,7 +80,7 @@ export class ChargeUnpacker {
 
   private chargeAt(values: readonly PackedValue[], at: number): LimitCharge {
     const definition = this.limits.get(values[at] as number);
-    if (definition === undefined) throw new TypeError('a charge names a limit that nobody knows');
+    if (definition === undefined) throw new TypeError('a charge names an unknown limit');
     return {
       limit: definition.limit,
       rule: definition.rule,

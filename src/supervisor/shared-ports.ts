@@ -5,7 +5,7 @@ import { Descriptors } from '../core/network/descriptors.ts';
 import { isOwnFault } from '../core/network/own-fault.ts';
 import type { Counter, Log, Metrics } from '../core/services.ts';
 import { type OpenPort, PortSet, portKeyOf } from '../gateway/port-set.ts';
-import { refuseConnection } from '../server/connection-refusal.ts';
+import { rejectConnection } from '../server/connection-rejection.ts';
 import { ListeningPort } from '../server/connection-source.ts';
 import type { HandOver } from './hand-over.ts';
 import type { SharedPort } from './worker-contract.ts';
@@ -42,8 +42,8 @@ export class SharedPorts {
   }
 
   /** What is amiss, a sentence each. */
-  get troubles(): readonly string[] {
-    return this.descriptors.trouble === undefined ? [] : [`the supervisor: ${this.descriptors.trouble}`];
+  get problems(): readonly string[] {
+    return this.descriptors.problem === undefined ? [] : [`the supervisor: ${this.descriptors.problem}`];
   }
 
   /** The ports that are open, in the order of the listeners. */
@@ -78,14 +78,14 @@ export class SharedPorts {
     const listening = new ListeningPort({ host, port, paused: true });
     const id = String(++this.lastId);
     const name = (): string => `${host}:${listening.port}`;
-    let refused: Counter | undefined;
+    let rejected: Counter | undefined;
     await listening.open({
       take: (socket) => {
         const room = this.descriptors.roomFor(socket);
         if (room === 'exchange') return this.handOver.take(socket, id);
-        refused ??= this.countRefused(name());
-        refused.add();
-        this.refuse(socket, room === 'refusal' && tls === undefined);
+        rejected ??= this.countRejected(name());
+        rejected.add();
+        this.reject(socket, room === 'rejection' && tls === undefined);
       },
       fail: (error) => this.noteFailure(error, name()),
     });
@@ -94,16 +94,16 @@ export class SharedPorts {
 
   private close({ id, listening }: Share): void {
     listening.close();
-    this.handOver.refusePort(id);
+    this.handOver.rejectPort(id);
   }
 
-  /** Where a handshake would have to come first, there is no answer that refuses. */
-  private refuse(socket: Socket, isAnswered: boolean): void {
-    if (isAnswered) refuseConnection(socket, this.services.clock);
+  /** Where a handshake would have to come first, there is no response that rejects. */
+  private reject(socket: Socket, isAnswered: boolean): void {
+    if (isAnswered) rejectConnection(socket, this.services.clock);
     else socket.destroy();
   }
 
-  private countRefused(listener: string): Counter {
+  private countRejected(listener: string): Counter {
     const help = 'Connections above the limit.';
     return this.services.metrics.counter('gateway_connections_refused_total', help, { listener });
   }

@@ -26,13 +26,13 @@ import { Logs } from '../observability/logs.ts';
 import { createMetrics, type GatewayMetrics } from '../observability/metrics.ts';
 import { VERSION } from '../version.ts';
 import { type CodeKeys, isCodeChanged, readCodeKeys } from './code-keys.ts';
-import { Crew } from './crew.ts';
 import { HandOver } from './hand-over.ts';
 import { mergeDescriptions } from './merge-descriptions.ts';
 import { MergedMetrics } from './merged-metrics.ts';
 import { purgeAll } from './purge-workers.ts';
 import { SharedPorts } from './shared-ports.ts';
 import type { MetricsText } from './worker-contract.ts';
+import { WorkerPool } from './worker-pool.ts';
 import type { SharedConfig, WorkerProcess } from './worker-process.ts';
 
 export interface SupervisorOptions extends RunOptions {
@@ -40,10 +40,10 @@ export interface SupervisorOptions extends RunOptions {
   /** How many processes serve. */
   readonly workers: number;
   /** How long an event loop may stand still before its worker is killed and replaced. Default: 10 seconds. */
-  readonly hungAfterMs?: number;
+  readonly stalledAfterMs?: number;
 }
 
-const HUNG_AFTER_MS = 10_000;
+const STALLED_AFTER_MS = 10_000;
 /** How long connections that were accepted may wait for a worker at the end. */
 const SETTLE_MS = 500;
 
@@ -60,7 +60,7 @@ export class Supervisor implements GatewayControl, Service {
   private readonly mergedMetrics = new MergedMetrics();
   private readonly handOver: HandOver;
   private readonly ports: SharedPorts;
-  private readonly crew: Crew;
+  private readonly pool: WorkerPool;
   private readonly keys: GatewayKeys;
   private readonly limits: GatewayLimits;
   private current: SharedConfig;
@@ -80,7 +80,7 @@ export class Supervisor implements GatewayControl, Service {
     this.keys = createGatewayKeys(loaded.config, { ...services, log: this.log.of('keys') });
     this.handOver = new HandOver(clock, this.ownMetrics);
     this.ports = new SharedPorts(this.handOver, { ...services, log: this.log.of('listeners') });
-    this.crew = new Crew({
+    this.pool = new WorkerPool({
       count: options.workers,
       setup: { configFile, logLevel, ticketSecret: randomBytes(32) },
       clock,
@@ -90,7 +90,7 @@ export class Supervisor implements GatewayControl, Service {
       limits: this.limits.store,
       once: this.limits.once,
       handOver: this.handOver,
-      hungAfterMs: options.hungAfterMs ?? HUNG_AFTER_MS,
+      stalledAfterMs: options.stalledAfterMs ?? STALLED_AFTER_MS,
       current: () => this.current,
       onMetricsOfEnded: (text) => this.mergedMetrics.keep(text),
     });
@@ -109,7 +109,7 @@ export class Supervisor implements GatewayControl, Service {
       log: this.log,
       metrics: this.ownMetrics,
       running: () => this.current,
-      takeUp: ({ config }, version) => this.crew.inTurn(() => this.takeUp(config, version)),
+      takeUp: ({ config }, version) => this.pool.runInOrder(() => this.takeUp(config, version)),
     });
   }
 
@@ -140,17 +140,17 @@ export class Supervisor implements GatewayControl, Service {
 
   /** Ends all workers at once. */
   kill(): void {
-    this.crew.kill();
+    this.pool.kill();
   }
 
   readiness(): Readiness {
-    const { serving, count } = this.crew;
+    const { serving, count } = this.pool;
     const details: string[] = [];
     const isReady = this.state === 'ready' && serving.length > 0;
     if (this.state !== 'ready') details.push(`the gateway is ${this.state}`);
-    details.push(...this.reloads.troubles);
+    details.push(...this.reloads.problems);
     if (serving.length < count) details.push(`${serving.length} of ${count} workers serve`);
-    details.push(...this.ports.troubles, ...this.limits.troubles(), ...this.keys.troubles());
+    details.push(...this.ports.problems, ...this.limits.problems(), ...this.keys.problems());
     return {
       isReady,
       details: [...new Set([...details, ...serving.flatMap((each) => each.readiness.details)])],
@@ -166,18 +166,18 @@ export class Supervisor implements GatewayControl, Service {
   }
 
   async describe(): Promise<GatewayDescription> {
-    const all = await this.askAll(this.crew.serving, (worker) => worker.channel.call('describe'));
+    const all = await this.queryAll(this.pool.serving, (worker) => worker.channel.call('describe'));
     return { ...mergeDescriptions(all), version: this.current.version };
   }
 
   /** All workers read the same counters. */
   async readQuotas(keys: readonly string[]): Promise<readonly object[]> {
-    return (await this.crew.serving[0]?.channel.call('readQuotas', keys)) ?? [];
+    return (await this.pool.serving[0]?.channel.call('readQuotas', keys)) ?? [];
   }
 
   /** Each worker has a store of its own. Those that drain still serve from it. */
   purgeCache(written: Purge): Promise<PurgeResult> {
-    return purgeAsWritten(written, (purge) => purgeAll(this.crew.started, purge));
+    return purgeAsWritten(written, (purge) => purgeAll(this.pool.started, purge));
   }
 
   /** All workers share the store. What is taken from a key holds in all of them before the change is answered. */
@@ -185,7 +185,7 @@ export class Supervisor implements GatewayControl, Service {
     const keys = await this.keys.administer();
     const told = async <Result>(change: Promise<Result>): Promise<Result> => {
       const result = await change;
-      await Promise.all(this.crew.started.map((worker) => worker.refreshKeys()));
+      await Promise.all(this.pool.started.map((worker) => worker.refreshKeys()));
       return result;
     };
     return {
@@ -199,23 +199,23 @@ export class Supervisor implements GatewayControl, Service {
   private async renderMetrics(): Promise<MetricsText> {
     const own = await this.ownMetrics.render();
     // Those that drain still count.
-    await this.askAll(this.crew.started, async (worker) => {
+    await this.queryAll(this.pool.started, async (worker) => {
       worker.lastMetrics = (await worker.channel.call('metrics')).text;
     });
     const text = await this.mergedMetrics.render(() => [
       own.text,
-      ...this.crew.started.flatMap(({ lastMetrics }) => lastMetrics ?? []),
+      ...this.pool.started.flatMap(({ lastMetrics }) => lastMetrics ?? []),
     ]);
     return { contentType: own.contentType, text };
   }
 
-  /** Asks several workers. One that ends meanwhile or does not answer in time is left out. */
-  private async askAll<Answer>(
+  /** Asks several workers. One that ends meanwhile or does not respond before the timeout is left out. */
+  private async queryAll<GatewayResponse>(
     workers: readonly WorkerProcess[],
-    ask: (worker: WorkerProcess) => Promise<Answer>,
-  ): Promise<Answer[]> {
-    const answers = await Promise.allSettled(workers.map(ask));
-    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    ask: (worker: WorkerProcess) => Promise<GatewayResponse>,
+  ): Promise<GatewayResponse[]> {
+    const responses = await Promise.allSettled(workers.map(ask));
+    return responses.flatMap((response) => (response.status === 'fulfilled' ? [response.value] : []));
   }
 
   /** Gives a configuration to all workers, or rejects and leaves them as they are. */
@@ -228,7 +228,7 @@ export class Supervisor implements GatewayControl, Service {
       this.putInForce(next);
       commit();
     };
-    const areReplaced = isCodeChanged(this.code, code) || this.crew.serving.length === 0;
+    const areReplaced = isCodeChanged(this.code, code) || this.pool.serving.length === 0;
     try {
       if (areReplaced) await this.replaceAll(next, putInForce);
       else await this.switchAll(next, putInForce);
@@ -242,7 +242,7 @@ export class Supervisor implements GatewayControl, Service {
 
   private replaceAll(next: SharedConfig, putInForce: () => void): Promise<void> {
     this.log.info({}, 'code has changed; the workers are replaced one by one');
-    return this.crew.replaceAll(next, putInForce);
+    return this.pool.replaceAll(next, putInForce);
   }
 
   private async prepareLimits(config: GatewayConfig): Promise<void> {
@@ -257,7 +257,7 @@ export class Supervisor implements GatewayControl, Service {
    * 3. All commit, which cannot fail.
    */
   private async switchAll(next: SharedConfig, putInForce: () => void): Promise<void> {
-    const workers = this.crew.serving;
+    const workers = this.pool.serving;
     const [first, ...others] = workers as [WorkerProcess, ...WorkerProcess[]];
     try {
       // 1.
@@ -290,25 +290,25 @@ export class Supervisor implements GatewayControl, Service {
     const { ports, commit } = await this.ports.prepare(this.config.listeners);
     commit();
     this.current = { ...this.current, ports };
-    await this.crew.inTurn(() => this.crew.start());
-    return { ports: ports.map(({ port }) => port), version: VERSION, workers: this.crew.count };
+    await this.pool.runInOrder(() => this.pool.start());
+    return { ports: ports.map(({ port }) => port), version: VERSION, workers: this.pool.count };
   }
 
   /** @internal */
   hasOpenPorts(): boolean {
-    return this.ports.open.length > 0 && this.crew.serving.length > 0;
+    return this.ports.open.length > 0 && this.pool.serving.length > 0;
   }
 
   /** @internal */
-  async finish({ spareIdleMs }: DrainTimes): Promise<void> {
+  async finish({ gracePeriodMs }: DrainTimes): Promise<void> {
     this.ports.stopAccepting();
     await this.handOver.settle(SETTLE_MS);
-    await this.crew.drain(spareIdleMs);
+    await this.pool.drain(gracePeriodMs);
   }
 
   /** @internal */
   async free(): Promise<void> {
-    this.crew.kill();
+    this.pool.kill();
     this.ports.stopAccepting();
     this.handOver.close();
     await Promise.all([this.keys.close(), this.limits.close()]);

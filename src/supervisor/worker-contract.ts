@@ -23,7 +23,7 @@ export interface SharedPort {
 /** How a worker ends. */
 export interface StopOptions {
   /** How long idle connections stay open for a request that may be on its way, where that is not as usual. */
-  readonly spareIdleMs?: number | undefined;
+  readonly gracePeriodMs?: number | undefined;
 }
 
 /** What a supervisor can ask of a worker, in this order. */
@@ -73,7 +73,7 @@ export const PULSE_MS = 1000;
 /** How long something that takes part of a configuration may take, or makes it ready: it loads code, and asks name servers. */
 const WORK_MS = 60_000;
 /** How long what is answered at once may take, at a worker whose event loop is busy. */
-const ANSWER_MS = 3000;
+const RESPONSE_MS = 3000;
 
 /**
  * A purge is to hold within a second, or whoever asks for it hears where it does not. A worker waits that long for other
@@ -91,19 +91,19 @@ export const WORKER_LIMITS_MS: Readonly<Record<keyof WorkerMethods, number>> = {
   takeRoutes: WORK_MS,
   start: WORK_MS,
   prepare: WORK_MS,
-  commit: ANSWER_MS,
-  discard: ANSWER_MS,
-  describe: ANSWER_MS,
-  readQuotas: ANSWER_MS,
-  refreshKeys: ANSWER_MS,
+  commit: RESPONSE_MS,
+  discard: RESPONSE_MS,
+  describe: RESPONSE_MS,
+  readQuotas: RESPONSE_MS,
+  refreshKeys: RESPONSE_MS,
   purgeCache: PURGE_MS,
-  metrics: ANSWER_MS,
-  countReceived: ANSWER_MS,
+  metrics: RESPONSE_MS,
+  countReceived: RESPONSE_MS,
   // Its process is killed when the time to drain is over.
   stop: Number.POSITIVE_INFINITY,
 };
 
-/** How long a worker waits for each answer of its supervisor, in milliseconds. */
+/** How long a worker waits for each response of its supervisor, in milliseconds. */
 export const SUPERVISOR_LIMITS_MS: Readonly<Record<keyof SupervisorMethods, number>> = {
   pulse: 1000,
   charge: 1000,

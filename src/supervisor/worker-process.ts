@@ -80,7 +80,7 @@ export class WorkerProcess implements Receiver {
   /** Whether it was told to end. */
   isStopping = false;
   /** Whether its event loop stood still, so that it was killed. */
-  wasHung = false;
+  wasStalled = false;
   lastPulseAt: number;
   /** Whether its event loop has turned once. */
   hasPulse = false;
@@ -128,8 +128,8 @@ export class WorkerProcess implements Receiver {
     });
     this.ended = exited.then(async (end) => {
       // What the worker has started itself may keep its output open.
-      const isLate = new Promise<void>((resolve) => void clock.after(LAST_LINES_MS, resolve));
-      await Promise.race([Promise.all([isRead, isHeard]), isLate]);
+      const isOverdue = new Promise<void>((resolve) => void clock.after(LAST_LINES_MS, resolve));
+      await Promise.race([Promise.all([isRead, isHeard]), isOverdue]);
       return end;
     });
     void this.ended.then(({ code, signal }) => {
@@ -170,7 +170,7 @@ export class WorkerProcess implements Receiver {
     await this.channel.call('prepare', shared.version, shared.ports);
   }
 
-  /** Has it run what it prepared. Where it does not say so in time it would run the former one, and ends. */
+  /** Has it run what it prepared. Where it does not say so before the timeout it would run the former one, and ends. */
   async commit(shared: SharedConfig): Promise<void> {
     this.servePorts(shared.ports);
     await this.channel.call('commit').catch(() => this.kill());
@@ -201,12 +201,12 @@ export class WorkerProcess implements Receiver {
   }
 
   /** Drains and ends, by force after `timeoutMs`. */
-  async stop(spareIdleMs: number | undefined, timeoutMs: number): Promise<void> {
+  async stop(gracePeriodMs: number | undefined, timeoutMs: number): Promise<void> {
     this.isStopping = true;
     this.isServing = false;
     this.handOver.dismiss(this);
     const cancelKill = this.clock.after(timeoutMs, () => this.kill());
-    const last = await this.channel.call('stop', { spareIdleMs }).catch(() => undefined);
+    const last = await this.channel.call('stop', { gracePeriodMs }).catch(() => undefined);
     if (last !== undefined) this.lastMetrics = last.text;
     // Which it waits for.
     if (this.child.connected) this.child.disconnect();

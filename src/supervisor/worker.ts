@@ -35,7 +35,7 @@ export function runWorker(): void {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
   const worker = new Worker();
   const { supervisor } = worker;
-  setInterval(() => supervisor.tell('pulse', worker.readiness), PULSE_MS);
+  setInterval(() => supervisor.report('pulse', worker.readiness), PULSE_MS);
   process.once('disconnect', () => worker.end());
 }
 
@@ -132,9 +132,9 @@ class Worker implements WorkerMethods {
     return this.connections.received;
   }
 
-  async stop({ spareIdleMs }: StopOptions): Promise<MetricsText> {
+  async stop({ gracePeriodMs }: StopOptions): Promise<MetricsText> {
     await this.discard();
-    await this.running.close({ delayMs: 0, spareIdleMs });
+    await this.running.close({ delayMs: 0, gracePeriodMs });
     return this.running.metrics();
   }
 
@@ -150,7 +150,7 @@ class Worker implements WorkerMethods {
   private share(): { readonly limits: LimitStore; readonly once: OnceStore } {
     const limits = new SharedLimits({
       charge: (charges) => this.supervisor.call('charge', charges),
-      chargeAfterwards: (charges) => this.supervisor.tell('chargeAfterwards', charges),
+      chargeAfterwards: (charges) => this.supervisor.report('chargeAfterwards', charges),
     });
     return { limits, once: { note: (name, keepForMs) => this.supervisor.call('noteOnce', name, keepForMs) } };
   }
@@ -159,7 +159,7 @@ class Worker implements WorkerMethods {
     try {
       return await this.supervisor.call('purgeElsewhere', purge);
     } catch {
-      return { reached: 0, unreached: ['the other workers: their supervisor does not answer'] };
+      return { reached: 0, unreached: ['the other workers: their supervisor does not respond'] };
     }
   }
 

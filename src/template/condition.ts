@@ -200,7 +200,7 @@ function checkKinds(left: Operand, { text, at }: Token, right: Operand): void {
   const sides = [left, right].flatMap((side) => kindOf(side) ?? []);
   if (text === '<' || text === '<=' || text === '>' || text === '>=') {
     if (sides.some((kind) => kind !== 'number'))
-      throw new TemplateError(`has ${text} for what is no number — write == or !=`, at + 1);
+      throw new TemplateError(`has ${text} for what is not a number — write == or !=`, at + 1);
     return;
   }
   if (text === 'in') {

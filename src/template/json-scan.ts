@@ -4,7 +4,7 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 
-/** Gives the place of the first character from `i` on that is no white space. */
+/** Gives the place of the first character from `i` on that is not a white space. */
 export function skipSpace(json: string, i: number): number {
   let at = i;
   for (; at < json.length; at++) {

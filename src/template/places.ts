@@ -56,7 +56,7 @@ export function compileWhole(template: string, names: TemplateNames): Reference 
   );
 }
 
-/** Compiles the value of a header field, `undefined` where its one reference is missing. */
+/** Compiles the value of a header, `undefined` where its one reference is missing. */
 export function compileField(
   template: string,
   names: TemplateNames,
@@ -72,7 +72,7 @@ export function compileField(
     const field = encodeFieldText(value).replace(/^[ \t]+|[ \t]+$/g, '');
     const culprit = pieces.find((piece) => typeof piece === 'object');
     if (/[^\t\x20-\x7e\x80-\xff]/.test(field) && typeof culprit === 'object')
-      throw new UnfilledError(culprit.text, culprit.part, 'holds what no header field may');
+      throw new UnfilledError(culprit.text, culprit.part, 'holds what no header may');
     return field;
   };
 }

@@ -19,7 +19,7 @@ export function readJson(bytes: Uint8Array, maxDepth: number): JsonValue | JsonF
   return depthOf(text) > maxDepth ? 'too-deep' : JsonValue.ofValid(text);
 }
 
-/** Reads bytes as text, `undefined` where they are no UTF-8. */
+/** Reads bytes as text, `undefined` where they are not UTF-8. */
 export function readText(bytes: Uint8Array): string | undefined {
   try {
     return UTF8.decode(bytes);

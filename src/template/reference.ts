@@ -85,7 +85,7 @@ function readQuoted(quoted: string, at: number): string {
   try {
     return JSON.parse(`"${quoted}"`) as string;
   } catch {
-    throw new TemplateError('has a name in quotes that is no text — write it as in JSON', at + 1);
+    throw new TemplateError('has a name in quotes that is not text — write it as in JSON', at + 1);
   }
 }
 
@@ -197,7 +197,7 @@ function walk(
   return found;
 }
 
-/** A claim may have dots in its name, as everywhere. A number that is nobody's (NaN) is none. */
+/** A claim may have dots in its name, as everywhere. A number that is an anonymous caller's (NaN) is none. */
 function findClaimOf(steps: readonly (string | number)[]): Reference['find'] {
   const index = steps.findIndex((step) => typeof step === 'number');
   const name = steps.slice(0, index < 0 ? steps.length : index).join('.');

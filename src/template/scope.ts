@@ -2,7 +2,7 @@ import type { Exchange } from '../core/exchange.ts';
 import type { HeaderList } from '../core/header-list.ts';
 import type { JsonValue } from './json-value.ts';
 
-/** What is known of a part of an answer. All is left out for a part that gave nothing. */
+/** What is known of a part of a response. All is left out for a part that gave nothing. */
 export interface PartValue {
   readonly status?: number | undefined;
   readonly headers?: HeaderList | undefined;

@@ -61,7 +61,7 @@ export class CircuitBreaker {
     if (state.passed.size >= PROBES) this.close();
   }
 
-  /** Takes back the success that was recorded at `recordedAt`: the answer broke after it had begun. */
+  /** Takes back the success that was recorded at `recordedAt`: the response broke after it had begun. */
   retract(who: object, recordedAt: number, now: number): void {
     const { state } = this;
     if (state.kind === 'half-open' && state.passed.has(who)) return this.open(now);

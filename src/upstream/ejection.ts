@@ -20,7 +20,7 @@ export class Ejection {
   state: EjectionState = { kind: 'in', since: Number.NEGATIVE_INFINITY };
   private readonly settings: EjectionSettings;
   private failures = 0;
-  private brokenAnswers = 0;
+  private brokenResponses = 0;
   private lastDurationMs = 0;
 
   constructor(settings: EjectionSettings) {
@@ -29,17 +29,17 @@ export class Ejection {
 
   /** Whether the last that was heard of the target is a failure. */
   get isFailing(): boolean {
-    return this.failures + this.brokenAnswers > 0;
+    return this.failures + this.brokenResponses > 0;
   }
 
-  /** An answer began. It may break yet, so answers that broke are still counted. */
+  /** A response began. It may break yet, so responses that broke are still counted. */
   succeed(): void {
     if (this.failures !== 0) this.failures = 0;
   }
 
-  /** A good answer came whole. */
+  /** A good response came whole. */
   complete(): void {
-    if (this.brokenAnswers !== 0) this.brokenAnswers = 0;
+    if (this.brokenResponses !== 0) this.brokenResponses = 0;
   }
 
   /** Counts a failure and tells whether the target is to be ejected. */
@@ -49,10 +49,10 @@ export class Ejection {
     return this.isDue;
   }
 
-  /** Counts an answer that broke though it began well, and tells whether the target is to be ejected. */
+  /** Counts a response that broke though it began well, and tells whether the target is to be ejected. */
   breakOff(): boolean {
     if (this.state.kind === 'out') return false;
-    this.brokenAnswers++;
+    this.brokenResponses++;
     return this.isDue;
   }
 
@@ -62,7 +62,7 @@ export class Ejection {
     const isForgotten = this.state.kind === 'in' && now - this.state.since >= this.lastDurationMs;
     const grown = isForgotten ? ejectForMs : this.lastDurationMs * 2;
     this.lastDurationMs = Math.min(Math.max(grown, ejectForMs), ejectForMs * MAX_GROWTH);
-    const reason = `${this.failures + this.brokenAnswers} failures in a row, the last one: ${lastFailure}`;
+    const reason = `${this.failures + this.brokenResponses} failures in a row, the last one: ${lastFailure}`;
     this.state = { kind: 'out', since: now, until: now + this.lastDurationMs, reason };
     return this.lastDurationMs;
   }
@@ -70,11 +70,11 @@ export class Ejection {
   /** Lets the target in again. */
   readmit(now: number): void {
     this.failures = 0;
-    this.brokenAnswers = 0;
+    this.brokenResponses = 0;
     this.state = { kind: 'in', since: now };
   }
 
   private get isDue(): boolean {
-    return this.failures + this.brokenAnswers >= this.settings.failures;
+    return this.failures + this.brokenResponses >= this.settings.failures;
   }
 }

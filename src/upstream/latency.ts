@@ -1,12 +1,12 @@
 /** How fast what was measured fades. */
 const FADE_MS = 10_000;
 
-/** The latency of a target as a moving average: it jumps up to a slow answer at once and sinks with time. */
+/** The latency of a target as a moving average: it jumps up to a slow response at once and sinks with time. */
 export class Latency {
   private averageMs = 0;
   private updatedAt = 0;
 
-  /** Takes a measurement. Failures are no measure of speed unless they took long. */
+  /** Takes a measurement. Failures are not measure of speed unless they took long. */
   record(ms: number, isFailure: boolean, now: number): void {
     const before = this.at(now);
     if (isFailure && ms <= before) return;

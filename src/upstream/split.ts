@@ -8,7 +8,7 @@ export interface SplitPart<T> {
   readonly value: T;
   /** Its share of the requests that no condition takes, against the other parts. */
   readonly weight: number;
-  /** Header fields and cookies that all must have these values for a request to be taken, whatever its weight. */
+  /** Headers and cookies that all must have these values for a request to be taken, whatever its weight. */
   readonly headers: Readonly<Record<string, string>>;
   readonly cookies: Readonly<Record<string, string>>;
 }

@@ -21,7 +21,7 @@ export class StickyCookie {
     return token === undefined ? undefined : targets.find((target) => this.tokenOf(target) === token);
   }
 
-  /** Adds the cookie to an answer, unless the client has it already. */
+  /** Adds the cookie to a response, unless the client has it already. */
   write(exchange: Exchange, target: UpstreamTarget, headers: HeaderList): void {
     const token = this.tokenOf(target);
     if (this.read(exchange) === token) return;

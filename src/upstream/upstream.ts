@@ -39,11 +39,11 @@ export interface UpstreamCounters {
   readonly hedges: Counter;
 }
 
-/** An answer that breaks later than this is taken for a stream, which may well end so. */
+/** A response that breaks later than this is taken for a stream, which may well end so. */
 const STREAM_MS = 10_000;
 
-/** The status under which the failure of an attempt without an answer is reported. */
-export const NO_ANSWER = 0;
+/** The status under which the failure of an attempt without a response is reported. */
+export const NO_RESPONSE = 0;
 
 /**
  * Whom a request may be sent to that other targets have failed: anyone, the same one again if there is no other; only
@@ -126,22 +126,22 @@ export class Upstream {
     return picked;
   }
 
-  /** Takes what came of an attempt: the status of the answer or `NO_ANSWER`, and after how many milliseconds. */
+  /** Takes what came of an attempt: the status of the response or `NO_RESPONSE`, and after how many milliseconds. */
   report(breakerKey: object, target: UpstreamTarget, status: number, elapsedMs: number, now: number): void {
-    const isFailure = status === NO_ANSWER || isTargetFailure(status);
+    const isFailure = status === NO_RESPONSE || isTargetFailure(status);
     if (this.usesLatency) target.state.latency.record(elapsedMs, isFailure, now);
     this.state.breaker?.record(breakerKey, isFailure, now);
     if (!isFailure) return target.state.ejection.succeed();
     if (target.state.ejection.fail())
-      this.eject(target, status === NO_ANSWER ? 'no answer' : `status ${status}`);
+      this.eject(target, status === NO_RESPONSE ? 'no response' : `status ${status}`);
   }
 
-  /** Takes that an answer of which the head was reported came whole. */
+  /** Takes that a response of which the head was reported came whole. */
   reportWhole(target: UpstreamTarget, status: number): void {
     if (!isTargetFailure(status)) target.state.ejection.complete();
   }
 
-  /** Takes that an answer broke off for no fault of the client, after its head had been reported at `headAt`. */
+  /** Takes that a response broke off for no fault of the client, after its head had been reported at `headAt`. */
   reportBroken(
     breakerKey: object,
     target: UpstreamTarget,
@@ -153,7 +153,7 @@ export class Upstream {
     const isStream = now - headAt > STREAM_MS;
     if (!isStream) this.state.breaker?.retract(breakerKey, headAt, now);
     const { ejection } = target.state;
-    if (isStream ? ejection.fail() : ejection.breakOff()) this.eject(target, 'an answer that broke off');
+    if (isStream ? ejection.fail() : ejection.breakOff()) this.eject(target, 'a response that broke off');
   }
 
   /** Ends what `pick` began: an attempt is over. */
@@ -168,7 +168,7 @@ export class Upstream {
   }
 
   /** Says why `pick` found none. */
-  refusal(): GatewayError {
+  rejection(): GatewayError {
     const { state } = this.state.breaker ?? {};
     if (state === undefined || state.kind === 'closed')
       return new GatewayError('GW_UPSTREAM_UNREACHABLE', { cause: `no target of '${this.name}' is known` });
@@ -180,16 +180,16 @@ export class Upstream {
   }
 
   /** Says what is amiss, a sentence each, without addresses, since everybody may read it. */
-  troubles(): string[] {
-    const troubles: string[] = [];
+  problems(): string[] {
+    const problems: string[] = [];
     const out = this.all.filter(({ state }) => !state.isHealthy).length;
     const breaker = this.state.breaker?.state.kind ?? 'closed';
     const found = this.settings.discovery?.status();
-    if (found?.detail !== undefined) troubles.push(`upstream '${this.name}': discovery ${found.detail}`);
-    if (breaker !== 'closed') troubles.push(`upstream '${this.name}': its circuit breaker is ${breaker}`);
+    if (found?.detail !== undefined) problems.push(`upstream '${this.name}': discovery ${found.detail}`);
+    if (breaker !== 'closed') problems.push(`upstream '${this.name}': its circuit breaker is ${breaker}`);
     if (out > 0)
-      troubles.push(`upstream '${this.name}': ${out} of ${this.all.length} targets get no requests`);
-    return troubles;
+      problems.push(`upstream '${this.name}': ${out} of ${this.all.length} targets get no requests`);
+    return problems;
   }
 
   describe(): UpstreamDescription {

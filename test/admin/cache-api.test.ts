@@ -7,12 +7,12 @@ import { LOOPBACK, reservePort } from '../support/loopback.ts';
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
-interface Answered {
+interface Resolved {
   readonly status: number;
   readonly body: Record<string, unknown>;
 }
 
-async function admin({ adminPort }: TestGateway, path: string, body?: unknown): Promise<Answered> {
+async function admin({ adminPort }: TestGateway, path: string, body?: unknown): Promise<Resolved> {
   const response = await fetch(`http://${LOOPBACK}:${adminPort}/api/cache${path}`, {
     method: body === undefined ? 'GET' : 'POST',
     headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
@@ -102,7 +102,7 @@ describe('POST /api/cache/purge', () => {
     ['two things', { url: 'a/b', all: true }, 'exactly one'],
     ['what is unknown', { uri: 'a/b' }, 'uri'],
     ['a path without a host', { url: '/a' }, 'names no host'],
-    ['another scheme', { prefix: 'ftp://a/b' }, 'no http URL'],
+    ['another scheme', { prefix: 'ftp://a/b' }, 'not an http URL'],
     ['a broken URL', { url: 'a/%7' }, 'cannot be read'],
     ['an empty tag', { tag: '' }, 'tag is empty'],
     ['a false all', { all: false }, 'not true'],

@@ -136,7 +136,7 @@ describe('/api/keys', () => {
 
   it.each([
     ['no owner', {}, "owner is missing — add 'owner'"],
-    ['an owner that is no text', { owner: 7 }, 'owner is a number where text is due — quote it'],
+    ['an owner that is not text', { owner: 7 }, 'owner is a number where text is due — quote it'],
     ['an empty owner', { owner: '' }, 'owner is empty — write whom the key is for'],
     [
       'an owner that fits in no header',

@@ -4,7 +4,7 @@ import { startGateway, startTarget, type TestConfig } from '../support/harness.t
 type Aggregate = NonNullable<NonNullable<TestConfig['routes']>[number]['aggregate']>;
 
 /** Answers a request to a gateway whose one route is at `path`; the service gives the JSON written for each path. */
-async function answerOf(
+async function responseOf(
   asked: string,
   path: string,
   service: Readonly<Record<string, unknown>>,
@@ -39,7 +39,7 @@ describe('what KrakenD’s documentation shows', () => {
 
   it('merges the members of several services', async () => {
     const service = { '/a': { id: 1, name: 'a' }, '/b': { title: 'b' }, '/c': { tags: ['c'] } };
-    expect(await answerOf('/abc', '/abc', service, merged)).toEqual({
+    expect(await responseOf('/abc', '/abc', service, merged)).toEqual({
       status: 200,
       body: { id: 1, name: 'a', title: 'b', tags: ['c'] },
       partial: null,
@@ -47,7 +47,7 @@ describe('what KrakenD’s documentation shows', () => {
   });
 
   it('gives what there is where a service fails, and says that it is not all', async () => {
-    const { status, body, partial } = await answerOf(
+    const { status, body, partial } = await responseOf(
       '/abc',
       '/abc',
       { '/a': { id: 1 }, '/c': { tags: ['c'] } },
@@ -62,7 +62,7 @@ describe('what KrakenD’s documentation shows', () => {
       '/users/octo': { name: 'Octo', blog: 'https://octo.example', followers: 7, token: 'secret' },
       '/users/octo/repos': [{ id: 1 }, { id: 2 }],
     };
-    const { body } = await answerOf('/git/octo', '/git/:user', service, {
+    const { body } = await responseOf('/git/octo', '/git/:user', service, {
       parts: { user: part('/users/{params.user}'), repos: part('/users/{params.user}/repos') },
       response: {
         user: {
@@ -82,7 +82,7 @@ describe('what KrakenD’s documentation shows', () => {
 
   it('takes what is wrapped out of its wrapping (target)', async () => {
     const service = { '/a': { apiVersion: '2.0', data: { foo: 1, bar: 2 } } };
-    const { body } = await answerOf('/x', '/x', service, {
+    const { body } = await responseOf('/x', '/x', service, {
       parts: { a: part('/a') },
       response: '{parts.a.body.data}',
     });
@@ -96,7 +96,7 @@ describe('what KrakenD’s documentation shows', () => {
         { userId: 1, id: 2, title: 'two', body: 'long' },
       ],
     };
-    const { body } = await answerOf(
+    const { body } = await responseOf(
       '/posts/1',
       '/posts/:user',
       service,
@@ -119,7 +119,7 @@ describe('what KrakenD’s documentation shows', () => {
       '/hotels/25': { hotel_id: 25, name: 'Hotel California', destination_id: 1034 },
       '/destinations/1034': { destination_id: 1034, destinations: ['LAX', 'SFO', 'OAK'] },
     };
-    const { body } = await answerOf('/hotel-destinations/25', '/hotel-destinations/:id', service, {
+    const { body } = await responseOf('/hotel-destinations/25', '/hotel-destinations/:id', service, {
       parts: {
         hotel: part('/hotels/{params.id}'),
         destination: part('/destinations/{parts.hotel.body.destination_id}'),

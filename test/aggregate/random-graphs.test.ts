@@ -51,7 +51,7 @@ function expectationOf(parts: readonly GraphPart[]) {
     waits: !failsAtOnce && late.includes(true),
     asked: parts.flatMap((_, i) => (isBlocked[i] ? [] : [i])),
     hanging: parts.filter((part, i) => !isBlocked[i] && isHanging(part)).length,
-    isLate: parts.some((part, i) => late[i] && !part.isOptional),
+    isOverdue: parts.some((part, i) => late[i] && !part.isOptional),
     missing: parts.flatMap((part, i) => (late[i] || part.fault !== 'none' ? [`p${i}`] : [])),
   };
 }
@@ -136,7 +136,7 @@ it('random graphs with random faults keep the deadline, begin nothing after it, 
     const body = (await response.json()) as { part?: string; _partial?: { part: string }[] };
     expect(clock.monotonic() - start).toBeLessThanOrEqual(700);
     if (expected.failsAtOnce) expect([502, 503]).toContain(response.status);
-    else if (expected.isLate) expect([response.status, typeof body.part]).toEqual([504, 'string']);
+    else if (expected.isOverdue) expect([response.status, typeof body.part]).toEqual([504, 'string']);
     else {
       expect(response.status).toBe(200);
       expect((body._partial ?? []).map(({ part }) => part).sort()).toEqual(expected.missing);

@@ -48,7 +48,7 @@ describe('what an answer of introspection says that the token is for', () => {
     { token_type: 'refresh_token' },
     { token_type: 'id_token' },
     { token_type: 'DPoP' },
-  ])('%j: is no access token', async (more) => {
+  ])('%j: is not an access token', async (more) => {
     const { service } = await introspecting({ ...token, ...more }, { audience: 'orders' });
     expect(await service.verifyToken('token')).toEqual({ refused: 'type' });
   });
@@ -239,7 +239,7 @@ describe('a service in code', () => {
     for (const verifyToken of [fail, async () => fail()]) {
       const { service, lines } = serviceOf({}, code({ verifyToken }));
       expect(await service.verifyToken('token')).toEqual(unavailable);
-      expect(lines).toMatchObject([{ level: 'warn', message: 'the auth service cannot be asked' }]);
+      expect(lines).toMatchObject([{ level: 'warn', message: 'the auth service cannot be reached' }]);
     }
   });
 

@@ -326,7 +326,7 @@ const ATTACKS: Attack[] = [
     bearer(signToken(rsa, goodClaims(), '{"alg":"none","alg":"RS256","kid":"rsa-1"}')),
   ],
   ['claims that are a list', 'malformed', '/keys', bearer(signToken(rsa, '[]'))],
-  ['claims that are no JSON', 'malformed', '/keys', bearer(signToken(rsa, 'sub=ada'))],
+  ['claims that are not JSON', 'malformed', '/keys', bearer(signToken(rsa, 'sub=ada'))],
   [
     'claims with text behind',
     'malformed',
@@ -334,7 +334,7 @@ const ATTACKS: Attack[] = [
     bearer(signToken(rsa, `${JSON.stringify(goodClaims())}x`)),
   ],
   [
-    'claims that are no UTF-8',
+    'claims that are not UTF-8',
     'malformed',
     '/keys',
     bearer(signToken(rsa, Buffer.from(asText(goodClaims(), '"x":"\xff"'), 'latin1'))),

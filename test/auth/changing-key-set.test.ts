@@ -34,7 +34,7 @@ function startKeySet() {
     times: TIMES,
     clock,
     log: services.log,
-    onKeyGone: () => gone++,
+    onKeyRemoved: () => gone++,
     load: () => {
       loads++;
       return next();
@@ -172,14 +172,14 @@ describe('a key set that changes', () => {
   it('says what is wrong with it while it is, and that the keys of before go on', async () => {
     const { set, find, failWith, give, advance } = startKeySet();
     await find('a');
-    expect(set.trouble()).toBeUndefined();
+    expect(set.problem()).toBeUndefined();
     failWith('the key set is empty');
     await advance(TIMES.refresh);
-    expect(set.trouble()).toContain('the key set is empty; the keys of before go on');
+    expect(set.problem()).toContain('the key set is empty; the keys of before go on');
     expect(await find('a')).toEqual([a]);
     give(a);
     await advance(TIMES.retry);
-    expect(set.trouble()).toBeUndefined();
+    expect(set.problem()).toBeUndefined();
   });
 
   it('has a key without an id for any token, and looks for a newer set meanwhile', async () => {

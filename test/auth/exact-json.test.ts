@@ -29,7 +29,7 @@ describe('a number in JSON', () => {
     '1.0000000000000000001',
     '0.10000000000000000001',
     '123456789012345678901234567890',
-  ])('is no number where it would be another one: %s', (text) => {
+  ])('is not a number where it would be another one: %s', (text) => {
     expect(parseExactJson(text)).toBeNaN();
     expect(parseExactJson(`{"a":[{"b":${text}}],"c":"${text}"}`)).toEqual({
       a: [{ b: Number.NaN }],

@@ -6,7 +6,7 @@ import { TokenRules } from '../../src/auth/token-rules.ts';
 import { readJwk } from '../../src/config/key-material/public-key.ts';
 import { authServiceSchema } from '../../src/config/schema/auth-schema.ts';
 import { text } from '../../src/config/schema/scalars.ts';
-import { isRefusal, type VerifiedToken } from '../../src/core/identity/auth-service.ts';
+import { isRejection, type VerifiedToken } from '../../src/core/identity/auth-service.ts';
 import { stubServices } from '../core/stub-exchange.ts';
 import { StubClock } from '../observability/stub-clock.ts';
 import { createSecretSigner, createSigner, goodClaims, signToken } from './test-tokens.ts';
@@ -28,16 +28,16 @@ function serviceOf(config: object, clock = new StubClock()) {
 
 const bySecret = (settings: object = {}) => serviceOf({ secret, ...settings });
 
-async function refusalOf(config: object, claims: object, header: object = {}): Promise<string | undefined> {
+async function rejectionOf(config: object, claims: object, header: object = {}): Promise<string | undefined> {
   const { service } = bySecret(config);
   const outcome = await service.verifyToken(signToken(signer, claims, header));
-  return isRefusal(outcome) ? outcome.refused : undefined;
+  return isRejection(outcome) ? outcome.refused : undefined;
 }
 
 async function tokenOf(config: object, claims: object): Promise<VerifiedToken> {
   const { service } = bySecret(config);
   const outcome = await service.verifyToken(signToken(signer, claimsAt(claims as Record<string, unknown>)));
-  if (isRefusal(outcome)) throw new Error(outcome.refused);
+  if (isRejection(outcome)) throw new Error(outcome.refused);
   return outcome;
 }
 
@@ -112,7 +112,7 @@ describe('a token that is taken', () => {
     { sub: 7, client_id: 'app' },
     { sub: ['ada'], client_id: 'app' },
   ])('is nobody where its subject is bad, whatever else it names: %j', async (claims) => {
-    expect(await refusalOf({ subjectClaim: ['sub', 'client_id'] }, claimsAt(claims))).toBe('subject');
+    expect(await rejectionOf({ subjectClaim: ['sub', 'client_id'] }, claimsAt(claims))).toBe('subject');
   });
 
   it('is frozen, down to its claims: it serves many requests', async () => {
@@ -139,12 +139,12 @@ describe('a token that is taken', () => {
   it.each([{ token_use: 'refresh' }, { typ: 'Refresh' }, { typ: 'Offline' }, { token_use: 'refresh_token' }])(
     'is none where it is for getting others: %j',
     async (claims) => {
-      expect(await refusalOf({}, claimsAt(claims))).toBe('type');
+      expect(await rejectionOf({}, claimsAt(claims))).toBe('type');
     },
   );
 
   it.each(['base64', 'base64url'] as const)(
-    'is verified by bytes that are no text, in %s',
+    'is verified by bytes that are not text, in %s',
     async (encoding) => {
       const bytes = Buffer.from(Array.from({ length: 40 }, (_, i) => 255 - i));
       const { service } = serviceOf({ base64Secret: bytes.toString(encoding) });
@@ -170,21 +170,21 @@ describe('an issuer that differs by a slash at its end', () => {
     ['https://id.example.com/tenant', 'https://id.example.com/tenant/'],
   ])('is refused, and told once: %s, %s', async (issuer, iss) => {
     const { service, lines } = bySecret({ issuer });
-    expect(service.troubles?.()).toEqual([]);
+    expect(service.problems?.()).toEqual([]);
     for (let i = 0; i < 3; i++)
       expect(await service.verifyToken(signToken(signer, claimsAt({ iss, jti: i })))).toEqual({
         refused: 'issuer',
       });
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatchObject({ level: 'warn', message: expect.stringContaining(`issuer ${iss}, and`) });
-    expect(service.troubles?.()).toEqual([expect.stringContaining(`issuer is ${issuer}:`)]);
+    expect(service.problems?.()).toEqual([expect.stringContaining(`issuer is ${issuer}:`)]);
   });
 
   it('is all that is told: an issuer of an attacker says nothing', async () => {
     const { service, lines } = bySecret({ issuer: 'https://id.example.com' });
     await service.verifyToken(signToken(signer, claimsAt({ iss: 'https://evil.example/' })));
     expect(lines).toEqual([]);
-    expect(service.troubles?.()).toEqual([]);
+    expect(service.problems?.()).toEqual([]);
   });
 });
 
@@ -204,7 +204,7 @@ describe('times', () => {
     [{}, { exp: undefined }, 'no-expiry'],
     [{}, { exp: Number.NaN }, 'malformed-time'],
   ])('with %j, %j: %s', async (config, claims, refused) => {
-    expect(await refusalOf(config, claimsAt(claims))).toBe(refused);
+    expect(await rejectionOf(config, claimsAt(claims))).toBe(refused);
   });
 });
 
@@ -218,7 +218,7 @@ describe('audience, issuer and typ', () => {
     [{ issuer: 'https://a' }, { iss: 'https://a' }, undefined],
     [{ issuer: 'https://a' }, { iss: 'https://A' }, 'issuer'],
   ])('with %j, %j: %s', async (config, claims, refused) => {
-    expect(await refusalOf(config, claimsAt(claims))).toBe(refused);
+    expect(await rejectionOf(config, claimsAt(claims))).toBe(refused);
   });
 
   it.each([
@@ -230,7 +230,7 @@ describe('audience, issuer and typ', () => {
     [{ typ: 'at+jwt' }, { typ: 'JWT' }, 'type'],
     [{ typ: 'at+jwt' }, { typ: undefined }, 'type'],
   ])('with %j, header %j: %s', async (config, header, refused) => {
-    expect(await refusalOf(config, claimsAt(), header)).toBe(refused);
+    expect(await rejectionOf(config, claimsAt(), header)).toBe(refused);
   });
 });
 
@@ -272,7 +272,7 @@ function countingService() {
   const key = readJwk(pair.jwk);
   if (typeof key === 'string') throw new Error(key);
   let finds = 0;
-  let onGone = (): void => {};
+  let onClosed = (): void => {};
   const rules = new TokenRules(authServiceSchema(text).parse({}));
   const service = new KeyService({
     name: 'main',
@@ -280,8 +280,8 @@ function countingService() {
     algorithms: undefined,
     rules,
     clock,
-    createKeys: (onKeyGone): KeySet => {
-      onGone = onKeyGone;
+    createKeys: (onKeyRemoved): KeySet => {
+      onClosed = onKeyRemoved;
       const find = () => {
         finds++;
         return [key];
@@ -289,7 +289,7 @@ function countingService() {
       return { issuer: undefined, find, close: () => {} };
     },
   });
-  return { service, clock, pair, finds: () => finds, loseKey: () => onGone() };
+  return { service, clock, pair, finds: () => finds, loseKey: () => onClosed() };
 }
 
 describe('a token that is known', () => {

@@ -72,9 +72,9 @@ describe('a key set from a URL', () => {
   it.each([
     ['another status', answering({ keys: [] }, 500), /status 500/],
     ['a redirect', answering('', 302, { location: 'http://127.0.0.1:1/' }), /status 302/],
-    ['no JSON', answering('<html>secret'), /^SyntaxError: the answer is no JSON$/],
-    ['no key set', answering({ key: [] }), /no key set/],
-    ['null', answering('null'), /no key set/],
+    ['no JSON', answering('<html>secret'), /^SyntaxError: the response is not JSON$/],
+    ['not a key set', answering({ key: [] }), /no key set/],
+    ['null', answering('null'), /not a key set/],
     ['no key', answering({ keys: [] }), /the key set is empty/],
     [
       'keys that verify nothing',

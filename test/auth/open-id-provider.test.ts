@@ -194,7 +194,7 @@ it('tells in no log what a token is', async () => {
   await ask(gateway, token);
   provider.fail(true);
   await ask(gateway, 'an-invented-token');
-  expect(gateway.log.text).toContain('the auth service cannot be asked');
+  expect(gateway.log.text).toContain('the auth service cannot be reached');
   expect(gateway.log.text).not.toContain(token);
   expect(gateway.log.text).not.toContain('an-invented-token');
   expect(gateway.log.text).not.toContain(CLIENT_SECRET);

@@ -42,6 +42,6 @@ it('takes values for no names', () => {
   expect(parse('{"a":"b","b":"a","c":["a","a"],"d":{"a":"\\"a\\":1"}}')).toBeDefined();
 });
 
-it('reads nothing that is no UTF-8', () => {
+it('reads nothing that is not UTF-8', () => {
   expect(parseStrictObject(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]))).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 import { NO_DIRECTIVES } from '../../src/cache/directives.ts';
 import { writeHttpDate } from '../../src/cache/http-date.ts';
-import type { AskedBy, Storability, StoreSettings } from '../../src/cache/storability.ts';
+import type { RequestTraits, Storability, StoreSettings } from '../../src/cache/storability.ts';
 import { judgeStorability } from '../../src/cache/storability.ts';
 import { HeaderList } from '../../src/core/header-list.ts';
 import type { ReuseRules } from '../../src/core/stores/cache-store.ts';
@@ -18,13 +18,13 @@ export const SETTINGS: StoreSettings = {
   staleIfErrorMs: 0,
 };
 
-export const ANYBODY: AskedBy = {
+export const ANYBODY: RequestTraits = {
   isIdentified: false,
   hasAuthorization: false,
   hasCookies: false,
   directives: NO_DIRECTIVES,
 };
-export const ANN: AskedBy = { ...ANYBODY, isIdentified: true };
+export const ANN: RequestTraits = { ...ANYBODY, isIdentified: true };
 
 export type Fields = Readonly<Record<string, string | readonly string[]>>;
 
@@ -38,18 +38,18 @@ export function headersOf(fields: Fields): HeaderList {
 
 export interface Judged {
   readonly status?: number;
-  readonly askedBy?: AskedBy;
+  readonly requestTraits?: RequestTraits;
   readonly settings?: Partial<StoreSettings>;
 }
 
 /** Judges a response that comes a moment after it was asked for, with a `Date` of now unless the fields have one. */
 export function judge(
   fields: Fields,
-  { status = 200, askedBy = ANYBODY, settings = {} }: Judged = {},
+  { status = 200, requestTraits = ANYBODY, settings = {} }: Judged = {},
 ): Storability {
   const headers = headersOf({ date: writeHttpDate(NOW), ...fields });
   const times = { requestTime: NOW, responseTime: NOW };
-  return judgeStorability({ status, headers }, askedBy, times, { ...SETTINGS, ...settings });
+  return judgeStorability({ status, headers }, requestTraits, times, { ...SETTINGS, ...settings });
 }
 
 export function rulesOf(fields: Fields, judged?: Judged): ReuseRules {

@@ -9,7 +9,7 @@ import { rulesOf } from './cached-response.ts';
 
 const rules = rulesOf({ 'cache-control': 'max-age=60' });
 
-function response(askedAt: number, tags: readonly string[] = []): StoredResponse {
+function response(requestedAt: number, tags: readonly string[] = []): StoredResponse {
   return {
     status: 200,
     headers: HeaderList.from(),
@@ -19,7 +19,7 @@ function response(askedAt: number, tags: readonly string[] = []): StoredResponse
     responseTime: 0,
     staleSince: undefined,
     tags,
-    askedAt,
+    requestedAt,
   };
 }
 

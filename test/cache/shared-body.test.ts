@@ -86,7 +86,7 @@ function play(moves: readonly Move[], room: number, length: number | undefined):
   let taken = 0;
   const outcomes: (Buffer | undefined)[] = [];
   const body = new SharedBody(source, {
-    maxKeptBytes: LIMIT,
+    maxBufferedBytes: LIMIT,
     reserve: (bytes) => {
       if (taken + bytes > room) return false;
       taken += bytes;

@@ -25,7 +25,7 @@ describe('a response', () => {
     ['private for the whole, malformed', { 'cache-control': 'private="", max-age=60' }],
     ['a lifetime of 0', { 'cache-control': 'max-age=0' }],
     ['no-cache without a validator', { 'cache-control': 'no-cache, max-age=60' }],
-    ['Expires that is no date', { expires: '0' }],
+    ['Expires that is not a date', { expires: '0' }],
     ['two Expires', { expires: [inAnHour, writeHttpDate(NOW + 1000)] }],
     ['Vary: *', { 'cache-control': 'max-age=60', vary: 'accept, *' }],
     ['Vary on what the gateway writes', { 'cache-control': 'max-age=60', vary: 'X-Auth-Subject' }],
@@ -100,8 +100,8 @@ describe('a response', () => {
   });
 
   it('is not stored for a request that says no-store', () => {
-    const askedBy = { ...ANYBODY, directives: parseDirectives('no-store') };
-    expect(judge({ 'cache-control': 'max-age=60' }, { askedBy }).isStorable).toBe(false);
+    const requestTraits = { ...ANYBODY, directives: parseDirectives('no-store') };
+    expect(judge({ 'cache-control': 'max-age=60' }, { requestTraits }).isStorable).toBe(false);
   });
 
   it('with a validator is stored though it has no lifetime', () => {
@@ -133,7 +133,7 @@ describe('CDN-Cache-Control', () => {
   });
 
   it.each(['', 'max-age=10000, &&&&&', 'max-age="10000"', 'max-age=3600.5', 'MaX-aGe=3600', 'max-age=-1'])(
-    'that is no dictionary with numbers is ignored: %s',
+    'that is not a dictionary with numbers is ignored: %s',
     (text) => {
       expect(judge({ 'cdn-cache-control': text, 'cache-control': 'no-store' }).isStorable).toBe(false);
       const rules = rulesOf({ 'cdn-cache-control': text, 'cache-control': 'max-age=60' });
@@ -161,25 +161,25 @@ describe('an answer to somebody who is known', () => {
       'subject',
     ],
   ])('belongs to that subject unless it says that it is for all: %s', (_, fields, scope) => {
-    expect(rulesOf(fields, { askedBy: ANN, settings }).scope).toBe(scope);
+    expect(rulesOf(fields, { requestTraits: ANN, settings }).scope).toBe(scope);
   });
 
   it('that is private is stored only where each subject has its own', () => {
     const fields = { 'cache-control': 'private, max-age=60' };
-    expect(judge(fields, { askedBy: ANN }).isStorable).toBe(false);
-    expect(rulesOf(fields, { askedBy: ANN, settings: { private: true } }).scope).toBe('subject');
+    expect(judge(fields, { requestTraits: ANN }).isStorable).toBe(false);
+    expect(rulesOf(fields, { requestTraits: ANN, settings: { private: true } }).scope).toBe('subject');
     expect(judge(fields, { settings: { private: true } }).isStorable).toBe(false);
   });
 
   it('belongs to that subject where each has its own, also if it is public', () => {
-    const judged = { askedBy: ANN, settings: { private: true } };
+    const judged = { requestTraits: ANN, settings: { private: true } };
     expect(rulesOf({ 'cache-control': 'public, max-age=60' }, judged).scope).toBe('subject');
   });
 
   it('whom nobody here knows is not stored unless it is for all', () => {
-    const askedBy = { ...ANYBODY, hasAuthorization: true };
-    expect(judge({ 'cache-control': 'max-age=60' }, { askedBy, settings }).isStorable).toBe(false);
-    expect(rulesOf({ 'cache-control': 'public, max-age=60' }, { askedBy }).scope).toBe('everybody');
+    const requestTraits = { ...ANYBODY, hasAuthorization: true };
+    expect(judge({ 'cache-control': 'max-age=60' }, { requestTraits, settings }).isStorable).toBe(false);
+    expect(rulesOf({ 'cache-control': 'public, max-age=60' }, { requestTraits }).scope).toBe('everybody');
   });
 });
 

@@ -110,7 +110,7 @@ describe('targets', () => {
     expect(found.map(({ verdict, message }) => `${verdict} ${message}`)).toEqual([
       'ok answers (200)',
       expect.stringMatching(/^problem cannot be connected to \(ECONNREFUSED\)/),
-      expect.stringMatching(/^problem .*(?:in time|no answer within)/),
+      expect.stringMatching(/^problem .*(?:before the timeout|no response within)/),
       expect.stringMatching(/^problem the name no-such-name.invalid is not known/),
     ]);
   });
@@ -133,7 +133,7 @@ describe('targets', () => {
   it('whose TLS does not hold are problems', async () => {
     const target = await startTarget();
     expect(of(await look(to(target.url.replace('http:', 'https:'))), 'target')).toMatchObject([
-      { verdict: 'problem', message: expect.stringMatching(/TLS fails|no HTTP answer/) },
+      { verdict: 'problem', message: expect.stringMatching(/TLS fails|no HTTP response/) },
     ]);
   });
 });

@@ -39,17 +39,29 @@ async function warnings(topLevel: string, ...routes: string[]): Promise<string[]
   return result.warnings.map(({ path, message }) => `${path}: ${message}`);
 }
 
-describe('two ways in', () => {
+describe('two authentication methods', () => {
   it.each([
-    ['[jwt, api-key]', [], 'policies[1]: is a second way in beside jwt'],
-    ['[jwt, jwt]', [], 'policies[1]: is a second way in beside jwt'],
-    ['[]', ['policies: [jwt, api-key]'], 'routes[0].policies[1]: is a second way in beside jwt'],
-    ['[jwt]', ['policies: [api-key]'], 'routes[0].policies[0]: is a second way in beside the top-level jwt'],
-    ['[jwt]', ['policies: [jwt: {}]'], 'routes[0].policies[0]: is a second way in beside the top-level jwt'],
+    ['[jwt, api-key]', [], 'policies[1]: is a second authentication method beside jwt'],
+    ['[jwt, jwt]', [], 'policies[1]: is a second authentication method beside jwt'],
+    [
+      '[]',
+      ['policies: [jwt, api-key]'],
+      'routes[0].policies[1]: is a second authentication method beside jwt',
+    ],
+    [
+      '[jwt]',
+      ['policies: [api-key]'],
+      'routes[0].policies[0]: is a second authentication method beside the top-level jwt',
+    ],
+    [
+      '[jwt]',
+      ['policies: [jwt: {}]'],
+      'routes[0].policies[0]: is a second authentication method beside the top-level jwt',
+    ],
     [
       '[jwt]',
       ['public: false, policies: [jwt]'],
-      'routes[0].policies[0]: is a second way in beside the top-level',
+      'routes[0].policies[0]: is a second authentication method beside the top-level',
     ],
   ])('on one route are refused: %s with %j', async (topLevel, routes, problem) => {
     const found = await problems(topLevel, ...routes);
@@ -151,7 +163,7 @@ describe('what is open', () => {
 
   it('is never opened by observing', async () => {
     expect(await problems('[jwt: { observe: true }]')).toEqual([
-      expect.stringContaining('jwt.observe: would let in whoever jwt refuses — leave it out'),
+      expect.stringContaining('jwt.observe: would accept whoever jwt rejects — leave it out'),
     ]);
     expect(await problems('[jwt, authorize: { observe: true }]')).toHaveLength(1);
     expect(await warnings('[jwt: { observe: false }]')).toEqual([]);
@@ -159,7 +171,7 @@ describe('what is open', () => {
 
   it('is opened by a dangerous word, which is named', async () => {
     expect(await warnings('[jwt: { dangerouslyObserve: true }]')).toEqual([
-      'policies[0].jwt.dangerouslyObserve: lets in whoever jwt refuses',
+      'policies[0].jwt.dangerouslyObserve: accepts whoever jwt rejects',
     ]);
     const loaded = await loadText(config('[jwt: { dangerouslyObserve: true }]'), { policies });
     expect(loaded.ok && loaded.config.policies[0]).toMatchObject({ name: 'jwt', observe: true, options: {} });

@@ -9,7 +9,7 @@ const MIB = 1024 * 1024;
 function warningsOf(gateway: Record<string, unknown>, memoryBytes: number): string[] {
   const found: string[] = [];
   const findings = {
-    refuse: () => {},
+    reject: () => {},
     warn: (_: unknown, text: string) => void found.push(text),
     quote: (_: unknown, value: string) => value,
   };

@@ -40,7 +40,9 @@ describe('a cache', () => {
 
   it('of each subject is refused where nobody is identified', async () => {
     expect(await problems('', '{ cache: { private: true } }')).toEqual([
-      expect.stringContaining('cache.private: keeps answers by subject, but nothing before it finds out who'),
+      expect.stringContaining(
+        'cache.private: keeps responses by subject, but nothing before it finds out who',
+      ),
     ]);
   });
 

@@ -49,7 +49,7 @@ describe('a route that reads quotas', () => {
       expect.stringContaining('has no effect where quotas are read'),
     ]);
     expect(await problemsOf('routes: [{ id: q, path: /q, respond: quotas }]')).toEqual([
-      expect.stringContaining('is no answer'),
+      expect.stringContaining('is not a response'),
     ]);
   });
 });

@@ -73,7 +73,7 @@ it.each([
   'another spelling of a protected path is named where it goes to the same service unasked: %s',
   async (_, closed, open, spellings) => {
     expect(await warningsOf(`${closed}, policies: [jwt]`, open)).toEqual([
-      `routes[0].path: is protected in this spelling alone: another one, such as ${spellings}, goes to the same service by routes[1], which asks nobody`,
+      `routes[0].path: is protected in this spelling alone: another one, such as ${spellings}, goes to the same service by routes[1], which requires no credentials`,
     ]);
   },
 );
@@ -136,7 +136,7 @@ it('a top-level policy guards both, but for a public route', async () => {
     expect.stringContaining('has no authorize'),
   ]);
   expect(await warningsIn(common, guarded, 'path: /*, public: true')).toEqual([
-    expect.stringContaining('which asks nobody'),
+    expect.stringContaining('which requires no credentials'),
   ]);
 });
 
@@ -166,7 +166,7 @@ it.each([
   expect(warning).toContain(spelling);
 });
 
-it('what the router sends elsewhere is no way past', async () => {
+it('what the router sends elsewhere is not a way past', async () => {
   const third = 'path: /*, policies: [jwt]';
   expect(
     await warningsOf('path: /admin, policies: [jwt]', third, 'path: /*, hosts: [a.example], upstream: blog'),

@@ -50,7 +50,7 @@ describe('a mistake', () => {
     ['trustedProxies: { writes: [x-real-ip] }', 'trustedProxies.addresses: is missing'],
     [
       'trustedProxies: { addresses: [10.0.0.0/8], writes: [authorization] }',
-      'trustedProxies.writes[0]: is no field',
+      'trustedProxies.writes[0]: is not a field',
     ],
     ['trustedProxies: { addresses: [x], writes: [] }', 'trustedProxies.addresses[0]: is not an address'],
     [
@@ -59,7 +59,7 @@ describe('a mistake', () => {
     ],
     [
       'allowOverrides: [x-real-ip]',
-      'allowOverrides[0]: is no field that is dropped for taking another method',
+      'allowOverrides[0]: is not a field that is dropped for taking another method',
     ],
   ])('in %s is told in its place', async (written, problem) => {
     expect((await load(written)).told).toEqual([expect.stringContaining(problem)]);

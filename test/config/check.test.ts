@@ -56,7 +56,7 @@ describe('upstreams', () => {
     ['{ targets: ["ftp://a:1"] }', /targets\[0\]: is not the URL of a target/],
     ['{ targets: ["http://u:p@a:1"] }', /targets\[0\]: holds a user or password/],
     ['{ targets: [{ url: "http://a:1", weight: 0 }] }', /targets\[0\]\.weight: .*at least 1/],
-    ['{ targets: ["http://a:1"], balance: fastest }', /balance: is no way to balance — write round-robin/],
+    ['{ targets: ["http://a:1"], balance: fastest }', /balance: is not a way to balance — write round-robin/],
     ['{ targets: ["http://a:1"], retries: { on: [404] } }', /retries\.on\[0\]/],
 
     ['{ targets: [{ ulr: "http://a:1" }] }', /targets\[0\].*url/],
@@ -76,7 +76,7 @@ describe('routes', () => {
   it.each([
     [
       '{ id: r, path: /x }',
-      /routes\[0\]: says nothing about the answer — add upstream, split, aggregate, respond or redirect/,
+      /routes\[0\]: defines no response — add upstream, split, aggregate, respond or redirect/,
     ],
     ['{ id: r, path: /x, upstream: a, respond: {} }', /respond: stands beside upstream/],
     ['{ id: r, path: /x, split: [{ upstream: a, weight: 1 }] }', /split: splits nothing/],
@@ -207,7 +207,7 @@ describe('policies', () => {
     ['{ limit: { observe: 1 } }', 'policies[0].limit.observe: is not true or false — write one of them'],
     [
       '{ share-it: { origins: [], observe: true } }',
-      'policies[0].share-it.observe: has no effect, since share-it refuses nothing — leave it out',
+      'policies[0].share-it.observe: has no effect, since share-it rejects nothing — leave it out',
     ],
   ])('are refused: %s', async (entry, problem) => {
     const problems = await problemsOf(gateway(`policies: [${entry}]`));

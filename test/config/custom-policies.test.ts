@@ -40,7 +40,7 @@ describe('a policy of your own', () => {
     ],
     [
       `acme/foreign: "${files.incomplete}"`,
-      /has `options` that are no schema of the zod used here, and has no function `create` —/,
+      /has `options` that are not a schema of the zod used here, and has no function `create` —/,
     ],
     ['acme/audit: ./none.ts', /names a file that cannot be read \(ENOENT\)/],
     [`audit: "${files.audit}"`, /is not a name for a custom policy — put a slash in it/],

@@ -60,7 +60,7 @@ describe('internalTokens', () => {
     ]);
   });
 
-  it('are verified by keys that are no secret', async () => {
+  it('are verified by keys that are not secret', async () => {
     const closed = `${HEAD}${TOKENS}policies: [{ jwt: { forward: exchange } }]\nroutes:\n`;
     const all = '  - { id: all, path: /*, upstream: service }\n';
     const shown = async (text: string) => {

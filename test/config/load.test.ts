@@ -94,7 +94,7 @@ upstreams:
   });
 });
 
-describe('a file that is no configuration', () => {
+describe('a file that is not a configuration', () => {
   it('is reported when it is not there', async () => {
     const result = await loadConfig(path.join(folder, 'none.yaml'), { policies: [], env: {} });
     expect(result).toMatchObject({ ok: false, problems: [{ path: '', message: 'cannot be read (ENOENT)' }] });

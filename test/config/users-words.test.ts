@@ -19,7 +19,7 @@ describe('a sign that means something to YAML', () => {
     expect((await problemsOf(withRoutes(`{ ${route} }`)))[0]).toMatch(problem);
   });
 
-  it('is no alias in quotes', async () => {
+  it('is not an alias in quotes', async () => {
     const result = await loadText(withRoutes('{ id: a, path: /x, upstream: a, hosts: ["*.example.com"] }'));
     expect(result.ok).toBe(true);
   });

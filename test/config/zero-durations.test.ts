@@ -19,7 +19,7 @@ function parse(more: object) {
 const upstream = (more: object) => ({ upstreams: { x: { targets: ['http://127.0.0.1:1'], ...more } } });
 
 describe('0s', () => {
-  it('is no limit wherever a time limits something', () => {
+  it('sets no limit wherever a time limits something', () => {
     for (const written of ['0s', '0ms', '0d']) {
       const limits = Object.fromEntries(LIMITS.map((key) => [key, written]));
       const timeouts = Object.fromEntries(TIMEOUTS.map((key) => [key, written]));

@@ -20,7 +20,7 @@ describe('a set of addresses', () => {
     );
   });
 
-  it('has nothing that is no address', () => {
+  it('has nothing that is not an address', () => {
     expect(new AddressBlocks(['0.0.0.0/0', '::/0']).has('localhost')).toBe(false);
   });
 

@@ -193,7 +193,7 @@ describe('a policy that goes wrong denies', () => {
     },
     'returns null': () => null as never,
     'returns true': () => true as never,
-    'returns an object that is no reply': () => ({ allowed: true }) as never,
+    'returns an object that is not a reply': () => ({ allowed: true }) as never,
     'returns a plain error': () => boom as never,
     'returns an interim status': () => ({ status: 101 }),
     'returns a status that is text': () => ({ status: '200' }) as never,
@@ -289,14 +289,14 @@ describe('a policy that goes wrong denies', () => {
 });
 
 describe('observe', () => {
-  const refusals: Record<string, PolicyInstance> = {
+  const rejections: Record<string, PolicyInstance> = {
     'a reply': { onRequest: () => ({ status: 429 }) },
     'a failure': { onRequest: () => new GatewayError('GW_IP_DENIED') },
     'an asynchronous reply': { onRequest: async () => ({ status: 429 }) },
     'a reply to the response': { onResponse: () => ({ status: 429 }) },
   };
 
-  test.each(Object.entries(refusals))('logs and counts %s, and lets it pass', async (_, instance) => {
+  test.each(Object.entries(rejections))('logs and counts %s, and lets it pass', async (_, instance) => {
     const { pipeline, lines, counts } = stubPipeline([entry(instance, { observe: true })]);
     const exchange = stubExchange();
     const upstream = { head: upstreamHead(), body: bodyFrom('orders') };
@@ -304,7 +304,7 @@ describe('observe', () => {
     expect(head.status).toBe(200);
     expect(await text(body)).toBe('orders');
     expect(exchange.failure).toBeUndefined();
-    expect(lines[0]).toMatchObject({ level: 'info', message: 'policy would have refused' });
+    expect(lines[0]).toMatchObject({ level: 'info', message: 'policy would have rejected' });
     expect(counts.get('gateway_policy_decisions_total orders stub observe refuse')).toBe(1);
   });
 

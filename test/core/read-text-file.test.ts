@@ -21,7 +21,7 @@ it('gives UTF-8 as it is, without its byte order mark', async () => {
 });
 
 it.each([
-  ['bytes that are no UTF-8', [0xff, 0xff]],
+  ['bytes that are not UTF-8', [0xff, 0xff]],
   ['a sequence that is cut', [0x41, 0xc3]],
   ['UTF-16 with its mark', [0xff, 0xfe, 0x41, 0x00]],
 ])('throws for %s', async (_, bytes) => {

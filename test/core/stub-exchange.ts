@@ -4,14 +4,14 @@ import { BufferBudget } from '../../src/core/buffer-budget.ts';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { Exchange } from '../../src/core/exchange.ts';
 import { HeaderList, markField } from '../../src/core/header-list.ts';
-import { KeptResources } from '../../src/core/kept-resources.ts';
 import type { ResponseHead } from '../../src/core/message.ts';
 import { mergePolicies } from '../../src/core/pipeline/merge-policies.ts';
 import { compilePipeline, type Pipeline } from '../../src/core/pipeline/pipeline.ts';
 import type { PipelineEntry } from '../../src/core/pipeline/policy-step.ts';
 import { definePolicy, type Policy, type PolicyInstance } from '../../src/core/policy.ts';
-import type { Answer } from '../../src/core/reply.ts';
+import type { GatewayResponse } from '../../src/core/reply.ts';
 import type { Services } from '../../src/core/services.ts';
+import { SharedResources } from '../../src/core/shared-resources.ts';
 import { MemoryCacheStore } from '../../src/stores/cache/memory-cache-store.ts';
 import { MemoryLimitStore } from '../../src/stores/memory-limit-store.ts';
 import { MemoryOnceStore } from '../../src/stores/memory-once-store.ts';
@@ -93,7 +93,7 @@ export function stubServices(clock: Clock = systemClock) {
   const counts = new Map<string, number>();
   const line = (level: string) => (fields: object, message: string) =>
     void lines.push({ level, fields: fields as Record<string, unknown>, message });
-  const kept = new KeptResources();
+  const kept = new SharedResources();
   const log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
   const metrics: Services['metrics'] = {
     counter(name, _help, labels = {}) {
@@ -168,8 +168,8 @@ export function problemsOf(policy: Policy, options: unknown): string[] {
 export async function runThrough(
   pipeline: Pipeline,
   exchange: Exchange,
-  upstream: Answer = { head: upstreamHead(), body: EMPTY_BODY },
-): Promise<Answer> {
+  upstream: GatewayResponse = { head: upstreamHead(), body: EMPTY_BODY },
+): Promise<GatewayResponse> {
   const reply = await pipeline.runRequest(exchange);
   if (reply !== undefined) return pipeline.runReply(exchange, reply);
   const body = await pipeline.runResponse(exchange, upstream.head, { openBody: () => upstream.body });

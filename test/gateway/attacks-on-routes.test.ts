@@ -283,7 +283,7 @@ describe('a request hidden within another', () => {
     expect(seen.map(({ url, body }) => [url, body])).toEqual([['/open/a', TO_ADMIN]]);
   });
 
-  it('is no request as the body of one that was refused', async () => {
+  it('is not a request as the body of one that was refused', async () => {
     const hidden = request('GET /open/hidden');
     const bytes = post([`Content-Length: ${hidden.length}`, 'Connection: close'], hidden, '/jwt/a');
     const { statuses, seen } = await range.attack(bytes);

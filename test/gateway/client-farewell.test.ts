@@ -41,8 +41,8 @@ async function serve(handler: RequestHandler) {
       isSecure: false,
       serverName: undefined,
     };
-    const refuse = () => ({ status: 400 });
-    new ClientConnection(socket, client, { handler, limits: LIMITS, deadlines, clock, refuse }, () => {
+    const reject = () => ({ status: 400 });
+    new ClientConnection(socket, client, { handler, limits: LIMITS, deadlines, clock, reject }, () => {
       connection.isGone = true;
     });
   });

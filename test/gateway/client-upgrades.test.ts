@@ -253,7 +253,7 @@ describe('an upgrade to anything else', () => {
     },
   );
 
-  it('is no WebSocket without `Connection: upgrade`, or on HTTP/1.0', async () => {
+  it('is not a WebSocket without `Connection: upgrade`, or on HTTP/1.0', async () => {
     const target = await startTarget();
     target.server.on('upgrade', (_, socket) => socket.destroy());
     const { port } = await startGatewayTo(target);

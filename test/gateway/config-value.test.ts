@@ -157,13 +157,13 @@ describe('a configuration as a value', () => {
   });
 
   it.each([
-    ['an app', { upstreams: { a: { app: {} } } }, 'upstreams.a.app: is no Fastify plugin'],
+    ['an app', { upstreams: { a: { app: {} } } }, 'upstreams.a.app: is not a Fastify plugin'],
     [
       'an auth service',
       { authServices: { a: { code: () => 1 } } },
-      'authServices.a.code: is no auth service',
+      'authServices.a.code: is not an auth service',
     ],
-    ['a policy', { customPolicies: { 'acme/x': () => 1 } }, 'customPolicies["acme/x"]: is no policy'],
+    ['a policy', { customPolicies: { 'acme/x': () => 1 } }, 'customPolicies["acme/x"]: is not a policy'],
     ['data', { accessLog: () => 1 }, 'accessLog: is a function'],
   ])('is refused where something else stands for %s', async (_, rest, problem) => {
     await expect(gatewayOf({ config: { listeners, ...rest } })).rejects.toThrow(`config ${problem}`);
@@ -201,9 +201,9 @@ describe('createGateway', () => {
     ['a misspelt option', { confg: {} }, /there is no option 'confg' — did you mean 'config'\?/],
     ['two configurations', { configFile: 'a.yaml', config: {} }, /there are two configurations/],
     ['a file as a value', { config: './sallyport.yaml' }, /config is a text — name a file by configFile/],
-    ['a list', { config: [] }, /config is no configuration/],
-    ['a file that is none', { configFile: 7 }, /configFile is no name of a file/],
-    ['policies in a list', { config: {}, customPolicies: [stamp] }, /customPolicies is no map/],
+    ['a list', { config: [] }, /config is not a configuration/],
+    ['a file that is none', { configFile: 7 }, /configFile is not the name of a file/],
+    ['policies in a list', { config: {}, customPolicies: [stamp] }, /customPolicies is not a map/],
     ['a folder of a file', { configFile: 'a.yaml', configFolder: '.' }, /configFolder has no effect/],
   ])('says plainly what is wrong with %s', async (_, options, message) => {
     const error: unknown = await createGateway(options as never).catch((reason: unknown) => reason);

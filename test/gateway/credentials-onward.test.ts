@@ -206,12 +206,12 @@ describe('what stands behind a body', () => {
     return (await own.request(0)).rawTrailers.filter((_, i) => i % 2 === 0);
   }
 
-  it('is no token for which one in a header has been verified', async () => {
+  it('is not a token for which one in a header has been verified', async () => {
     const jwt = { jwt: { from: { header: 'x-token' } } };
     expect(await trailersBy(jwt, `X-Token: ${token}`)).toEqual(['x-partner-key', 'X.Role', 'x-sum']);
   });
 
-  it('is no key', async () => {
+  it('is not a key', async () => {
     const keys = { 'api-key': { header: 'x-partner-key', optional: true } };
     expect(await trailersBy(keys, 'X: y')).toEqual(['x-token', 'X_Token', 'X.Role', 'x-sum']);
   });

@@ -79,10 +79,10 @@ describe('a process that runs out of descriptors', () => {
       return again.status === 200;
     });
     // Lines are handed over now and then.
-    await until(() => gateway.lines.some(({ msg }) => String(msg).startsWith('connections are refused')));
+    await until(() => gateway.lines.some(({ msg }) => String(msg).startsWith('connections are rejected')));
     const told = gateway.lines.filter(({ level }) => Number(level) >= 40).map(({ msg }) => String(msg));
     // Once in ten seconds, of hundreds.
-    expect(told.filter((msg) => msg.startsWith('connections are refused')).length).toBeLessThan(10);
+    expect(told.filter((msg) => msg.startsWith('connections are rejected')).length).toBeLessThan(10);
     expect(told.filter((msg) => msg.startsWith('limits.connections lets in more'))).toHaveLength(1);
     expect(told.filter((msg) => msg.startsWith('target'))).toEqual([]);
   });

@@ -95,7 +95,7 @@ describe('a gateway that drains', () => {
     const [idle, busy] = [await RawClient.connect(port), await RawClient.connect(port)];
     busy.write(GET);
     await busy.until((received) => received.includes('begun'));
-    const closing = gateway.close({ spareIdleMs: 0 });
+    const closing = gateway.close({ gracePeriodMs: 0 });
     expect(await idle.ended()).toBe('');
     await expect(rawRequest(port, GET)).rejects.toThrow();
     target.release();
@@ -112,7 +112,7 @@ describe('a gateway that drains', () => {
     const [idle, client] = [await RawClient.connect(port), await RawClient.connect(port)];
     client.write(GET);
     await target.request(0);
-    const closing = gateway.close({ spareIdleMs: 0 });
+    const closing = gateway.close({ gracePeriodMs: 0 });
     await idle.ended();
     respond();
     expect(await client.ended()).toMatch(/\r\nconnection: close\r\n.*late$/is);
@@ -125,13 +125,13 @@ describe('a gateway that drains', () => {
     const [client, busy] = [await RawClient.connect(port), await RawClient.connect(port)];
     client.write(GET);
     await client.until((received) => received.includes('answer'));
-    const closing = gateway.close({ spareIdleMs: 60_000 });
-    const isRefused = () =>
+    const closing = gateway.close({ gracePeriodMs: 60_000 });
+    const isRejected = () =>
       RawClient.connect(port).then(
         (another) => another.destroy(),
         () => true,
       );
-    await until(async () => (await isRefused()) === true);
+    await until(async () => (await isRejected()) === true);
     client.write(GET);
     const [first, second] = (await client.ended()).split('answer');
     expect(first).not.toMatch(/connection: close/i);
@@ -163,7 +163,7 @@ describe('a gateway that drains', () => {
   it('closes spared connections when their time is over', async () => {
     const { gateway, port } = await startGateway({ routes: [], drain: { timeout: '60s' } });
     const idle = await RawClient.connect(port);
-    const closing = gateway.close({ spareIdleMs: 50 });
+    const closing = gateway.close({ gracePeriodMs: 50 });
     expect(await idle.ended()).toBe('');
     await closing;
   });

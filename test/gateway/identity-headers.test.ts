@@ -53,7 +53,7 @@ describe('what a target is told about the caller', () => {
     ]);
   });
 
-  it('is no list where there is nothing in it', async () => {
+  it('is not a list where there is nothing in it', async () => {
     expect(await toldOf({ roles: [''] })).toEqual(['x-auth-subject: ada']);
   });
 

@@ -131,7 +131,7 @@ it('rejects when the answer breaks off', async () => {
     socket.end('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf');
   });
   const { gateway, log } = await prepareGateway(forwarding(target.url));
-  await expect(gateway.inject({ url: '/' })).rejects.toThrow('the answer broke off');
+  await expect(gateway.inject({ url: '/' })).rejects.toThrow('the response broke off');
   expect(log.lines()).toContainEqual(expect.objectContaining({ code: 'GW_UPSTREAM_BROKEN', bytes: 4 }));
 });
 
@@ -166,10 +166,10 @@ it('closes the source of a body that nobody reads', async () => {
 });
 
 it.each([
-  [{ url: '' }, 'is no method and URL'],
-  [{ url: '/a b' }, 'is no method and URL'],
-  [{ url: '/\r\nx-auth-user: root' }, 'is no method and URL'],
-  [{ method: 'GET /x', url: '/' }, 'is no method and URL'],
+  [{ url: '' }, 'is not a method and URL'],
+  [{ url: '/a b' }, 'is not a method and URL'],
+  [{ url: '/\r\nx-auth-user: root' }, 'is not a method and URL'],
+  [{ method: 'GET /x', url: '/' }, 'is not a method and URL'],
   [{ url: '/', headers: { 'content-length': '5' } }, 'leave content-length out'],
   [{ url: '/', headers: { 'Transfer-Encoding': 'chunked' } }, 'leave transfer-encoding out'],
   [{ url: '/', headers: { 'a b': '1' } }, 'is not a header name'],

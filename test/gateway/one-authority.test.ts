@@ -70,7 +70,7 @@ describe('what a proxy only passes on', () => {
     expect(JSON.stringify(target.requests[0]?.headers)).not.toContain('shop');
   });
 
-  it('is no part of `Location`', async () => {
+  it('is not a part of `Location`', async () => {
     const { ask } = await setUp(LISTED, {
       policies: [],
       routes: [{ id: 'old', path: '/', redirect: { path: '/new' } }],
@@ -79,7 +79,7 @@ describe('what a proxy only passes on', () => {
     expect(location).toBe('http://admin.example.com/new');
   });
 
-  it('is no part of where HTTPS is', async () => {
+  it('is not a part of where HTTPS is', async () => {
     const { gateway } = await setUp(LISTED, { policies: [], listeners: [{ port: 0, redirectToHttps: 443 }] });
     const answer = await rawRequest(
       gateway.port,
@@ -145,7 +145,7 @@ describe('what a proxy is said to write', () => {
     });
   });
 
-  it('is no one’s word where the peer is not that proxy', async () => {
+  it('is nobody’s word where the peer is not that proxy', async () => {
     const { ask } = await setUp({ ...WRITES_HOST, addresses: ['192.0.2.0/24'] });
     expect((await ask({ host: 'admin.example.com', 'x-forwarded-host': 'shop.example.com' })).status).toBe(
       403,

@@ -6,7 +6,7 @@ import { readBody } from '../../src/core/body.ts';
 import type { Exchange, ProceedOptions } from '../../src/core/exchange.ts';
 import type { Reply } from '../../src/core/message.ts';
 import type { PolicyInstance } from '../../src/core/policy.ts';
-import { answerFrom } from '../../src/core/reply.ts';
+import { toResponse } from '../../src/core/reply.ts';
 import {
   RawClient,
   released,
@@ -59,7 +59,7 @@ const tracing = (name: string, trace: string[]): PolicyInstance => ({
 });
 
 const textOf = async (reply: Reply): Promise<string> =>
-  (await readBody(answerFrom(reply).body, 1 << 26)).toString();
+  (await readBody(toResponse(reply).body, 1 << 26)).toString();
 
 describe('the reply of proceed', () => {
   it('is the answer of the upstream, past the policies behind once, and the policies before once', async () => {

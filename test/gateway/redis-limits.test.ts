@@ -129,7 +129,7 @@ describe('a gateway whose Redis is away', () => {
     const second = await startLimited(target, { url, username: 'user', password: 'hunter2' }, limit);
     for (const { gateway, log } of [first, second]) {
       const { details } = gateway.readiness();
-      expect(details.join()).toContain('refuses user or password — correct `username` and `password`');
+      expect(details.join()).toContain('rejects user or password — correct `username` and `password`');
       expect(details.join() + JSON.stringify(log.lines())).not.toContain('hunter2');
     }
   });

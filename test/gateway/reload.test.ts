@@ -109,7 +109,7 @@ describe('a reload', () => {
     expect(await textOf(gateway.url)).toBe('one');
     const ready = await fetch(`http://${LOOPBACK}:${gateway.adminPort}/readyz`);
     expect(ready.status).toBe(200);
-    expect(JSON.stringify(await ready.json())).toContain('the last reload was refused');
+    expect(JSON.stringify(await ready.json())).toContain('the last reload was rejected');
 
     await gateway.rewrite(answering('two'));
     expect(await gateway.gateway.reload()).toEqual({ ok: true, version: 2 });

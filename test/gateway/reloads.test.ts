@@ -42,7 +42,7 @@ describe('reloads', () => {
     const { reloads, looks } = setUp([bad, good('b')]);
     expect(await reloads.reload()).toEqual({ ok: true, version: 2 });
     expect(looks()).toBe(2);
-    expect(reloads.troubles).toEqual([]);
+    expect(reloads.problems).toEqual([]);
   });
 
   it('refuse what is bad the second time too, and look at it no more', async () => {
@@ -50,7 +50,7 @@ describe('reloads', () => {
     expect(await reloads.reload()).toMatchObject({ ok: false });
     expect(looks()).toBe(2);
     expect(taken).toEqual([]);
-    expect(reloads.troubles).toHaveLength(1);
+    expect(reloads.problems).toHaveLength(1);
   });
 
   it('are one that runs and one that waits, whoever asks', async () => {

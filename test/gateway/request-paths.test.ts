@@ -3,7 +3,7 @@ import { rawRequest, startGatewayTo, startTarget } from '../support/harness.ts';
 
 const DENIED = [{ 'ip-filter': { deny: ['0.0.0.0/0', '::/0'] } }];
 
-/** Asks for each target and tells what the service got, or the status of the refusal. */
+/** Asks for each target and tells what the service got, or the status of the rejection. */
 async function ask(config: Parameters<typeof startGatewayTo>[1], targets: readonly string[]) {
   const service = await startTarget((request, response) => response.end(`<${request.url}>`));
   const { port } = await startGatewayTo(service, config);
@@ -95,7 +95,7 @@ describe('a listener that says so', () => {
     expect(await ask(config, targets)).toEqual(['/img/https://host/a.jpg', '/img/', '/x//y', '//x', '400']);
   });
 
-  it('takes bytes that are no UTF-8, which policies see in their percent forms', async () => {
+  it('takes bytes that are not UTF-8, which policies see in their percent forms', async () => {
     const limit = { limit: 1, window: '1h', key: 'param:name' };
     const routes = [{ id: 'r', path: '/:name', upstream: 'service', policies: [{ 'rate-limit': limit }] }];
     const config = { ...listening({ allowEncoded: { invalidUtf8: true } }), routes };
@@ -111,7 +111,7 @@ describe('a listener that says so', () => {
     expect(await ask({}, ['/?q=\xc3\xbc'])).toEqual(['400']);
   });
 
-  it('takes them wherever the head is cut, and refuses what is no query', async () => {
+  it('takes them wherever the head is cut, and refuses what is not a query', async () => {
     const service = await startTarget((request, response) => response.end(`<${request.url}>`));
     const { port } = await startGatewayTo(service, listening({ rawQuery: true }));
     const head = 'GET /a?\xff=\xc3\xbc?\xbc HTTP/1.1\r\nHost: a\r\nX: \xff\r\nConnection: close\r\n\r\n';

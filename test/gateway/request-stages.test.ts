@@ -25,7 +25,7 @@ async function setUp() {
   return { target, gateway };
 }
 
-const refusal = (asking: Promise<unknown>): Promise<GatewayError> =>
+const rejection = (asking: Promise<unknown>): Promise<GatewayError> =>
   asking.then(
     () => Promise.reject(new Error('it was not refused')),
     (error: GatewayError) => error,
@@ -40,8 +40,8 @@ describe('the stages of a request, each by itself', () => {
       path: '/orders/:id',
       params: { id: '42' },
     });
-    expect(await refusal(gateway.routeRequest({ url: '/a%2fb' }))).toMatchObject({ code: 'GW_BAD_PATH' });
-    expect(await refusal(gateway.routeRequest({ url: '/', headers: { host: 'a b' } }))).toMatchObject({
+    expect(await rejection(gateway.routeRequest({ url: '/a%2fb' }))).toMatchObject({ code: 'GW_BAD_PATH' });
+    expect(await rejection(gateway.routeRequest({ url: '/', headers: { host: 'a b' } }))).toMatchObject({
       code: 'GW_BAD_HOST',
     });
   });
@@ -50,10 +50,10 @@ describe('the stages of a request, each by itself', () => {
     const { gateway } = await setUp();
     expect(await gateway.authenticate({ url: '/orders/1', headers })).toMatchObject({ subject: 'ada' });
     expect(await gateway.authenticate({ url: '/status' })).toBeUndefined();
-    expect(await refusal(gateway.authenticate({ url: '/orders/1' }))).toMatchObject({
+    expect(await rejection(gateway.authenticate({ url: '/orders/1' }))).toMatchObject({
       code: 'GW_CREDENTIALS_MISSING',
     });
-    expect(await refusal(gateway.authenticate({ url: '/none', headers: wrong }))).toMatchObject({
+    expect(await rejection(gateway.authenticate({ url: '/none', headers: wrong }))).toMatchObject({
       code: 'GW_CREDENTIALS_INVALID',
     });
   });
@@ -61,10 +61,10 @@ describe('the stages of a request, each by itself', () => {
   test('say whether that one may', async () => {
     const { gateway } = await setUp();
     expect(await gateway.authorize({ url: '/orders/1', headers })).toMatchObject({ subject: 'ada' });
-    expect(await refusal(gateway.authorize({ url: '/admin', headers }))).toMatchObject({
+    expect(await rejection(gateway.authorize({ url: '/admin', headers }))).toMatchObject({
       code: 'GW_FORBIDDEN',
     });
-    expect(await refusal(gateway.authorize({ url: '/admin' }))).toMatchObject({
+    expect(await rejection(gateway.authorize({ url: '/admin' }))).toMatchObject({
       code: 'GW_CREDENTIALS_MISSING',
     });
   });

@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SECRET, type Signing, signRequest } from '../policies/sign-request.ts';
-import { startCrew } from '../supervisor/crew-of.ts';
+import { startWorkerPool } from '../supervisor/pool-of.ts';
 import { startGateway } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
 import { RedisServer } from '../support/redis-server.ts';
@@ -48,8 +48,8 @@ async function startRedis(): Promise<RedisServer> {
 
 describe('a signature is good once', () => {
   test('among workers, also by its nonce, and after the worker that saw it has died', async () => {
-    const crew = await startCrew(signed());
-    const ports = [crew.gateway.port];
+    const pool = await startWorkerPool(signed());
+    const ports = [pool.gateway.port];
     expect(await sendToAll(ports, 40)).toEqual(once(40));
     const nonce = { ...SIGNING, more: ';nonce="1"' };
     expect(await sendToAll(ports, 20, nonce)).toEqual(once(20));
@@ -57,8 +57,8 @@ describe('a signature is good once', () => {
     expect(await sendToAll(ports, 4, another)).toEqual([401, 401, 401, 401]);
     const headers = signRequest({ ...SIGNING, more: ';nonce="2"' });
     expect(await send(ports[0] as number, headers)).toBe(200);
-    await crew.kill(1).replaced();
-    await crew.kill(2).replaced();
+    await pool.kill(1).replaced();
+    await pool.kill(2).replaced();
     expect(await send(ports[0] as number, headers)).toBe(401);
   });
 

@@ -62,7 +62,7 @@ describe('a target that dies within its answer', () => {
   });
 });
 
-describe('an answer', () => {
+describe('a response', () => {
   it.each([
     [
       'until the connection ends',

@@ -138,7 +138,7 @@ describe('a target with a weight of 0', () => {
       { url: 'http://127.0.0.1:1', weight: 0 },
       { url: 'http://127.0.0.1:2', weight: 0 },
     ];
-    await expect(startWith({ targets })).rejects.toThrow('nobody would get a request');
+    await expect(startWith({ targets })).rejects.toThrow('no target would get a request');
   });
 });
 

@@ -109,7 +109,7 @@ function judge(outcome: string, name: string, claim: string, { sent, seen }: Out
       expect(seenValues).toEqual([claim]);
       return;
     default:
-      throw new Error(`the table says '${outcome}' of ${name}, which is no outcome`);
+      throw new Error(`the table says '${outcome}' of ${name}, which is not an outcome`);
   }
 }
 
@@ -170,7 +170,7 @@ describe('`writes`', () => {
       const target = await startTarget();
       const trustedProxies = { addresses: ['127.0.0.1'], writes: [name] };
       await expect(startGatewayTo(target, { trustedProxies })).rejects.toMatchObject({
-        problems: [{ path: 'trustedProxies.writes[0]', message: expect.stringContaining('is no field') }],
+        problems: [{ path: 'trustedProxies.writes[0]', message: expect.stringContaining('is not a field') }],
       });
     },
   );

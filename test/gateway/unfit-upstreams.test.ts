@@ -159,7 +159,7 @@ describe('a cluster that refuses the token', () => {
     expect((await ask()).status).toBe(503);
     expect(await readiness()).toMatchObject({
       status: 200,
-      text: expect.stringContaining('refuses the token (401)'),
+      text: expect.stringContaining('rejects the token (401)'),
     });
     // The first pause is 1 s at the most. While no time passes, it is not asked, however much else goes on.
     clock.advance(1000);

@@ -54,7 +54,7 @@ describe.each(CLAIMS)('%s of an untrusted peer', (name, value) => {
     expect(target.requests).toEqual([]);
   });
 
-  it('is no key of a limit', async () => {
+  it('is not a key of a limit', async () => {
     const { ask } = await setUp({
       policies: [{ 'rate-limit': { limit: 1, window: '1h', key: `header:${name}` } }],
     });

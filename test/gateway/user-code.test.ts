@@ -81,7 +81,7 @@ async function ask(path: string, init: RequestInit = {}): Promise<{ status: numb
 }
 
 /** The answer to one request, and that nothing of it is left: the next one is served. */
-async function answerTo(path: string, init: RequestInit = {}) {
+async function respondTo(path: string, init: RequestInit = {}) {
   const answer = await ask(path, init).catch(() => 'broken' as const);
   moments = {};
   sayings.set('who', () => ADA);
@@ -105,7 +105,7 @@ describe('a moment of a policy', () => {
   for (const moment of ['onRequest', 'onResponse'] as const) {
     it.each(values)(`${moment} that gives %s is answered 500`, async (name, give) => {
       moments = { [moment]: () => give() };
-      const answer = await answerTo('/moments');
+      const answer = await respondTo('/moments');
       // What is read once is what it was then.
       if (isReply(name)) expect(answer).toMatchObject({ status: 500 });
       else expect(answer).toEqual(failed);
@@ -113,27 +113,27 @@ describe('a moment of a policy', () => {
 
     it.each(values)(`${moment} that gives a promise of %s is answered 500`, async (_, give) => {
       moments = { [moment]: async () => give() };
-      expect(await answerTo('/moments')).toEqual(failed);
+      expect(await respondTo('/moments')).toEqual(failed);
     });
 
     it.each(throws)(`${moment} that %s is answered 500`, async (_, give) => {
       moments = { [moment]: give };
-      expect(await answerTo('/moments')).toEqual(failed);
+      expect(await respondTo('/moments')).toEqual(failed);
       moments = { [moment]: async () => give() };
-      expect(await answerTo('/moments')).toEqual(failed);
+      expect(await respondTo('/moments')).toEqual(failed);
     });
   }
 
   it.each([...values, ...throws])('onFinish: %s changes nothing', async (_, give) => {
     moments = { onFinish: () => give() as never };
-    expect(await answerTo('/moments')).toEqual({ status: 200, body: 'whole' });
+    expect(await respondTo('/moments')).toEqual({ status: 200, body: 'whole' });
     moments = { onFinish: (async () => give()) as never };
-    expect(await answerTo('/moments')).toEqual({ status: 200, body: 'whole' });
+    expect(await respondTo('/moments')).toEqual({ status: 200, body: 'whole' });
   });
 
   it.each([...values, ...throws])('mapBody: %s is answered 500', async (_, give) => {
     moments = { onResponse: () => ({ mapBody: () => give() as never }) };
-    expect(await answerTo('/moments')).toEqual(failed);
+    expect(await respondTo('/moments')).toEqual(failed);
   });
 });
 
@@ -150,9 +150,9 @@ describe('a body that a policy made', () => {
     ['is shorter than it says', { ...NOTHING, length: 9, pipe: (sink: { end(): void }) => sink.end() }],
   ])('and %s never ends as whole', async (_, body) => {
     moments = { onRequest: () => ({ status: 200, body: body as never }) };
-    expect(await answerTo('/moments')).toBe('broken');
+    expect(await respondTo('/moments')).toBe('broken');
     moments = { onResponse: () => ({ mapBody: () => body as never }) };
-    expect(await answerTo('/moments')).toBe('broken');
+    expect(await respondTo('/moments')).toBe('broken');
   });
 
   it.each<[string, Record<string, () => void>]>([
@@ -168,7 +168,7 @@ describe('a body that a policy made', () => {
         }),
       }),
     };
-    expect(await answerTo('/moments')).toBe('broken');
+    expect(await respondTo('/moments')).toBe('broken');
   });
 
   it.each<[string, (exchange: Exchange) => unknown]>([
@@ -190,7 +190,7 @@ describe('a body that a policy made', () => {
       },
     };
     const upload = { method: 'POST', body: 'a body' };
-    const answer = await answerTo('/moments', upload);
+    const answer = await respondTo('/moments', upload);
     expect(answer).toMatchObject({ status: 500 });
   });
 });
@@ -207,7 +207,7 @@ describe('what a policy makes of the exchange', () => {
     ['limits of nonsense', (exchange) => Object.defineProperty(exchange, 'headers', { get: () => fail() })],
   ])('%s: is answered 500', async (_, change) => {
     moments = { onRequest: (exchange) => void change(exchange) };
-    expect(await answerTo('/moments')).toMatchObject({ status: 500 });
+    expect(await respondTo('/moments')).toMatchObject({ status: 500 });
     expect(target.requests.every(({ headers }) => headers['x-admin'] === undefined)).toBe(true);
   });
 
@@ -223,9 +223,9 @@ describe('what a policy makes of the exchange', () => {
     ['length', { length: 'a' }],
   ])('a head whose %s is none is answered 500', async (_, change) => {
     moments = { onResponse: (_exchange, head: ResponseHead) => void Object.assign(head, change) };
-    expect(await answerTo('/moments')).toEqual(failed);
+    expect(await respondTo('/moments')).toEqual(failed);
     moments = { onResponse: async (_exchange, head: ResponseHead) => void Object.assign(head, change) };
-    expect(await answerTo('/moments')).toEqual(failed);
+    expect(await respondTo('/moments')).toEqual(failed);
   });
 
   it.each<[string, object]>([
@@ -238,31 +238,31 @@ describe('what a policy makes of the exchange', () => {
     ['startedAt', { startedAt: 'odd' }],
   ])('a %s of nonsense, set last, costs nobody else anything', async (_, change) => {
     moments = { onFinish: (exchange) => void Object.assign(exchange, change) };
-    await answerTo('/moments');
+    await respondTo('/moments');
     moments = { onResponse: (exchange) => void Object.assign(exchange, change) };
-    await answerTo('/moments');
+    await respondTo('/moments');
     moments = { onRequest: (exchange) => void Object.assign(exchange, change) };
-    await answerTo('/moments');
+    await respondTo('/moments');
   });
 });
 
 describe('a way in of ones own', () => {
   it.each(values.filter(([name]) => !isReply(name)))('that gives %s is answered 500', async (_, give) => {
     sayings.set('who', give);
-    expect(await answerTo('/who')).toEqual(failed);
+    expect(await respondTo('/who')).toEqual(failed);
     sayings.set('who', async () => give());
-    expect(await answerTo('/who')).toEqual(failed);
+    expect(await respondTo('/who')).toEqual(failed);
   });
 
   it.each(throws)('that %s is answered 500', async (_, give) => {
     sayings.set('who', give);
-    expect(await answerTo('/who')).toEqual(failed);
+    expect(await respondTo('/who')).toEqual(failed);
   });
 
   it.each<[string, object]>([
     ['roles of a number', { roles: [7] }],
     ['roles of nothing', { roles: [null] }],
-    ['roles that are no list', { roles: 'customer' }],
+    ['roles that are not a list', { roles: 'customer' }],
     ['roles with holes', { roles: new Array(3) }],
     ['more roles than fit anywhere', { roles: new Array(300_000).fill('a role') }],
     ['permissions of objects', { permissions: [{}] }],
@@ -282,23 +282,23 @@ describe('a way in of ones own', () => {
     ['a plan that is a list', { plan: ['gold'] }],
     ['a key id that is a number', { keyId: 7 }],
     ['an end as text', { expiresAt: '4102444800' }],
-    ['an end that is no number', { expiresAt: Number.NaN }],
+    ['an end that is not a number', { expiresAt: Number.NaN }],
     ['an end that never comes', { expiresAt: Number.POSITIVE_INFINITY }],
     ['an end that is null', { expiresAt: null }],
     ['an end that is a date', { expiresAt: new Date(Date.now() + 60_000) }],
     ['an end in milliseconds', { expiresAt: Date.now() + 60_000 }],
   ])('with %s is answered 500', async (_, change) => {
     sayings.set('who', () => ({ ...ADA, ...change }));
-    expect(await answerTo('/who')).toEqual(failed);
+    expect(await respondTo('/who')).toEqual(failed);
   });
 
   it.each([1, 0, -1, -1e15, Math.floor(Date.now() / 1000) - 1])(
     'that names one who ended at %d is answered 401',
     async (expiresAt) => {
       sayings.set('who', () => ({ ...ADA, expiresAt }));
-      expect(await answerTo('/who')).toMatchObject({ status: 401 });
+      expect(await respondTo('/who')).toMatchObject({ status: 401 });
       sayings.set('who', async () => ({ ...ADA, expiresAt }));
-      expect(await answerTo('/who')).toMatchObject({ status: 401 });
+      expect(await respondTo('/who')).toMatchObject({ status: 401 });
     },
   );
 
@@ -320,7 +320,7 @@ describe('an auth service in code', () => {
   it.each([...values, ...throws])('%s: says nothing about a token', async (name, give) => {
     saying.verify = () => give();
     const isUnknown = name === 'null' || name === 'a promise of null';
-    expect(await answerTo('/token', token())).toMatchObject(isUnknown ? { status: 401 } : unavailable);
+    expect(await respondTo('/token', token())).toMatchObject(isUnknown ? { status: 401 } : unavailable);
   });
 
   it.each<[string, object, number]>([
@@ -333,31 +333,31 @@ describe('an auth service in code', () => {
     ['an end at the beginning of time', { exp: 0 }, 401],
     ['an end before the beginning of time', { exp: -5 }, 401],
     ['an end a second ago', { exp: Date.now() / 1000 - 1 }, 401],
-    ['an end that is no number', { exp: Number.NaN }, 503],
+    ['an end that is not a number', { exp: Number.NaN }, 503],
     ['an end as text', { exp: '4102444800' }, 503],
     ['an end that is null', { exp: null }, 503],
     ['an end in milliseconds', { exp: Date.now() + 60_000 }, 503],
   ])('with %s is answered %3$d', async (_, change, status) => {
     saying.verify = () => ({ sub: 'ada', ...change });
-    expect(await answerTo('/token', token())).toMatchObject({ status });
+    expect(await respondTo('/token', token())).toMatchObject({ status });
   });
 });
 
 describe('an app in the process', () => {
   it.each(['throws an error', 'throws text', 'calls itself without end'])('that %s fails', async (name) => {
     handling.handler = ODD_THROWS[name] as () => never;
-    expect(await answerTo('/app')).toMatchObject({ status: 500 });
+    expect(await respondTo('/app')).toMatchObject({ status: 500 });
     handling.handler = async () => ODD_THROWS[name]?.();
-    expect(await answerTo('/app')).toMatchObject({ status: 500 });
+    expect(await respondTo('/app')).toMatchObject({ status: 500 });
   });
 
   // What becomes of them is up to Fastify, and to the time that the upstream has.
   it.each([...values, ...throws])('that gives %s takes nothing with it', async (_, give) => {
     handling.handler = give;
-    const answer = await answerTo('/app', { signal: AbortSignal.timeout(200) });
+    const answer = await respondTo('/app', { signal: AbortSignal.timeout(200) });
     expect(answer === 'broken' || answer.status >= 200).toBe(true);
     handling.handler = async () => give();
-    await answerTo('/app', { signal: AbortSignal.timeout(200) });
+    await respondTo('/app', { signal: AbortSignal.timeout(200) });
   });
 });
 

@@ -8,9 +8,9 @@ import { type Outcome, pairs, type TakenMessage } from './taken.ts';
 export async function receiveWithNode(pieces: readonly Buffer[], method = 'GET'): Promise<Outcome> {
   const socket = new MemorySocket();
   const messages: TakenMessage[] = [];
-  const state = { isRefused: false };
+  const state = { isRejected: false };
   const refuse = (): void => {
-    state.isRefused = true;
+    state.isRejected = true;
   };
   const sent = request({ method, host: 'a', createConnection: () => socket.asSocket() });
   sent.on('error', refuse);
@@ -33,7 +33,7 @@ export async function receiveWithNode(pieces: readonly Buffer[], method = 'GET')
   if (!socket.destroyed) socket.emit('end');
   await setImmediate();
   sent.destroy();
-  return { messages, isRefused: state.isRefused };
+  return { messages, isRejected: state.isRejected };
 }
 
 /** Asks undici's client the same. It reads reason phrases as UTF-8, so they are left out. */
@@ -43,12 +43,12 @@ export async function receiveWithUndici(pieces: readonly Buffer[], method = 'GET
   const client = new Client('http://a', {
     connect: (_options, done) => globalThis.setImmediate(() => done(null, socket.asSocket())),
   });
-  let isRefused = false;
+  let isRejected = false;
   const settled = new Promise<void>((resolve) => {
     const handler: Dispatcher.DispatchHandler = {
       onRequestStart() {},
       onRequestUpgrade() {
-        isRefused = true;
+        isRejected = true;
         resolve();
       },
       onResponseStart(controller, status) {
@@ -63,7 +63,7 @@ export async function receiveWithUndici(pieces: readonly Buffer[], method = 'GET
         resolve();
       },
       onResponseError() {
-        isRefused = true;
+        isRejected = true;
         resolve();
       },
     };
@@ -74,7 +74,7 @@ export async function receiveWithUndici(pieces: readonly Buffer[], method = 'GET
   socket.push(null);
   await settled;
   await client.destroy();
-  return { messages, isRefused };
+  return { messages, isRejected };
 }
 
 interface RawFields {

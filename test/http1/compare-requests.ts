@@ -76,7 +76,7 @@ export const STRICTER: readonly StricterRule[] = [
       valuesOf(message, 'expect').some((value) => value.toLowerCase() !== '100-continue'),
   },
   {
-    name: 'bytes that are no HTTP in or behind a request for an upgrade, which node:http ignores',
+    name: 'bytes that are not HTTP in or behind a request for an upgrade, which node:http ignores',
     explains: (message) => valuesOf(message, 'upgrade').length > 0,
   },
 ];
@@ -89,11 +89,11 @@ export function compareRequests(text: string, ours: Outcome, nodes: Outcome): Di
     const what = compareMessage(mine, theirs);
     if (what !== undefined) return fault(`request ${i + 1} differs in its ${what}`);
   }
-  if (nodes.isRefused && !ours.isRefused) return fault('refused by node:http only');
+  if (nodes.isRejected && !ours.isRejected) return fault('refused by node:http only');
   const next = nodes.messages[ours.messages.length];
   if (next !== undefined) return stricter(STRICTER, next, text);
   const last = nodes.messages.at(-1);
-  const isStricter = ours.isRefused && !nodes.isRefused && !isLast(last);
+  const isStricter = ours.isRejected && !nodes.isRejected && !isLast(last);
   return isStricter ? stricter(STRICTER, last, text) : undefined;
 }
 
@@ -103,7 +103,7 @@ export const LOST_BY_NODE = 'what follows a request with a body that asks for an
 function takenAlone(index: number, nodes: Outcome): Difference {
   const what = `request ${index + 1} is taken by us only`;
   const last = nodes.messages.at(-1);
-  const isLost = last !== undefined && !nodes.isRefused && valuesOf(last, 'upgrade').length > 0;
+  const isLost = last !== undefined && !nodes.isRejected && valuesOf(last, 'upgrade').length > 0;
   return isLost ? { rules: [LOST_BY_NODE], what } : fault(what);
 }
 

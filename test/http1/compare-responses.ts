@@ -62,13 +62,13 @@ export function compareResponses(
   const other = theirs.messages[0];
   if (mine?.isComplete) {
     if (!other?.isComplete) return laxer(text, client);
-    if (theirs.isRefused && ours.isReused) return fault('the connection is used again by us only');
+    if (theirs.isRejected && ours.isReused) return fault('the connection is used again by us only');
     // undici reads reason phrases as UTF-8, so they are left out.
     const line = client === 'undici' ? mine.line.slice(0, 3) : mine.line;
     const what = compareMessage({ ...mine, line }, other);
     return what === undefined ? undefined : fault(`the ${what} differs`);
   }
-  if (!ours.isRefused) return fault('neither whole nor broken');
+  if (!ours.isRejected) return fault('neither whole nor broken');
   return other?.isComplete ? stricter(STRICTER_THAN_CLIENTS, other, text) : undefined;
 }
 

@@ -319,7 +319,7 @@ describe('what comes behind the last request', () => {
     expect(seen).toHaveLength(1);
   });
 
-  it('is not served after a refusal, in the same read or later', async () => {
+  it('is not served after a rejection, in the same read or later', async () => {
     const pieces = ['GET / HTTP/1.1\r\n\r\n', SMUGGLED, SMUGGLED];
     expect(readResponses(await rawRequest(port, pieces)).map(({ status }) => status)).toEqual([400]);
     expect(seen).toEqual([]);

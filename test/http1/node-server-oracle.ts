@@ -7,7 +7,7 @@ import { type Outcome, pairs, type TakenMessage } from './taken.ts';
 export class NodeServerOracle {
   private readonly server: Server;
   private messages: TakenMessage[] = [];
-  private isRefused = false;
+  private isRejected = false;
 
   constructor({ isLenient = false } = {}) {
     this.server = createServer({ insecureHTTPParser: isLenient });
@@ -16,7 +16,7 @@ export class NodeServerOracle {
     this.server.on('checkContinue', take);
     this.server.on('checkExpectation', take);
     this.server.on('clientError', (_error, socket) => {
-      this.isRefused = true;
+      this.isRejected = true;
       socket.destroy();
     });
   }
@@ -25,16 +25,16 @@ export class NodeServerOracle {
   async serve(pieces: readonly Buffer[]): Promise<Outcome> {
     const socket = new MemorySocket();
     this.messages = [];
-    this.isRefused = false;
+    this.isRejected = false;
     this.server.emit('connection', socket);
     for (const piece of pieces) {
       if (!socket.destroyed) socket.emit('data', piece);
     }
     await setImmediate();
     // It answers 400 by itself where Host is missing.
-    const isRefused = this.isRefused || socket.destroyed || /^HTTP\/1\.1 4/m.test(socket.sent);
+    const isRejected = this.isRejected || socket.destroyed || /^HTTP\/1\.1 4/m.test(socket.sent);
     socket.destroy();
-    return { messages: this.messages, isRefused };
+    return { messages: this.messages, isRejected };
   }
 
   close(): void {

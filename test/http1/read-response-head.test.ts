@@ -109,7 +109,7 @@ describe('the connection to a target', () => {
   });
 });
 
-describe('an interim answer', () => {
+describe('an interim response', () => {
   it.each([
     ['HTTP/1.0 103 Early Hints', []],
     ['HTTP/1.0 103 Early Hints', ['Connection: keep-alive']],

@@ -28,7 +28,7 @@ export function receiveStream(pieces: readonly Buffer[], method = 'GET'): Receiv
   const messages: TakenMessage[] = [];
   const interims: number[] = [];
   const state = { isBroken: false };
-  const owner = { onIdle() {}, onReserved() {}, onResting() {}, onDetached() {}, onGone() {} };
+  const owner = { onIdle() {}, onReserved() {}, onResting() {}, onDetached() {}, onClosed() {} };
   const link: Link = { socket: socket.asSocket(), reader: {} };
   const connection = new TargetConnection(link, owner, TIMES, LIFE, new Deadlines(stoppedClock));
   const sink = recordingSink(messages, interims, () => (state.isBroken = true));
@@ -39,14 +39,14 @@ export function receiveStream(pieces: readonly Buffer[], method = 'GET'): Receiv
     hasReceived: false,
     makeRoom: () => false,
   });
-  (link.reader.current as Transport).writeLate();
+  (link.reader.current as Transport).writeDeferred();
   for (const piece of pieces) {
     if (!socket.destroyed) connection.onBytes(piece, piece.length);
   }
   const isReused = ['idle', 'resting'].includes(connection.state.kind) && !socket.destroyed;
   if (!socket.destroyed) connection.onEnd();
   connection.onClose(undefined);
-  return { messages, interims, isRefused: state.isBroken || connection.lost !== undefined, isReused };
+  return { messages, interims, isRejected: state.isBroken || connection.lost !== undefined, isReused };
 }
 
 function requestWith(method: string): TargetRequest {

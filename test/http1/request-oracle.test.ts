@@ -95,7 +95,7 @@ function asKnownVersion(piece: Buffer): Buffer {
 }
 
 /** What must not depend on how a stream was cut. The part of a body that came before its fault may. */
-function essence({ messages, isRefused }: ServedOutcome): string {
+function essence({ messages, isRejected }: ServedOutcome): string {
   const seen = messages.map((message) => (message.isComplete ? message : { ...message, body: '' }));
-  return JSON.stringify([seen, isRefused]);
+  return JSON.stringify([seen, isRejected]);
 }

@@ -34,7 +34,7 @@ describe('the target side, against the clients of node:http and undici', () => {
       const outcome = receiveStream(cutAt(text, []));
       if (!outcome.isReused) continue;
       expect(outcome, JSON.stringify(text)).toMatchObject({
-        isRefused: false,
+        isRejected: false,
         messages: [{ isComplete: true }],
       });
       const behind = receiveStream(cutAt(`${text}x`, []));
@@ -71,7 +71,7 @@ async function compare({ text, pieces }: CutStream, method: string): Promise<str
 }
 
 /** What must not depend on how an answer was cut. The part of a body that came before its fault may. */
-function essence({ messages, interims, isRefused }: ReceivedOutcome): string {
+function essence({ messages, interims, isRejected }: ReceivedOutcome): string {
   const seen = messages.map((message) => (message.isComplete ? message : { ...message, body: '' }));
-  return JSON.stringify([seen, interims, isRefused]);
+  return JSON.stringify([seen, interims, isRejected]);
 }

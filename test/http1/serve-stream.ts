@@ -29,7 +29,7 @@ export const CLIENT: ClientInfo = {
   serverName: undefined,
 };
 
-/** An outcome with the status of the refusal, where there was one. */
+/** An outcome with the status of the rejection, where there was one. */
 export interface ServedOutcome extends Outcome {
   readonly refusedWith: number | undefined;
   readonly refusedFor: string | undefined;
@@ -54,7 +54,7 @@ export function openConnection(handler: RequestHandler, limits: Partial<ClientLi
     limits: { ...LIMITS, ...limits },
     deadlines: new Deadlines(stoppedClock),
     clock: stoppedClock,
-    refuse: (error) => {
+    reject: (error) => {
       refused.status = error.status;
       refused.reason = error.message;
       return { status: error.status };
@@ -74,11 +74,11 @@ export function serveStream(pieces: readonly Buffer[], limits: Partial<ClientLim
     if (!socket.destroyed) connection.onBytes(piece, piece.length);
   }
   const isBroken = messages.at(-1)?.body.endsWith(BROKEN) === true;
-  const isRefused = refused.status !== undefined || connection.isClosing || socket.destroyed || isBroken;
+  const isRejected = refused.status !== undefined || connection.isClosing || socket.destroyed || isBroken;
   connection.destroy();
   return {
     messages,
-    isRefused,
+    isRejected,
     refusedWith: refused.status,
     refusedFor: refused.reason,
     sent: socket.sent,

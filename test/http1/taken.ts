@@ -12,10 +12,10 @@ export interface TakenMessage {
 export interface Outcome {
   readonly messages: readonly TakenMessage[];
   /** Whether it was refused, by an error answer or by closing the connection. */
-  readonly isRefused: boolean;
+  readonly isRejected: boolean;
 }
 
-/** Turns names and values by turns into pairs. */
+/** TaskQueue names and values by turns into pairs. */
 export function pairs(flat: readonly string[]): [string, string][] {
   const list: [string, string][] = [];
   for (let i = 0; i + 1 < flat.length; i += 2) list.push([flat[i] as string, flat[i + 1] as string]);

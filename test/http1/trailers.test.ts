@@ -6,10 +6,10 @@ const HEAD = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
 
 /** The trailers that a chunked request with this trailer section has, or how it was refused. */
 function trailersOf(section: string) {
-  const { messages, isRefused } = serveStream([
+  const { messages, isRejected } = serveStream([
     Buffer.from(`${HEAD}1\r\nx\r\n0\r\n${section}\r\n`, 'latin1'),
   ]);
-  return messages[0]?.isComplete ? messages[0].trailers : { isRefused };
+  return messages[0]?.isComplete ? messages[0].trailers : { isRejected };
 }
 
 describe('trailers', () => {
@@ -73,17 +73,17 @@ describe('trailers', () => {
   ])('never say %s', (name) => {
     expect([...(readTrailers(['X-Sum', '1', name, '5']) ?? [])]).toEqual([['X-Sum', '1']]);
     // llhttp refuses some of them already.
-    expect(JSON.stringify(trailersOf(`${name}: 5\r\n`))).toMatch(/^(\[\]|\{"isRefused":true\})$/);
+    expect(JSON.stringify(trailersOf(`${name}: 5\r\n`))).toMatch(/^(\[\]|\{"isRejected":true\})$/);
   });
 
   it.each(['X : 1\r\n', 'X: 1\r\n 2\r\n', 'X: 1\n', 'X: \0\r\n', ': 1\r\n', 'X\r\n', 'X: 1\rY: 2\r\n'])(
     'that are malformed, as %j, break the body',
-    (section) => expect(trailersOf(section)).toEqual({ isRefused: true }),
+    (section) => expect(trailersOf(section)).toEqual({ isRejected: true }),
   );
 
   it('are as many as a head may have fields, at most', () => {
     expect(trailersOf('a: b\r\n'.repeat(100))).toHaveLength(100);
-    expect(trailersOf('a: b\r\n'.repeat(101))).toEqual({ isRefused: true });
+    expect(trailersOf('a: b\r\n'.repeat(101))).toEqual({ isRejected: true });
   });
 
   it('lose spaces and tabs around values, and no other bytes', () => {

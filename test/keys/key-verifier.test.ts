@@ -36,8 +36,8 @@ class ShakyStore implements KeyStore {
   }
 
   /** Gives what was read now when `answer` is called. */
-  private later<T>(isLate: boolean, read: T | Promise<T>): T | Promise<T> {
-    if (!isLate) return read;
+  private later<T>(isOverdue: boolean, read: T | Promise<T>): T | Promise<T> {
+    if (!isOverdue) return read;
     return new Promise<void>((resolve) => this.waiting.push(resolve)).then(() => read);
   }
 

@@ -216,14 +216,14 @@ describe('keys in Redis', () => {
     const gateways = [await startGateway(config), await startGateway(config)];
     const file = (gateways[0] as TestGateway).configFile;
     const { id, key } = await keys(file, create());
-    const askAll = () => Promise.all(gateways.map((gateway) => ask(gateway, key)));
-    expect(await askAll()).toEqual([200, 200]);
+    const queryAll = () => Promise.all(gateways.map((gateway) => ask(gateway, key)));
+    expect(await queryAll()).toEqual([200, 200]);
     await keys(file, { kind: 'disable', id });
-    await until(async () => (await askAll()).every((status) => status === 401));
+    await until(async () => (await queryAll()).every((status) => status === 401));
     await keys(file, { kind: 'enable', id });
-    await until(async () => (await askAll()).every((status) => status === 200));
+    await until(async () => (await queryAll()).every((status) => status === 200));
     expect(await keys(file, { kind: 'delete', id })).toEqual({ id, deleted: true });
-    await until(async () => (await askAll()).every((status) => status === 401));
+    await until(async () => (await queryAll()).every((status) => status === 401));
   });
 
   it('that were seen stay good while Redis is away, others are answered 503', async () => {

@@ -50,7 +50,7 @@ describe('access log', () => {
     expect(JSON.stringify(destination.lines())).not.toMatch(/eyJ|abc/);
   });
 
-  it('leaves out the upstream where none was asked, and its time where it did not answer', () => {
+  it('leaves out the upstream where none was asked, and its time where it did not respond', () => {
     const { accessLog, destination } = setUp();
     accessLog.write(finishedExchange({ upstream: '', target: '' }), 1001);
     accessLog.write(finishedExchange({ respondedAt: 0 }), 1001);
@@ -95,14 +95,14 @@ describe('access log', () => {
     });
   });
 
-  it('survives causes that are no errors', () => {
+  it('survives causes that are not errors', () => {
     const { accessLog, destination } = setUp();
     for (const cause of ['text', 7, null, () => 1, Symbol('x')])
       accessLog.write(finishedExchange({ failure: new GatewayError('GW_INTERNAL', { cause }) }), 1001);
     expect(destination.lines().map(({ cause }) => cause)).toEqual(['text', 7, null, null, null]);
   });
 
-  it('writes one line for a request that was no valid HTTP', () => {
+  it('writes one line for a request that was not valid HTTP', () => {
     const { accessLog, destination } = setUp();
     accessLog.malformed({
       code: 'GW_BAD_REQUEST',

@@ -167,8 +167,8 @@ describe('series over reloads', () => {
 describe('counters and gauges of others', () => {
   it('counts decisions of policies', async () => {
     const decisions = new PolicyDecisions(metrics, 'orders', 'ip-filter', 'observe');
-    decisions.refuse();
-    decisions.refuse();
+    decisions.reject();
+    decisions.reject();
     const labels = 'mode="observe",policy="ip-filter",route="orders",verdict="refuse"';
     const family = (await scrape()).get('gateway_policy_decisions_total');
     expect(family?.type).toBe('counter');
@@ -252,8 +252,8 @@ describe('the gateway itself', () => {
     metrics.configReloaded('failure');
     metrics.watchConnections('client', () => 12);
     metrics.watchConnections('target', () => 3);
-    metrics.requestRefused('GW_BAD_REQUEST');
-    metrics.requestRefused('GW_BAD_REQUEST');
+    metrics.requestRejected('GW_BAD_REQUEST');
+    metrics.requestRejected('GW_BAD_REQUEST');
     metrics.watchDroppedLogLines(() => 9);
     expect(await readSeries(`gateway_build_info{version="1.2.3",node="${process.versions.node}"}`)).toBe(1);
     expect(await readSeries('gateway_config_version')).toBe(4);

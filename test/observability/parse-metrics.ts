@@ -26,7 +26,7 @@ export function parseMetrics(text: string): Map<string, Family> {
 
 function addSeries(family: Family | undefined, name: string, line: string): void {
   const match = SERIES.exec(line);
-  if (!match || !family) throw new Error(`'${line}' is no series`);
+  if (!match || !family) throw new Error(`'${line}' is not a series`);
   const suffix = (match[1] as string).slice(name.length);
   const isOfFamily = (match[1] as string).startsWith(name) && /^(?:_bucket|_sum|_count)?$/.test(suffix);
   if (!isOfFamily) throw new Error(`'${line}' stands in the family ${name}`);

@@ -215,15 +215,15 @@ describe('the parts of any', () => {
 const any = builtInPolicies.find(({ name }) => name === 'any') as Policy;
 
 test.each([
-  [[], 'is no choice'],
-  [['jwt'], 'is no choice'],
+  [[], 'is not a choice'],
+  [['jwt'], 'is not a choice'],
   [{ jwt: {} }, 'array'],
   [['jwt', 'cors'], "there is no policy 'cors'"],
   [['jwt', { any: ['api-key', 'jwt'] }], "there is no policy 'any'"],
   [['jwt', { 'api-key': { hedaer: 'x' } }], 'hedaer'],
   [['jwt', { 'api-key': { id: 'x' } }], 'has an id'],
   [['jwt', { 'api-key': { dangerouslyObserve: true } }], 'observes, within any'],
-  [['jwt', { 'api-key': { observe: true } }], 'would let in'],
+  [['jwt', { 'api-key': { observe: true } }], 'would accept'],
   [[{ jwt: { optional: true } }, 'api-key'], 'is not optional, though others'],
   [['jwt', { 'api-key': { optional: true } }], 'is not optional, though others'],
   [[{ 'forward-auth': { url: 'http://a', requestHeaders: [] } }, 'jwt'], 'put forward-auth last'],

@@ -219,7 +219,7 @@ describe('an expression', () => {
   });
 
   test.each([
-    ['identity.subject ==', 'is no valid CEL expression: Unexpected token: EOF at character 20'],
+    ['identity.subject ==', 'is not a valid CEL expression: Unexpected token: EOF at character 20'],
     ['identity.sbject == "x"', 'No such key: sbject'],
     ['user == "x"', 'Unknown variable: user'],
     ['identity.subject == 3', 'no such overload'],
@@ -231,14 +231,14 @@ describe('an expression', () => {
     ['request.headers.exists(k, request.path.contains(k))', 'look for what a request brings along'],
     ['identity.roles.exists(r, request.path.contains(r))', 'look for what a request brings along'],
     ['request.path.split("").exists(x, request.path.contains(x))', 'over the parts of a text'],
-    [Array.from({ length: 300 }, () => 'true').join(' && '), 'is no valid CEL expression'],
+    [Array.from({ length: 300 }, () => 'true').join(' && '), 'is not a valid CEL expression'],
     ['', 'is empty'],
   ])('%s is refused when the configuration is loaded', (when, problem) => {
     expect(problemsOf(authorize, { when }).join()).toContain(problem);
   });
 });
 
-describe('the answer', () => {
+describe('the response', () => {
   test('to nobody is 401 with the challenge of the policy that found nobody', () => {
     for (const options of [{}, { roles: ['editor'] }, { when: 'true' }]) {
       const exchange = stubExchange();
@@ -278,7 +278,7 @@ describe('the answer', () => {
 });
 
 test.each([
-  [{ roles: [] }, 'is empty, so that nobody could pass'],
+  [{ roles: [] }, 'is empty, so that no caller could pass'],
   [{ permissions: [] }, 'is empty'],
   [{ roles: 'admin' }, 'roles'],
   [{ role: ['admin'] }, 'role'],

@@ -81,7 +81,7 @@ async function ask(socket: TLSSocket, headers = ''): Promise<string> {
 }
 
 const statusOf = (answer: string): string => /^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? answer;
-const askOnce = async (port: number, options?: ConnectionOptions, headers?: string) =>
+const queryOnce = async (port: number, options?: ConnectionOptions, headers?: string) =>
   ask(await open(port, options), headers);
 
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (version) => {
@@ -95,9 +95,9 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (version) => {
         { authorize: { roles: ['service'], claims: { sub: 'orders' } } },
       ],
     });
-    expect(statusOf(await askOnce(gateway.port, { ...tls, ...(await client()) }))).toBe('200');
+    expect(statusOf(await queryOnce(gateway.port, { ...tls, ...(await client()) }))).toBe('200');
     const other = await client({ commonName: 'users' });
-    expect(statusOf(await askOnce(gateway.port, { ...tls, ...other }))).toBe('401');
+    expect(statusOf(await queryOnce(gateway.port, { ...tls, ...other }))).toBe('401');
   });
 
   test.each<[string, () => Promise<TestCertificate | undefined>]>([
@@ -108,7 +108,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (version) => {
     ['one that signed itself', async () => others],
   ])('%s says nothing where none is required', async (_, make) => {
     const { gateway, target } = await setUp();
-    const answer = await askOnce(gateway.port, { ...tls, ...(await make()) });
+    const answer = await queryOnce(gateway.port, { ...tls, ...(await make()) });
     expect(statusOf(answer)).toBe('401');
     expect(answer).toMatch(/www-authenticate: ClientCertificate realm="api"/i);
     expect(target.requests).toHaveLength(0);
@@ -116,9 +116,9 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (version) => {
 
   test('no certificate turns a client away where one is required', async () => {
     const { gateway, target } = await setUp({ required: true, policies: [] });
-    expect(statusOf(await askOnce(gateway.port, { ...tls, ...(await client()) }))).toBe('200');
+    expect(statusOf(await queryOnce(gateway.port, { ...tls, ...(await client()) }))).toBe('200');
     for (const certificate of [undefined, await others.issue({ client: true, commonName: 'orders' })]) {
-      const asking = askOnce(gateway.port, { ...tls, ...certificate }).catch(() => 'closed');
+      const asking = queryOnce(gateway.port, { ...tls, ...certificate }).catch(() => 'closed');
       expect(await asking).toBe('closed');
     }
     expect(target.requests).toHaveLength(1);
@@ -150,7 +150,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (version) => {
     expect(second.isSessionReused()).toBe(false);
     expect(statusOf(await ask(second))).toBe('401');
     const theirs = await others.issue({ client: true, commonName: 'orders' });
-    expect(statusOf(await askOnce(gateway.port, { ...tls, ...theirs }))).toBe('200');
+    expect(statusOf(await queryOnce(gateway.port, { ...tls, ...theirs }))).toBe('200');
   });
 });
 
@@ -173,7 +173,7 @@ test('what a client says about certificates in its header goes nowhere', async (
   const { gateway, target } = await setUp();
   const headers =
     'X-Forwarded-Client-Cert: By=x\r\nx_forwarded_client_cert: a\r\nClient-Cert: :aaaa:\r\nClient_Cert_Chain: a\r\n';
-  expect(statusOf(await askOnce(gateway.port, await client(), headers))).toBe('200');
+  expect(statusOf(await queryOnce(gateway.port, await client(), headers))).toBe('200');
   const names = Object.keys(target.requests[0]?.headers ?? {}).map((name) => name.replaceAll('_', '-'));
   expect(names.filter((name) => /client-cert/.test(name))).toEqual([]);
 });

@@ -127,10 +127,10 @@ it('makes nobody wait where it only observes, and logs who would find no place',
   const { pipeline, lines } = limitPipeline([[concurrency, { limit: 1, maxQueued: 1, observe: true }]]);
   const exchanges = [stubExchange(), stubExchange(), stubExchange()];
   for (const exchange of exchanges) expect(pipeline.runRequest(exchange)).toBeUndefined();
-  expect(lines.map(({ message }) => message)).toEqual(['policy would have refused']);
+  expect(lines.map(({ message }) => message)).toEqual(['policy would have rejected']);
   for (const exchange of exchanges) pipeline.runFinish(exchange);
   expect(pipeline.runRequest(stubExchange())).toBeUndefined();
-  expect(lines.map(({ message }) => message)).toEqual(['policy would have refused']);
+  expect(lines.map(({ message }) => message)).toEqual(['policy would have rejected']);
 });
 
 it('goes on counting when a reload changes the limit', () => {

@@ -145,7 +145,7 @@ describe('a preflight', () => {
     expect(lines).toContain('access-control-allow-headers: authorization,x-a');
   });
 
-  test("'*' says nothing back where no field is asked for, or what is no method", async () => {
+  test("'*' says nothing back where no field is asked for, or what is not a method", async () => {
     const asked: Fields = [
       ['Origin', APP],
       ['Access-Control-Request-Method', 'GET, PUT'],
@@ -171,7 +171,7 @@ describe('a preflight', () => {
     });
   });
 
-  test('does not reflect what are no header names', async () => {
+  test('does not reflect what are not header names', async () => {
     const asked = ['Access-Control-Request-Headers', 'x-a: "<script>"'] as const;
     const { lines } = await linesFor({ origins: [APP] }, preflight(APP, asked), 'OPTIONS');
     expect(lines.join()).not.toContain('script');

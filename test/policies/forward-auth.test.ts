@@ -33,7 +33,7 @@ async function setUp(answer: RequestListener, { options = {}, policies, config =
   return { service, target, gateway, ask };
 }
 
-const letPass: RequestListener = (_, response) =>
+const acceptResponse: RequestListener = (_, response) =>
   void response
     .writeHead(204, { 'remote-user': 'ada', 'remote-groups': 'editor, support', 'x-tenant': 'acme' })
     .end();
@@ -44,7 +44,7 @@ const refuse =
 
 describe('what the service is asked', () => {
   test('tells method, URI, host and client, and no header field but those that are named', async () => {
-    const { service, ask } = await setUp(letPass);
+    const { service, ask } = await setUp(acceptResponse);
     const headers = [
       ['authorization', 'Bearer x'],
       ['cookie', 'a=b'],
@@ -69,8 +69,8 @@ describe('what the service is asked', () => {
   });
 
   test('goes to a named upstream too', async () => {
-    const service = await startTarget(letPass);
-    const { ask, target } = await setUp(letPass, {
+    const service = await startTarget(acceptResponse);
+    const { ask, target } = await setUp(acceptResponse, {
       options: { url: undefined, upstream: 'judge', path: '/v' },
       config: {
         upstreams: { judge: { targets: [service.url] }, service: { targets: [service.url] } },
@@ -101,7 +101,7 @@ describe('names beyond ASCII', () => {
     expect(target.requests[0]?.headers['x-auth-roles']).toBe('K%C3%A4ufer,voil%C3%A0');
   });
 
-  test('stay what they are where they are no UTF-8', async () => {
+  test('stay what they are where they are not UTF-8', async () => {
     const { ask, target } = await setUp(answerWith('J\xfcrgen', 'a'), { options: { identity } });
     expect((await ask()).status).toBe(200);
     expect(target.requests[0]?.headers['x-auth-subject']).toBe('J%C3%BCrgen');
@@ -158,7 +158,9 @@ describe('what the client is told of an answer that lets pass', () => {
 
 describe('what lets pass', () => {
   test('gives the upstream what is named of the answer, and nothing that a client sent under these names', async () => {
-    const { target, ask } = await setUp(letPass, { options: { responseHeaders: ['Remote-User', 'x-role'] } });
+    const { target, ask } = await setUp(acceptResponse, {
+      options: { responseHeaders: ['Remote-User', 'x-role'] },
+    });
     const forged = [
       ['remote-user', 'root'],
       ['Remote_User', 'root'],
@@ -176,7 +178,9 @@ describe('what lets pass', () => {
   });
 
   test('lets no client send what names the caller, also where the upstream is not told that', async () => {
-    const { target, ask } = await setUp(letPass, { options: { identity: { subject: 'remote-user' } } });
+    const { target, ask } = await setUp(acceptResponse, {
+      options: { identity: { subject: 'remote-user' } },
+    });
     expect((await ask('/', [['Remote-User', 'root']])).status).toBe(200);
     const { headers } = target.requests[0] as IncomingMessage;
     expect(headers['remote-user']).toBeUndefined();
@@ -185,7 +189,7 @@ describe('what lets pass', () => {
 
   test('names the caller where it is said which fields do', async () => {
     const identity = { subject: 'remote-user', roles: 'remote-groups' };
-    const { ask } = await setUp(letPass, {
+    const { ask } = await setUp(acceptResponse, {
       options: { identity },
       policies: (entry) => [entry, { authorize: { roles: ['support'], claims: { sub: 'ada' } } }],
     });
@@ -193,7 +197,7 @@ describe('what lets pass', () => {
   });
 
   test('names nobody where it is not, so that authorize denies', async () => {
-    const { ask, target } = await setUp(letPass, { policies: (entry) => [entry, 'authorize'] });
+    const { ask, target } = await setUp(acceptResponse, { policies: (entry) => [entry, 'authorize'] });
     expect((await ask()).status).toBe(401);
     expect(target.requests).toHaveLength(0);
   });
@@ -278,7 +282,7 @@ describe('what refuses', () => {
   test('answers 503 where nobody listens', async () => {
     const gone = await startRawTarget(() => {});
     await gone.close();
-    const { target, ask } = await setUp(letPass, { options: { url: gone.url } });
+    const { target, ask } = await setUp(acceptResponse, { options: { url: gone.url } });
     expect((await ask()).status).toBe(503);
     expect(target.requests).toHaveLength(0);
   });
@@ -333,7 +337,7 @@ describe('answers that are kept', () => {
     expect(await asks(cache, ['/a', 'x'], ['/a', 'y'])).toBe(2);
   });
 
-  test('are never refusals', async () => {
+  test('are never rejections', async () => {
     listener = counting();
     const { ask } = await setUp(listener, { options: { cache: { maxAge: '1m' } } });
     for (let i = 0; i < 3; i++) expect((await ask()).status).toBe(401);
@@ -344,7 +348,7 @@ describe('answers that are kept', () => {
 describe('within any', () => {
   test('is asked last, and strips its names also where it is not asked', async () => {
     const users = { ada: { password: `$scrypt$ln=10,r=1,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}` } };
-    const { target, ask, service } = await setUp(letPass, {
+    const { target, ask, service } = await setUp(acceptResponse, {
       options: { responseHeaders: ['remote-user'] },
       policies: (entry) => [{ any: [{ basic: { users } }, entry] }],
     });
@@ -370,12 +374,12 @@ test.each([
   ],
   [
     { url: 'http://a', requestHeaders: [], responseHeaders: ['X_Auth_Subject'] },
-    'is what the gateway itself tells',
+    'is what the gateway itself sends',
   ],
   [{ url: 'http://a', requestHeaders: [], responseHeaders: ['Set-Cookie'] }, 'name it in clientHeaders'],
   [
     { url: 'http://a', requestHeaders: [], responseHeaders: ['Content-Type'] },
-    'is about the answer of the service',
+    'is about the response of the service',
   ],
   [{ url: 'http://a', requestHeaders: [], clientHeaders: ['Cookie'] }, 'is a field of requests'],
   [{ url: 'http://a', requestHeaders: [], clientHeaders: ['Connection'] }, 'frames the message'],

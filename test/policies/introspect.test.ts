@@ -59,7 +59,7 @@ describe('introspect', () => {
     expect(issuer.requests).toHaveLength(0);
   });
 
-  it('counts refusals by their reason', async () => {
+  it('counts rejections by their reason', async () => {
     const { gateway } = await startAsking({});
     await statusOf(gateway, { authorization: 'Bearer bad' });
     const { text } = await gateway.gateway.metrics();

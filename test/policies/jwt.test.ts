@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
-import type { TokenRefusal, TokenVerifier, VerifiedToken } from '../../src/core/identity/auth-service.ts';
+import type { TokenRejection, TokenVerifier, VerifiedToken } from '../../src/core/identity/auth-service.ts';
 import type { PolicyInstance } from '../../src/core/policy.ts';
 import { jwt } from '../../src/policies/index.ts';
 import { createSecretSigner, goodClaims, signToken } from '../auth/test-tokens.ts';
@@ -17,7 +17,7 @@ const VERIFIED: VerifiedToken = {
   plan: 'gold',
 };
 
-type Outcome = VerifiedToken | TokenRefusal;
+type Outcome = VerifiedToken | TokenRejection;
 
 /** Services that know nothing and say of every token what `outcome` says. */
 function stubService(name: string, outcome: Outcome | Promise<Outcome>, issuer?: string) {

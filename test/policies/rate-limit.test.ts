@@ -9,7 +9,7 @@ import { exchangeOf, type LimitEntry, limitPipeline } from '../limits/limit-pipe
 
 const ONE: LimitEntry = [rateLimit, { limit: 2, window: '1m' }];
 
-describe('the answer', () => {
+describe('the response', () => {
   it('says on every response how the client stands', async () => {
     const { ask, clock } = limitPipeline([ONE]);
     expect((await ask()).headers).toMatchObject({
@@ -186,7 +186,7 @@ describe('observe: true', () => {
     const answers = [await ask(), await ask(), await ask(), await ask()];
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429]);
     expect(answers.map(({ headers }) => headers.ratelimit)).not.toContain('trial');
-    expect(lines.filter(({ message }) => message === 'policy would have refused')).toHaveLength(3);
+    expect(lines.filter(({ message }) => message === 'policy would have rejected')).toHaveLength(3);
     expect(counts.get('gateway_policy_decisions_total orders trial observe refuse')).toBe(3);
   });
 

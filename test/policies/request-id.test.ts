@@ -32,7 +32,7 @@ test('one sent by a trusted proxy is kept', async () => {
   expect(response).toBe(request);
 });
 
-describe('what is no id is replaced, even from a trusted proxy', () => {
+describe('what is not an id is replaced, even from a trusted proxy', () => {
   test.each([
     ['empty', ''],
     ['a space', 'a b'],
@@ -51,7 +51,7 @@ test('the header can have another name', async () => {
   expect(response).toBe('X-Correlation-Id: abc\r\n');
 });
 
-test('it is on refusals too', async () => {
+test('it is on rejections too', async () => {
   const { pipeline } = policyPipeline([ipFilter, { deny: ['192.0.2.7'] }], [requestId]);
   const { head } = await runThrough(pipeline, stubExchange());
   expect(head.status).toBe(403);

@@ -103,7 +103,7 @@ test.each([
   if (message !== 'xxx') expect(problems.join()).toContain(message);
 });
 
-test('they are on refusals and preflights too, wherever the policy is written', async () => {
+test('they are on rejections and preflights too, wherever the policy is written', async () => {
   const { pipeline } = policyPipeline(
     [ipFilter, { deny: ['192.0.2.7'] }],
     [cors, { origins: ['https://app.example.com'] }],

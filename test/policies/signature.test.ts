@@ -232,9 +232,9 @@ describe('signature', () => {
     ['without its input', { 'signature-input': undefined }],
     ['without the signature', { signature: undefined }],
     ['with another label', { signature: 'sig2=:aaaa:' }],
-    ['that is no bytes', { signature: 'sig1="aaaa"' }],
+    ['that is not bytes', { signature: 'sig1="aaaa"' }],
     ['whose label stands twice', { signature: 'sig1=:aaaa:, sig1=:aaaa:' }],
-    ['with an input that is no list', { 'signature-input': 'sig1=?1' }],
+    ['with an input that is not a list', { 'signature-input': 'sig1=?1' }],
     ['that is empty', { signature: '' }],
   ])('refuses a signature %s', async (_, change) => {
     const { send, reasonOf } = await setUp({ optional: true });

@@ -153,7 +153,7 @@ describe('maxConnections', () => {
     expect(await second.outcome).toMatchObject({ isWhole: true });
   });
 
-  it('answers busy when no connection came free in time', async () => {
+  it('answers busy when no connection came free before the timeout', async () => {
     const { send, raw, clock } = await start(undefined, { maxConnections: 1 });
     void send();
     await (await raw.connection(0)).takeHead();
@@ -192,7 +192,7 @@ describe('maxConnections', () => {
     const { send, raw, target } = await start(answering(OK));
     const waiting = send();
     // That it ended is told late, so that it cannot be brought about by a socket at this very moment.
-    target.onGone({ uses: 0, lost: undefined } as TargetConnection, undefined);
+    target.onClosed({ uses: 0, lost: undefined } as TargetConnection, undefined);
     expect(await waiting.outcome).toMatchObject({ isWhole: true, body: 'ok' });
     expect(raw.connections).toHaveLength(1);
   });

@@ -33,7 +33,7 @@ async function start(
 
 /** A body that a client sends piece by piece, as its connection gives it. */
 class ClientBody implements BodySource {
-  readonly isAtHand = false;
+  readonly isBuffered = false;
   readonly length: number | undefined;
   isPaused = false;
   isCancelled = false;

@@ -143,7 +143,7 @@ describe('what a listener may allow', () => {
     ['/%ff', '/%FF'],
     ['/caf%e9/x', '/caf%E9/x'],
     ['/%c3%a9%ff', '/%C3%A9%FF'],
-  ])('bytes that are no UTF-8: %s', (target, path) => {
+  ])('bytes that are not UTF-8: %s', (target, path) => {
     expect(pathOf(target, { ...DEFAULT_SPELLING, invalidUtf8: true })).toBe(path);
     expect(pathOf(target)).toBeUndefined();
   });

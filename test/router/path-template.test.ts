@@ -85,7 +85,7 @@ describe('stripping a prefix', () => {
     expect(compileStripPrefix(prefix)(path)).toBe(rest);
   });
 
-  it('refuses what is no path', () => {
+  it('refuses what is not a path', () => {
     expect(() => compileStripPrefix('orders')).toThrow(TypeError);
   });
 });

@@ -521,7 +521,7 @@ describe('the answer of an app', () => {
 
   it.each([
     ['a status below 200', 199, {}],
-    ['a length that is no number', 200, { 'content-length': 'many' }],
+    ['a length that is not a number', 200, { 'content-length': 'many' }],
   ])('is refused with %s', async (_, status, headers) => {
     const { target } = await start((app) =>
       app.get('/', (_request, reply) => void reply.hijack().raw.writeHead(status, headers).end()),

@@ -47,7 +47,7 @@ class Greeter implements Connection {
     this.socket.end('draining');
   }
 
-  retire(): void {
+  drainWithGrace(): void {
     this.socket.write('retiring ');
   }
 

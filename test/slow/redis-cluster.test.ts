@@ -135,13 +135,13 @@ describe('a Redis Cluster over TLS', () => {
       tls: { caFile: authority.certFile, certFile: own.certFile, keyFile: own.keyFile },
     };
     const { store, connection } = await openLimitStore({ ...trusting, password: 'word' });
-    expect(connection.trouble).toBeUndefined();
+    expect(connection.problem).toBeUndefined();
     expect(await store.charge([chargeFor()])).toMatchObject([{ isAllowed: true, remaining: 2 }]);
     const refused = await openLimitStore({ ...trusting, password: 'hunter2' });
-    expect(refused.connection.trouble).toMatch(/refuses user or password/);
+    expect(refused.connection.problem).toMatch(/rejects user or password/);
     const distrustful = await openLimitStore({ cluster, tls: {}, password: 'word' });
-    expect(distrustful.connection.trouble).toMatch(/certificate that is not trusted/);
-    const told = [refused.log.lines, refused.connection.trouble, distrustful.log.lines];
+    expect(distrustful.connection.problem).toMatch(/certificate that is not trusted/);
+    const told = [refused.log.lines, refused.connection.problem, distrustful.log.lines];
     expect(JSON.stringify(told)).not.toMatch(/hunter2|"word"/);
   });
 });

@@ -40,7 +40,7 @@ describe('Sentinels', () => {
     }
     const nodes = sentinels.map(({ host, port }) => ({ host, port }));
     const { store, connection, log } = await openLimitStore({ sentinel: { master: 'limits', nodes } });
-    expect(connection.trouble).toBeUndefined();
+    expect(connection.problem).toBeUndefined();
     const charge = chargeFor({ rule: slowRule({ limit: 10 }) });
     expect(await store.charge([{ ...charge, cost: 5 }])).toMatchObject([{ remaining: 5 }]);
     await master.command('WAIT', '1', '5000');
@@ -66,6 +66,6 @@ describe('Sentinels', () => {
     const sentinel = await start({ isSentinel: true });
     const nodes = [{ host: sentinel.host, port: sentinel.port }];
     const { connection } = await openLimitStore({ sentinel: { master: 'limits', nodes } });
-    expect(connection.trouble).toMatch(/no Sentinel says where 'limits' is: 127\.\S+ knows no 'limits'$/);
+    expect(connection.problem).toMatch(/no Sentinel says where 'limits' is: 127\.\S+ knows no 'limits'$/);
   });
 });

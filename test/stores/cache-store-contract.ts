@@ -32,7 +32,7 @@ export function storedResponse(
     responseTime: Date.now(),
     staleSince: undefined,
     tags,
-    askedAt: store.purges,
+    requestedAt: store.purges,
   };
 }
 
@@ -54,9 +54,9 @@ export function cacheStoreContract(
       const [response] = found.responses as [StoredResponse];
       expect([...response.headers]).toEqual([...kept.headers]);
       expect(response.body.equals(kept.body)).toBe(true);
-      expect({ ...response, headers: 0, body: 0, askedAt: 0, responseTime: 0 }).toEqual({
+      expect({ ...response, headers: 0, body: 0, requestedAt: 0, responseTime: 0 }).toEqual({
         ...kept,
-        ...{ headers: 0, body: 0, askedAt: 0, responseTime: 0 },
+        ...{ headers: 0, body: 0, requestedAt: 0, responseTime: 0 },
       });
       expect(Math.abs(response.responseTime - kept.responseTime)).toBeLessThan(60_000);
       expect(await store.find(other.key)).toBeUndefined();

@@ -90,7 +90,7 @@ describe('two gateways on one Redis', () => {
     expect(await third.store.find(key)).toBeUndefined();
   });
 
-  it('name the one that does not answer, which hears of the purge later', async () => {
+  it('name the one that does not respond, which hears of the purge later', async () => {
     const [one, other, prefix] = await openTwo();
     const { key, url } = newKey();
     other.store.keep(key, url, storedResponse(other.store));
@@ -99,7 +99,7 @@ describe('two gateways on one Redis', () => {
     const { reached, unreached } = await one.store.purge({ kind: 'url', value: url, soft: false });
     expect(reached).toBe(1);
     expect(unreached).toEqual([
-      expect.stringMatching(/^the gateway on .+, process \d+: it has not confirmed in time$/),
+      expect.stringMatching(/^the gateway on .+, process \d+: it has not confirmed before the timeout$/),
     ]);
     expect(other.memory.find(key)).toBeDefined();
     // Nor is it found there by one that comes now.
@@ -109,9 +109,9 @@ describe('two gateways on one Redis', () => {
   it('take turns to fetch, and who waited finds what came of it', async () => {
     const [one, other] = await openTwo();
     const { key, url } = newKey();
-    const first = await one.store.takeTurn(key, NO_SIGNAL);
+    const first = await one.store.acquireFetchLock(key, NO_SIGNAL);
     expect(first?.hasWaited).toBe(false);
-    const second = other.store.takeTurn(key, NO_SIGNAL);
+    const second = other.store.acquireFetchLock(key, NO_SIGNAL);
     await wait(0);
     one.store.keep(key, url, storedResponse(one.store));
     first?.end([key], true);
@@ -122,12 +122,12 @@ describe('two gateways on one Redis', () => {
   it('do not wait for what proved not to be shared, nor for who has left', async () => {
     const [one, other] = await openTwo();
     const { key } = newKey();
-    (await one.store.takeTurn(key, NO_SIGNAL))?.end([key], false);
-    await until(async () => (await other.store.takeTurn(key, NO_SIGNAL)) === undefined);
+    (await one.store.acquireFetchLock(key, NO_SIGNAL))?.end([key], false);
+    await until(async () => (await other.store.acquireFetchLock(key, NO_SIGNAL)) === undefined);
     const held = newKey().key;
-    await one.store.takeTurn(held, NO_SIGNAL);
+    await one.store.acquireFetchLock(held, NO_SIGNAL);
     const left = new AbortController();
-    const waiting = other.store.takeTurn(held, left.signal);
+    const waiting = other.store.acquireFetchLock(held, left.signal);
     left.abort();
     expect(await waiting).toBeUndefined();
   });

@@ -19,7 +19,7 @@ describe('the deadline of a command', () => {
     const { clock, late, settled } = watch();
     for (let i = 0; i < 20; i++) clock.advance(5);
     expect(late).toEqual([100]);
-    await expect(settled).rejects.toThrow('does not answer within 100 ms');
+    await expect(settled).rejects.toThrow('does not respond within 100 ms');
   });
 
   it('does not end because this process stood still, however long', async () => {
@@ -42,6 +42,6 @@ describe('the deadline of a command', () => {
     const { clock, late, settled } = watch();
     for (let i = 0; i < 5; i++) clock.advance(300);
     expect(late).toHaveLength(1);
-    await expect(settled).rejects.toThrow('does not answer');
+    await expect(settled).rejects.toThrow('does not respond');
   });
 });

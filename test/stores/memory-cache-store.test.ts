@@ -33,7 +33,7 @@ function response(bytes: number, variantKey = ''): StoredResponse {
     responseTime: 0,
     staleSince: undefined,
     tags: [],
-    askedAt: 0,
+    requestedAt: 0,
   };
 }
 
@@ -85,7 +85,8 @@ describe('the store of responses in memory', () => {
         for (const { kind, key, bytes, variant } of steps) {
           const [name, url] = [`key ${key}`, `host/${key}`];
           const found = store.find(name);
-          if (kind === 'keep') store.keep(name, url, { ...response(bytes, variant), askedAt: store.purges });
+          if (kind === 'keep')
+            store.keep(name, url, { ...response(bytes, variant), requestedAt: store.purges });
           else if (kind === 'drop' && found !== undefined)
             store.drop(name, found.responses[0] as StoredResponse);
           else if (kind === 'purge') void store.purge({ kind: 'url', value: url, soft: false });

@@ -313,18 +313,18 @@ describe('quotas', () => {
     expect(disk.tries).toBeLessThan(6);
     // Not with each try.
     expect(lines.map(({ level }) => level)).toEqual(['error']);
-    expect(store.trouble).toBe('disk full');
+    expect(store.problem).toBe('disk full');
     clock.advance(60_000);
     await nextTurn();
     expect(lines.map(({ level }) => level)).toEqual(['error', 'error']);
     disk.failure = undefined;
     for (let i = 0; i < 60; i++) await tick();
     expect(disk.saved).toMatchObject([{ limit: 'monthly', used: 1, added: 1 }]);
-    expect(store.trouble).toBeUndefined();
+    expect(store.problem).toBeUndefined();
     expect(lines.at(-1)).toMatchObject({ level: 'info' });
   });
 
-  it('are decided on while the disk does not answer, which is told, and are written down once', async () => {
+  it('are decided on while the disk does not respond, which is told, and are written down once', async () => {
     const { store, clock, lines } = createStore();
     const disk = new StubJournal();
     await store.keepIn(disk);
@@ -335,11 +335,11 @@ describe('quotas', () => {
       await nextTurn();
     }
     expect(disk.tries).toBe(1);
-    expect(store.trouble).toBe('the disk does not answer');
+    expect(store.problem).toBe('the disk does not respond');
     expect(lines.map(({ level }) => level)).toEqual(['error']);
     disk.isHanging = false;
     disk.wake();
-    await until(() => store.trouble === undefined);
+    await until(() => store.problem === undefined);
     await nextTurn();
     clock.advance(100);
     await until(() => disk.saved.length === 2);
@@ -361,9 +361,9 @@ describe('quotas', () => {
     await until(() => {
       decided += Number(store.charge([{ ...charge, key: `client-${decided}` }])[0]?.isAllowed === true);
       if (decided === 1) clock.advance(100);
-      return store.trouble !== undefined;
+      return store.problem !== undefined;
     });
-    expect(store.trouble).toBe('database is locked');
+    expect(store.problem).toBe('database is locked');
     expect(decided).toBeGreaterThan(20);
     other.exec('COMMIT');
     await store.close();

@@ -69,7 +69,7 @@ describe('the connection to Redis', () => {
     const { connection, log } = connect({ url });
     await connection.firstAttempt;
     expect(connection.isAvailable).toBe(true);
-    expect(connection.trouble).toBeUndefined();
+    expect(connection.problem).toBeUndefined();
     expect(await connection.send('a', ['SET', 'a', 'b'])).toBe('OK');
     expect(await connection.send('a', ['GET', 'a'])).toBe('b');
     expect(log.lines).toEqual([]);
@@ -92,10 +92,10 @@ describe('the connection to Redis', () => {
     });
     const { connection } = connect({ url: server.url.replace('//', '//gateway:word@') });
     await connection.firstAttempt;
-    expect(connection.trouble).toBeUndefined();
+    expect(connection.problem).toBeUndefined();
     const second = connect({ url: server.url, username: 'gateway', password: 'word' });
     await second.connection.firstAttempt;
-    expect(second.connection.trouble).toBeUndefined();
+    expect(second.connection.problem).toBeUndefined();
   });
 
   it('speaks TLS with a certificate of its own', async () => {
@@ -113,7 +113,7 @@ describe('the connection to Redis', () => {
       },
     });
     await connection.firstAttempt;
-    expect(connection.trouble).toBeUndefined();
+    expect(connection.problem).toBeUndefined();
     expect(await connection.send('', ['PING'])).toBe('PONG');
   });
 
@@ -168,18 +168,18 @@ describe('Sentinels', () => {
     const nodes = [mute, sentinel].map((one) => ({ host: one.host, port: one.port }));
     const { connection } = connect({ sentinel: { master: 'limits', nodes }, connectTimeout: 200 });
     await connection.firstAttempt;
-    expect(connection.trouble).toBeUndefined();
+    expect(connection.problem).toBeUndefined();
     expect(await connection.send('a', ['SET', 'a', 'b'])).toBe('OK');
   });
 
-  it('that do not know, or do not answer, are named', async () => {
+  it('that do not know, or do not respond, are named', async () => {
     const sentinel = await startRedis({ isSentinel: true });
     const gone = await startRedis();
     await gone.kill();
     const nodes = [sentinel, gone].map(({ host, port }) => ({ host, port }));
     const { connection } = connect({ sentinel: { master: 'limits', nodes } });
     await connection.firstAttempt;
-    expect(connection.trouble).toContain(
+    expect(connection.problem).toContain(
       `no Sentinel says where 'limits' is: ${sentinel.host}:${sentinel.port} knows no 'limits'; ${gone.host}:${gone.port} ECONNREFUSED`,
     );
   });
@@ -194,8 +194,8 @@ describe('a Redis that is away', () => {
     await server.kill();
     await until(() => !connection.isAvailable);
     expect(await gauge('gateway_redis_available')).toBe('0');
-    expect(connection.trouble).toMatch(/^Redis at 127\.\S+ /);
-    await expect(connection.send('a', ['GET', 'a'])).rejects.toThrow(connection.trouble);
+    expect(connection.problem).toMatch(/^Redis at 127\.\S+ /);
+    await expect(connection.send('a', ['GET', 'a'])).rejects.toThrow(connection.problem);
     await server.resume();
     await until(() => connection.isAvailable);
     expect(await gauge('gateway_redis_available')).toBe('1');
@@ -224,8 +224,8 @@ describe('a Redis that is away', () => {
     const sent = [connection.send('a', ['GET', 'a']), connection.send('b', ['GET', 'b'])];
     const outcomes = await Promise.allSettled(sent);
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    expect(connection.trouble).toMatch(/does not answer within 1000 ms$/);
-    await expect(connection.send('a', ['GET', 'a'])).rejects.toThrow('does not answer');
+    expect(connection.problem).toMatch(/does not respond within 1000 ms$/);
+    await expect(connection.send('a', ['GET', 'a'])).rejects.toThrow('does not respond');
     server.thaw();
     await until(() => connection.isAvailable);
     expect(await connection.send('a', ['GET', 'a'])).toBeNull();
@@ -248,7 +248,7 @@ describe('a Redis that is away', () => {
     await server.kill();
     const { connection, log } = connect({ url: server.url });
     await connection.firstAttempt;
-    expect(connection.trouble).toMatch(/ECONNREFUSED$/);
+    expect(connection.problem).toMatch(/ECONNREFUSED$/);
     expect(log.lines).toHaveLength(1);
     await server.resume();
     await until(() => connection.isAvailable);
@@ -259,7 +259,7 @@ describe('a Redis that is away', () => {
   });
 
   it.each([
-    ['a wrong password', { username: 'gateway', password: 'hunter2' }, 'refuses user or password'],
+    ['a wrong password', { username: 'gateway', password: 'hunter2' }, 'rejects user or password'],
     ['no password', {}, 'asks for a password'],
     ['a user without rights', { username: 'guest', password: 'pass' }, 'does not let this user do it'],
   ])('says what is wrong with %s, and not the password', async (_, login, reason) => {
@@ -268,8 +268,8 @@ describe('a Redis that is away', () => {
     });
     const { connection, log } = connect({ url: server.url, ...login });
     await connection.firstAttempt;
-    expect(connection.trouble).toContain(reason);
-    expect(JSON.stringify([log.lines, connection.trouble])).not.toMatch(/hunter2|"pass"/);
+    expect(connection.problem).toContain(reason);
+    expect(JSON.stringify([log.lines, connection.problem])).not.toMatch(/hunter2|"pass"/);
   });
 
   it('says what is wrong with a certificate that is not trusted', async () => {
@@ -278,10 +278,10 @@ describe('a Redis that is away', () => {
     const { url } = await startRedis({ tls });
     const { connection } = connect({ url: url.replace('//', '//gateway:hunter2@') });
     await connection.firstAttempt;
-    expect(connection.trouble).toMatch(
+    expect(connection.problem).toMatch(
       /shows a certificate that is not trusted \(\w+\) — set `tls\.caFile`$/,
     );
-    expect(connection.trouble).not.toContain('hunter2');
+    expect(connection.problem).not.toContain('hunter2');
   });
 
   it('says what is wrong where the server asks for a certificate', async () => {
@@ -290,19 +290,19 @@ describe('a Redis that is away', () => {
     const { url } = await startRedis({ tls });
     const { connection } = connect({ url, tls: { caFile: authority.certFile } });
     await connection.firstAttempt;
-    expect(connection.trouble).toMatch(/certificate.* set `tls\.certFile` and `tls\.keyFile`/);
+    expect(connection.problem).toMatch(/certificate.* set `tls\.certFile` and `tls\.keyFile`/);
   });
 
   it('says what is wrong where TLS meets none', async () => {
     const { url } = await startRedis();
     const { connection } = connect({ url: url.replace('redis:', 'rediss:'), connectTimeout: 1000 });
     await connection.firstAttempt;
-    expect(connection.trouble).toMatch(/no connection come about .* make sure that its port speaks TLS$/);
+    expect(connection.problem).toMatch(/no connection come about .* make sure that its port speaks TLS$/);
     const authority = await makeCertificates();
     const tls = { ...(await authority.issue()), caFile: authority.certFile };
     const second = connect({ url: (await startRedis({ tls })).url.replace('rediss:', 'redis:') });
     await second.connection.firstAttempt;
-    expect(second.connection.trouble).toMatch(/has closed the connection — if its port speaks TLS/);
+    expect(second.connection.problem).toMatch(/has closed the connection — if its port speaks TLS/);
   });
 });
 

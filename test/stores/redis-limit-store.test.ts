@@ -91,11 +91,11 @@ describe('several gateways on one Redis', () => {
     const server = await startOwnServer([`user default off`, `user gateway on >word ~mine:* ${rights}`]);
     const login = { url: server.url, username: 'gateway', password: 'word' };
     const { store, connection } = await openStore({ ...login, prefix: 'mine:' });
-    expect(connection.trouble).toBeUndefined();
+    expect(connection.problem).toBeUndefined();
     expect(await admit(store, chargeFor(), 5)).toBe(3);
     store.chargeAfterwards([chargeFor({ cost: -100 })]);
     expect(await admit(store, chargeFor(), 5)).toBe(3);
-    expect(connection.trouble).toBeUndefined();
+    expect(connection.problem).toBeUndefined();
   });
 
   it('leave no key behind for ever', async () => {
@@ -172,7 +172,7 @@ describe('leases', () => {
     await until(async () => (await other.store.charge([{ ...charge, cost: 0 }]))[0]?.remaining === 975);
   });
 
-  it('remember a refusal, so that who is refused costs nothing', async () => {
+  it('remember a rejection, so that who is refused costs nothing', async () => {
     const { store } = await openStore({ sync: 10_000 });
     const charge = chargeFor({ rule: slowRule({ limit: 2, burst: 2 }) });
     await admit(store, charge, 3);

@@ -36,7 +36,7 @@ describe('outages of Redis', () => {
     const { clock, outages, told, recover } = create();
     const trials: number[] = [];
     for (let i = 0; i < 8; i++) {
-      outages.begin('does not answer within 50 ms');
+      outages.begin('does not respond within 50 ms');
       trials.push(recover());
       clock.advance(2000);
     }

@@ -8,7 +8,7 @@ import type { TestConfig } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
 import { until } from '../support/until.ts';
 import { policyCode } from './code.ts';
-import { type CrewUnderTest, gone, readValue, startCrew } from './crew-of.ts';
+import { gone, type PoolUnderTest, readValue, startWorkerPool } from './pool-of.ts';
 
 const answering: TestConfig = { routes: [{ id: 'all', path: '/*', respond: { status: 200, body: 'x' } }] };
 
@@ -34,8 +34,8 @@ function askRaw(port: number): { opened: Promise<void>; received: Promise<string
   };
 }
 
-async function askMany(crew: CrewUnderTest, count: number): Promise<() => Promise<string[]>> {
-  const clients = Array.from({ length: count }, () => askRaw(crew.gateway.port));
+async function askMany(pool: PoolUnderTest, count: number): Promise<() => Promise<string[]>> {
+  const clients = Array.from({ length: count }, () => askRaw(pool.gateway.port));
   await Promise.all(clients.map(({ opened }) => opened));
   return async () => {
     const all = await Promise.all(clients.map(({ received }) => received));
@@ -57,47 +57,47 @@ function socketsOf(pid: number): number {
   }).length;
 }
 
-function signalAll(crew: CrewUnderTest, signal: NodeJS.Signals): void {
-  for (const pid of crew.pids().values()) process.kill(pid, signal);
+function signalAll(pool: PoolUnderTest, signal: NodeJS.Signals): void {
+  for (const pid of pool.pids().values()) process.kill(pid, signal);
 }
 
 describe('a connection on its way to a worker', () => {
   it('is answered by another one when that one is killed, with no descriptor left behind', async () => {
-    const crew = await startCrew(answering);
-    const before = socketsOf(crew.gateway.pid);
-    signalAll(crew, 'SIGSTOP');
-    const answers = await askMany(crew, 6);
+    const pool = await startWorkerPool(answering);
+    const before = socketsOf(pool.gateway.pid);
+    signalAll(pool, 'SIGSTOP');
+    const answers = await askMany(pool, 6);
     // Each worker has been sent one that it cannot have read.
-    await until(async () => socketsOf(crew.gateway.pid) === before + 6);
-    const killed = crew.kill(1);
-    process.kill(crew.pids().get(2) as number, 'SIGCONT');
+    await until(async () => socketsOf(pool.gateway.pid) === before + 6);
+    const killed = pool.kill(1);
+    process.kill(pool.pids().get(2) as number, 'SIGCONT');
     expect(await answers()).toEqual(Array(6).fill(ALL_WELL));
     await killed.replaced();
-    const end = await crew.gateway.line('a worker ended; another one takes its place');
+    const end = await pool.gateway.line('a worker ended; another one takes its place');
     expect(end).toMatchObject({ worker: 1, handedAgain: 1 });
-    await until(() => socketsOf(crew.gateway.pid) <= before);
-    expect(readValue(await crew.metrics(), 'gateway_connections_handed_again_total')).toBe(1);
+    await until(() => socketsOf(pool.gateway.pid) <= before);
+    expect(readValue(await pool.metrics(), 'gateway_connections_handed_again_total')).toBe(1);
   });
 
   it('never hangs, though workers are killed while many connect', async () => {
-    const crew = await startCrew(answering);
-    const before = socketsOf(crew.gateway.pid);
+    const pool = await startWorkerPool(answering);
+    const before = socketsOf(pool.gateway.pid);
     let isStopped = false;
     const outcomes: string[] = [];
     const clients = Array.from({ length: 12 }, async () => {
-      while (!isStopped) outcomes.push((await askRaw(crew.gateway.port).received).slice(0, ALL_WELL.length));
+      while (!isStopped) outcomes.push((await askRaw(pool.gateway.port).received).slice(0, ALL_WELL.length));
     });
     for (const worker of [1, 2]) {
       const enough = outcomes.length + 100;
       await until(() => outcomes.length > enough);
-      await crew.kill(worker).replaced();
+      await pool.kill(worker).replaced();
     }
     isStopped = true;
     // A connection that hangs would keep this waiting.
     await Promise.all(clients);
     // A worker that is killed may take those along that it had, which clients then see.
     expect(outcomes.filter((outcome) => outcome !== ALL_WELL && outcome !== '')).toEqual([]);
-    await until(() => socketsOf(crew.gateway.pid) <= before);
+    await until(() => socketsOf(pool.gateway.pid) <= before);
   });
 
   it('waits for no worker that is still starting, and that one drains', async () => {
@@ -108,37 +108,37 @@ describe('a connection on its way to a worker', () => {
           process.kill(process.pid, 'SIGSTOP');
         }
         return { onRequest: () => ({ status: 200, body: '${text}' }) };`);
-    const crew = await startCrew(withCode(), { 'code.mjs': code('old') });
-    const { folder } = crew.gateway;
-    const former = [...crew.pids().values()];
+    const pool = await startWorkerPool(withCode(), { 'code.mjs': code('old') });
+    const { folder } = pool.gateway;
+    const former = [...pool.pids().values()];
     await writeFile(join(folder, 'stop'), '');
     await writeFile(join(folder, 'code.mjs'), code('new'));
-    const reloading = crew.admin('/api/reload', 'POST');
+    const reloading = pool.admin('/api/reload', 'POST');
     const stopped = join(folder, 'stopped');
     await until(() => existsSync(stopped) && readFileSync(stopped, 'utf8') !== '');
     const starting = Number(readFileSync(stopped, 'utf8'));
     await rm(join(folder, 'stop'));
-    const answers = await askMany(crew, 6);
+    const answers = await askMany(pool, 6);
     expect(await answers()).toEqual(Array(6).fill(ALL_WELL));
     process.kill(starting, 'SIGCONT');
     expect((await reloading).status).toBe(200);
     for (const each of former) await gone(each);
-    expect(await (await askMany(crew, 6))()).toEqual(Array(6).fill(ALL_WELL));
-    crew.gateway.signal('SIGTERM');
-    expect(await crew.gateway.exit()).toBe(0);
-    expect(crew.gateway.lines.some(({ code }) => code === 'GW_SHUTTING_DOWN')).toBe(false);
+    expect(await (await askMany(pool, 6))()).toEqual(Array(6).fill(ALL_WELL));
+    pool.gateway.signal('SIGTERM');
+    expect(await pool.gateway.exit()).toBe(0);
+    expect(pool.gateway.lines.some(({ code }) => code === 'GW_SHUTTING_DOWN')).toBe(false);
   });
 
   it('goes to another worker when one has no descriptor left for it', async () => {
-    const crew = await startCrew(answering);
-    const poor = crew.pids().get(1) as number;
+    const pool = await startWorkerPool(answering);
+    const poor = pool.pids().get(1) as number;
     const open = new Set(readdirSync(`/proc/${poor}/fd`).map(Number));
     let free = 0;
     while (open.has(free)) free++;
     execFileSync('prlimit', ['--pid', String(poor), `--nofile=${free}`]);
     // With two workers in turn, one of two comes to the poor one first.
-    expect(await (await askMany(crew, 2))()).toEqual([ALL_WELL, ALL_WELL]);
-    expect(crew.gateway.lines.some(({ msg }) => String(msg).startsWith('a worker ended'))).toBe(false);
-    expect(readValue(await crew.metrics(), 'gateway_connections_handed_again_total')).toBe(1);
+    expect(await (await askMany(pool, 2))()).toEqual([ALL_WELL, ALL_WELL]);
+    expect(pool.gateway.lines.some(({ msg }) => String(msg).startsWith('a worker ended'))).toBe(false);
+    expect(readValue(await pool.metrics(), 'gateway_connections_handed_again_total')).toBe(1);
   });
 });

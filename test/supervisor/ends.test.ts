@@ -3,7 +3,7 @@ import { GatewayProcess } from '../support/gateway-process.ts';
 import { RawClient, startTarget, type TestConfig } from '../support/harness.ts';
 import { until } from '../support/until.ts';
 import { policyCode } from './code.ts';
-import { gone, startCrew } from './crew-of.ts';
+import { gone, startWorkerPool } from './pool-of.ts';
 
 const answering: TestConfig = { routes: [{ id: 'all', path: '/*', respond: { status: 200, body: 'x' } }] };
 
@@ -23,16 +23,16 @@ describe('SIGTERM', () => {
     });
     gateway.signal('SIGTERM');
     expect(await gateway.exit()).toBe(0);
-    await gateway.line('the parts of the gateway did not end in time, and are left as they are');
+    await gateway.line('the parts of the gateway did not end before the timeout, and are left as they are');
   });
 
   it('ends a gateway of which a worker stands still, by force when the time to drain is over', async () => {
-    const crew = await startCrew({ ...answering, drain: { delay: '0s', timeout: '1s' } });
-    const [first] = [...crew.pids().values()];
+    const pool = await startWorkerPool({ ...answering, drain: { delay: '0s', timeout: '1s' } });
+    const [first] = [...pool.pids().values()];
     process.kill(first as number, 'SIGSTOP');
-    crew.gateway.signal('SIGTERM');
-    expect(await crew.gateway.exit()).toBe(0);
-    for (const pid of crew.pids().values()) await gone(pid);
+    pool.gateway.signal('SIGTERM');
+    expect(await pool.gateway.exit()).toBe(0);
+    for (const pid of pool.pids().values()) await gone(pid);
   });
 });
 
@@ -51,15 +51,15 @@ describe('what a policy lets run on without its client', () => {
       upstreams: { service: { targets: [target.url] } },
       routes: [{ id: 'all', path: '/*', policies: [{ 'test/code': {} }], upstream: 'service' }],
     });
-    const crew = await startCrew(config, { 'code.mjs': code }, workers);
-    expect((await crew.ask()).status).toBe(202);
+    const pool = await startWorkerPool(config, { 'code.mjs': code }, workers);
+    expect((await pool.ask()).status).toBe(202);
     const { socket } = await target.request(0);
     let wasCut = true;
-    crew.gateway.signal('SIGTERM');
-    await crew.gateway.line('draining');
+    pool.gateway.signal('SIGTERM');
+    await pool.gateway.line('draining');
     // All that listens is gone.
     await until(() =>
-      crew.ask().then(
+      pool.ask().then(
         () => false,
         () => true,
       ),
@@ -68,9 +68,9 @@ describe('what a policy lets run on without its client', () => {
       wasCut = !isReleased;
     });
     const isReleased = target.server.emit('release');
-    expect(await crew.gateway.exit()).toBe(0);
+    expect(await pool.gateway.exit()).toBe(0);
     expect(wasCut).toBe(false);
-    expect(crew.gateway.lines).toContainEqual(expect.objectContaining({ detached: true, status: 200 }));
+    expect(pool.gateway.lines).toContainEqual(expect.objectContaining({ detached: true, status: 200 }));
   });
 });
 
@@ -80,16 +80,16 @@ describe('workers whose supervisor is killed', () => {
       response.write('begun ');
       target.server.once('release', () => response.end('ended'));
     });
-    const crew = await startCrew({
+    const pool = await startWorkerPool({
       upstreams: { service: { targets: [target.url] } },
       routes: [{ id: 'all', path: '/*', upstream: 'service' }],
     });
-    const client = await RawClient.connect(crew.gateway.port);
+    const client = await RawClient.connect(pool.gateway.port);
     client.write('GET / HTTP/1.1\r\nHost: a.example\r\n\r\n');
     await client.until((received) => received.includes('begun'));
-    const pids = [...crew.pids().values()];
-    crew.gateway.signal('SIGKILL');
-    await gone(crew.gateway.pid);
+    const pids = [...pool.pids().values()];
+    pool.gateway.signal('SIGKILL');
+    await gone(pool.gateway.pid);
     target.server.emit('release');
     expect(await client.ended()).toMatch(/ended\r\n0\r\n\r\n$/);
     for (const pid of pids) await gone(pid);
@@ -111,13 +111,13 @@ describe('SIGUSR1', () => {
     async (workers) => {
       // It runs in each process that imports the policy.
       const code = `process.kill(process.pid, 'SIGUSR1');\n${policyCode('return { onRequest() {} };')}`;
-      const crew = await startCrew(withCode(), { 'code.mjs': code }, workers);
-      expect((await crew.admin('/api/reload', 'POST')).status).toBe(200);
-      for (const pid of [crew.gateway.pid, ...crew.pids().values()]) process.kill(pid, 'SIGUSR1');
-      expect((await crew.ask()).status).toBe(200);
-      crew.gateway.signal('SIGTERM');
-      expect(await crew.gateway.exit()).toBe(0);
-      expect(crew.gateway.errors).toBe('');
+      const pool = await startWorkerPool(withCode(), { 'code.mjs': code }, workers);
+      expect((await pool.admin('/api/reload', 'POST')).status).toBe(200);
+      for (const pid of [pool.gateway.pid, ...pool.pids().values()]) process.kill(pid, 'SIGUSR1');
+      expect((await pool.ask()).status).toBe(200);
+      pool.gateway.signal('SIGTERM');
+      expect(await pool.gateway.exit()).toBe(0);
+      expect(pool.gateway.errors).toBe('');
     },
   );
 });

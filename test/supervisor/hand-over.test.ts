@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createMetrics } from '../../src/observability/metrics.ts';
 import { HandOver, type Receiver, type Unclaimed } from '../../src/supervisor/hand-over.ts';
 import { StubClock } from '../observability/stub-clock.ts';
-import { readValue } from './crew-of.ts';
+import { readValue } from './pool-of.ts';
 
 /** Our end of a connection: whether it is open is all that counts. */
 class FakeSocket extends EventEmitter {
@@ -96,7 +96,7 @@ describe('connections that were accepted', () => {
   it('are closed where their port is not to be', () => {
     const { handOver, connect } = setUp();
     const [kept, refused] = [connect('a'), connect('b')];
-    handOver.refusePort('b');
+    handOver.rejectPort('b');
     expect([kept.isOpen, refused.isOpen]).toEqual([true, false]);
   });
 

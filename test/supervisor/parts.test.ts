@@ -61,7 +61,7 @@ describe('a channel', () => {
     clock.advance(2900);
     await new Promise((resolve) => setImmediate(resolve));
     clock.advance(250);
-    await expect(waiting).rejects.toThrow('far did not answer greet in time');
+    await expect(waiting).rejects.toThrow('far did not respond to greet before the timeout');
     expect(isFailDone).toBe(false);
   });
 

@@ -5,7 +5,7 @@ import { GatewayProcess } from '../support/gateway-process.ts';
 import type { TestConfig } from '../support/harness.ts';
 import { until } from '../support/until.ts';
 import { policyCode } from './code.ts';
-import { askOnce } from './crew-of.ts';
+import { queryOnce } from './pool-of.ts';
 
 /** As the guide says: docs/guide/operations.md. */
 const FLAGS = ['--permission', '--allow-fs-read=*', '--allow-child-process', '--allow-worker'];
@@ -36,11 +36,11 @@ describe("with Node's permission model", () => {
     async (workers) => {
       const files = { 'code.mjs': CODE };
       const gateway = await GatewayProcess.start(config(workers, 'old'), files, { nodeFlags: flagsFor });
-      expect(await askOnce(gateway, '/')).toEqual({ status: 200, text: 'old' });
-      expect((await askOnce(gateway, '/write')).status).toBe(500);
+      expect(await queryOnce(gateway, '/')).toEqual({ status: 200, text: 'old' });
+      expect((await queryOnce(gateway, '/write')).status).toBe(500);
       await gateway.rewrite(config(workers, 'new'));
       gateway.signal('SIGHUP');
-      await until(async () => (await askOnce(gateway, '/')).text === 'new');
+      await until(async () => (await queryOnce(gateway, '/')).text === 'new');
       gateway.signal('SIGTERM');
       expect(await gateway.exit()).toBe(0);
       expect(gateway.lines.filter(({ msg }) => String(msg).includes('quotas cannot'))).toEqual([]);
@@ -57,6 +57,6 @@ describe("with Node's permission model", () => {
     await until(() => gateway.lines.some(({ level }) => Number(level) >= 40));
     const told = gateway.lines.filter(({ level }) => Number(level) >= 40);
     expect(JSON.stringify(told)).toContain('--allow-child-process');
-    expect(await askOnce(gateway, '/')).toEqual({ status: 200, text: 'old' });
+    expect(await queryOnce(gateway, '/')).toEqual({ status: 200, text: 'old' });
   });
 });

@@ -2,7 +2,7 @@ import { Agent, get } from 'node:http';
 import { expect, it, onTestFinished } from 'vitest';
 import { LOOPBACK } from '../support/loopback.ts';
 import { RedisServer } from '../support/redis-server.ts';
-import { readValue, startCrew } from './crew-of.ts';
+import { readValue, startWorkerPool } from './pool-of.ts';
 
 /** Asks 24 times, one after the other. */
 async function askAgain(port: number, agent: Agent): Promise<number[]> {
@@ -26,7 +26,7 @@ it('a limit in Redis lets exactly 1,000 of 50 clients through two gateways of tw
     routes: [{ id: 'all', path: '/*', respond: { status: 200, body: 'x' } }],
     policies: [{ 'rate-limit': { limit: 1000, window: '30d' } }],
   };
-  const crews = [await startCrew(config), await startCrew(config)];
+  const crews = [await startWorkerPool(config), await startWorkerPool(config)];
   const agent = new Agent({ keepAlive: true, maxSockets: 25 });
   onTestFinished(() => agent.destroy());
   const clients = Array.from({ length: 50 }, (_, i) => askAgain(crews[i % 2]?.gateway.port as number, agent));

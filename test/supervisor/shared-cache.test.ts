@@ -5,7 +5,7 @@ import { ADMIN_TOKEN } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { until } from '../support/until.ts';
-import { askOnce, type CrewUnderTest, readValue, startCrew } from './crew-of.ts';
+import { type PoolUnderTest, queryOnce, readValue, startWorkerPool } from './pool-of.ts';
 
 /** A service whose answers are numbered, and stored for long. */
 async function startCounting(): Promise<{ url: string; count(): number }> {
@@ -30,16 +30,16 @@ const configOf = (target: string) => ({
 });
 
 /** Asks until each worker has stored it. */
-async function fillBoth(crew: CrewUnderTest, service: { count(): number }): Promise<void> {
+async function fillBoth(pool: PoolUnderTest, service: { count(): number }): Promise<void> {
   const before = service.count();
   await until(async () => {
-    await crew.ask('/a');
+    await pool.ask('/a');
     return service.count() === before + 2;
   });
 }
 
-async function purge(crew: CrewUnderTest, body: object): Promise<{ status: number; body: unknown }> {
-  const response = await fetch(`${crew.adminUrl}/api/cache/purge`, {
+async function purge(pool: PoolUnderTest, body: object): Promise<{ status: number; body: unknown }> {
+  const response = await fetch(`${pool.adminUrl}/api/cache/purge`, {
     method: 'POST',
     headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),
@@ -49,41 +49,41 @@ async function purge(crew: CrewUnderTest, body: object): Promise<{ status: numbe
 
 it('a purge holds in all workers when it is answered, and the standing is that of all', async () => {
   const service = await startCounting();
-  const crew = await startCrew(configOf(service.url));
-  await fillBoth(crew, service);
-  expect(readValue(await crew.metrics(), 'gateway_cache_resources')).toBe(2);
-  const shown = (await (await crew.admin('/api/cache')).json()) as Record<string, unknown>;
+  const pool = await startWorkerPool(configOf(service.url));
+  await fillBoth(pool, service);
+  expect(readValue(await pool.metrics(), 'gateway_cache_resources')).toBe(2);
+  const shown = (await (await pool.admin('/api/cache')).json()) as Record<string, unknown>;
   expect(shown).toMatchObject({ resources: 2, maxBytes: 2 * 256 * 1024 * 1024 });
-  expect(await purge(crew, { tag: 'numbers' })).toMatchObject({ status: 200, body: { reached: 2 } });
-  const texts = await Promise.all(Array.from({ length: 20 }, () => crew.ask('/a')));
+  expect(await purge(pool, { tag: 'numbers' })).toMatchObject({ status: 200, body: { reached: 2 } });
+  const texts = await Promise.all(Array.from({ length: 20 }, () => pool.ask('/a')));
   expect(texts.filter(({ text }) => /answer [01]$/.test(text))).toEqual([]);
 });
 
 it('what an unsafe method changes is forgotten in all workers', async () => {
   const service = await startCounting();
-  const crew = await startCrew(configOf(service.url));
-  await fillBoth(crew, service);
-  await fetch(`${crew.url}/a`, { method: 'PUT', body: 'x' });
+  const pool = await startWorkerPool(configOf(service.url));
+  await fillBoth(pool, service);
+  await fetch(`${pool.url}/a`, { method: 'PUT', body: 'x' });
   await until(async () => {
-    const answers = await Promise.all(Array.from({ length: 10 }, () => crew.ask('/a')));
+    const answers = await Promise.all(Array.from({ length: 10 }, () => pool.ask('/a')));
     return answers.every(({ text }) => !/answer [01]$/.test(text));
   });
 });
 
-it('a worker that does not answer in time is named, and purges as soon as it turns', async () => {
+it('a worker that does not respond before the timeout is named, and purges as soon as it turns', async () => {
   const service = await startCounting();
-  const crew = await startCrew(configOf(service.url));
-  await fillBoth(crew, service);
-  const pid = crew.pids().get(1) as number;
+  const pool = await startWorkerPool(configOf(service.url));
+  await fillBoth(pool, service);
+  const pid = pool.pids().get(1) as number;
   process.kill(pid, 'SIGSTOP');
-  const { status, body } = await purge(crew, { all: true });
+  const { status, body } = await purge(pool, { all: true });
   process.kill(pid, 'SIGCONT');
   expect(status).toBe(503);
   expect(body).toMatchObject({
     reached: 1,
-    unreached: [expect.stringContaining('worker 1 did not answer')],
+    unreached: [expect.stringContaining('worker 1 did not respond')],
   });
-  await until(async () => readValue(await crew.metrics(), 'gateway_cache_resources') === 0);
+  await until(async () => readValue(await pool.metrics(), 'gateway_cache_resources') === 0);
 });
 
 it('gateways of several workers each share what they store, and a purge reaches all by Redis', async () => {
@@ -95,9 +95,9 @@ it('gateways of several workers each share what they store, and a purge reaches 
     redis: { url: redis.url, commandTimeout: '5s' },
     cache: { memory: '16MiB', redis: true },
   };
-  const [one, other] = [await startCrew(config), await startCrew(config)];
-  const ask = (crew: CrewUnderTest) =>
-    Promise.all(Array.from({ length: 20 }, () => askOnce(crew.gateway, '/a', { host: 'api.example.com' })));
+  const [one, other] = [await startWorkerPool(config), await startWorkerPool(config)];
+  const ask = (pool: PoolUnderTest) =>
+    Promise.all(Array.from({ length: 20 }, () => queryOnce(pool.gateway, '/a', { host: 'api.example.com' })));
   await ask(one);
   // What the first worker has written, the others find.
   await until(async () => {

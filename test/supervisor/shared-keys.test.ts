@@ -2,10 +2,10 @@ import { request } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { ADMIN_TOKEN } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
-import { type CrewUnderTest, startCrew } from './crew-of.ts';
+import { type PoolUnderTest, startWorkerPool } from './pool-of.ts';
 
 /** Asks each of the two workers with a key. */
-async function askBoth({ gateway }: CrewUnderTest, key: string): Promise<number[]> {
+async function askBoth({ gateway }: PoolUnderTest, key: string): Promise<number[]> {
   const ask = (): Promise<number> =>
     new Promise((resolve, reject) => {
       const headers = { 'x-api-key': key };
@@ -20,33 +20,33 @@ async function askBoth({ gateway }: CrewUnderTest, key: string): Promise<number[
 
 describe('API keys of several workers', () => {
   it('are made and taken away for all of them by the admin API', async () => {
-    const crew = await startCrew({
+    const pool = await startWorkerPool({
       dataDir: './data',
       routes: [{ id: 'all', path: '/*', policies: ['api-key'], respond: { status: 200 } }],
     });
     const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
     const body = JSON.stringify({ owner: 'partner' });
-    const created = await fetch(`${crew.adminUrl}/api/keys`, { method: 'POST', headers, body });
+    const created = await fetch(`${pool.adminUrl}/api/keys`, { method: 'POST', headers, body });
     const { id, key } = (await created.json()) as { id: string; key: string };
-    expect(await askBoth(crew, key)).toEqual([200, 200]);
-    expect((await crew.admin(`/api/keys/${id}`, 'DELETE')).status).toBe(204);
-    expect(await askBoth(crew, key)).toEqual([401, 401]);
+    expect(await askBoth(pool, key)).toEqual([200, 200]);
+    expect((await pool.admin(`/api/keys/${id}`, 'DELETE')).status).toBe(204);
+    expect(await askBoth(pool, key)).toEqual([401, 401]);
   });
 
   it('are let in by no worker that did not hear that they are taken away: it is replaced', async () => {
-    const crew = await startCrew({
+    const pool = await startWorkerPool({
       dataDir: './data',
       routes: [{ id: 'all', path: '/*', policies: ['api-key'], respond: { status: 200 } }],
     });
     const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
     const body = JSON.stringify({ owner: 'partner' });
-    const created = await fetch(`${crew.adminUrl}/api/keys`, { method: 'POST', headers, body });
+    const created = await fetch(`${pool.adminUrl}/api/keys`, { method: 'POST', headers, body });
     const { id, key } = (await created.json()) as { id: string; key: string };
-    expect(await askBoth(crew, key)).toEqual([200, 200]);
-    const deaf = crew.pids().get(1) as number;
+    expect(await askBoth(pool, key)).toEqual([200, 200]);
+    const deaf = pool.pids().get(1) as number;
     process.kill(deaf, 'SIGSTOP');
-    expect((await crew.admin(`/api/keys/${id}`, 'DELETE')).status).toBe(204);
-    await crew.gateway.line('worker started', ({ worker, pid }) => worker === 1 && pid !== deaf);
-    expect(await askBoth(crew, key)).toEqual([401, 401]);
+    expect((await pool.admin(`/api/keys/${id}`, 'DELETE')).status).toBe(204);
+    await pool.gateway.line('worker started', ({ worker, pid }) => worker === 1 && pid !== deaf);
+    expect(await askBoth(pool, key)).toEqual([401, 401]);
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { LimitCharge, LimitRule, LimitStanding, LimitStore } from '../../src/core/stores/limit-store.ts';
 import { SharedLimits, serveLimits } from '../../src/supervisor/shared-limits.ts';
 import { LOOPBACK } from '../support/loopback.ts';
-import { startCrew } from './crew-of.ts';
+import { startWorkerPool } from './pool-of.ts';
 
 const RULE: LimitRule = { algorithm: 'fixed-window', limit: 5, windowMs: 1000, burst: 5, maxDelayMs: 0 };
 
@@ -104,7 +104,7 @@ describe('limits that the supervisor decides about', () => {
 
 describe('a limit over four workers', () => {
   it('lets exactly 1,000 of 50 clients through', async () => {
-    const { gateway, metrics } = await startCrew(
+    const { gateway, metrics } = await startWorkerPool(
       {
         routes: [{ id: 'all', path: '/*', respond: { status: 200, body: 'x' } }],
         policies: [{ 'rate-limit': { limit: 1000, window: '30d' } }],

@@ -8,7 +8,7 @@ import type { TestConfig } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
 import { until } from '../support/until.ts';
 import { policyCode } from './code.ts';
-import { type CrewUnderTest, gone, readValue, startCrew } from './crew-of.ts';
+import { gone, type PoolUnderTest, readValue, startWorkerPool } from './pool-of.ts';
 
 function answering(text: string, more: Partial<TestConfig> = {}): TestConfig {
   return { routes: [{ id: 'all', path: '/*', respond: { status: 200, body: text } }], ...more };
@@ -22,120 +22,120 @@ function withCode(options: object): TestConfig {
 }
 
 /** Asks each of the two workers. */
-async function askBoth({ ask }: CrewUnderTest): Promise<string[]> {
+async function askBoth({ ask }: PoolUnderTest): Promise<string[]> {
   return [(await ask()).text, (await ask()).text].sort();
 }
 
 describe('a reload of several workers', () => {
   it('reaches all of them, at SIGHUP, by the admin API and by itself', async () => {
-    const crew = await startCrew(answering('one'));
+    const pool = await startWorkerPool(answering('one'));
     const configVersion = async (): Promise<number> =>
-      ((await (await crew.admin('/api/status')).json()) as { configVersion: number }).configVersion;
-    expect(await askBoth(crew)).toEqual(['one', 'one']);
-    await crew.rewrite(answering('two'));
-    await crew.gateway.line('configuration reloaded', ({ version }) => version === 2);
-    expect(await askBoth(crew)).toEqual(['two', 'two']);
-    await crew.rewrite(answering('three'));
-    crew.gateway.signal('SIGHUP');
-    await crew.gateway.line('configuration reloaded', ({ version }) => version === 3);
-    await crew.rewrite(answering('four'));
-    expect(await (await crew.admin('/api/reload', 'POST')).json()).toEqual({ configVersion: 4 });
-    expect(await (await crew.admin('/api/reload', 'POST')).json()).toEqual({ configVersion: 4 });
-    expect(await askBoth(crew)).toEqual(['four', 'four']);
+      ((await (await pool.admin('/api/status')).json()) as { configVersion: number }).configVersion;
+    expect(await askBoth(pool)).toEqual(['one', 'one']);
+    await pool.rewrite(answering('two'));
+    await pool.gateway.line('configuration reloaded', ({ version }) => version === 2);
+    expect(await askBoth(pool)).toEqual(['two', 'two']);
+    await pool.rewrite(answering('three'));
+    pool.gateway.signal('SIGHUP');
+    await pool.gateway.line('configuration reloaded', ({ version }) => version === 3);
+    await pool.rewrite(answering('four'));
+    expect(await (await pool.admin('/api/reload', 'POST')).json()).toEqual({ configVersion: 4 });
+    expect(await (await pool.admin('/api/reload', 'POST')).json()).toEqual({ configVersion: 4 });
+    expect(await askBoth(pool)).toEqual(['four', 'four']);
     expect(await configVersion()).toBe(4);
-    expect(readValue(await crew.metrics(), 'gateway_config_version')).toBe(4);
-    expect(crew.gateway.lines.filter(({ msg }) => msg === 'worker started')).toHaveLength(2);
+    expect(readValue(await pool.metrics(), 'gateway_config_version')).toBe(4);
+    expect(pool.gateway.lines.filter(({ msg }) => msg === 'worker started')).toHaveLength(2);
   });
 
   it('changes nothing anywhere where one of them cannot take it up, and says why', async () => {
     const code = policyCode(`
       if (options.fails === worker) throw new Error('worker ' + worker + ' will not');
       return { onRequest: () => ({ status: 200, body: options.text }) };`);
-    const crew = await startCrew(withCode({ text: 'one' }), { 'code.mjs': code });
+    const pool = await startWorkerPool(withCode({ text: 'one' }), { 'code.mjs': code });
     for (const fails of [1, 2]) {
-      await crew.rewrite(withCode({ text: 'two', fails }));
-      const answer = await crew.admin('/api/reload', 'POST');
+      await pool.rewrite(withCode({ text: 'two', fails }));
+      const answer = await pool.admin('/api/reload', 'POST');
       expect(answer.status).toBe(422);
       expect(await answer.json()).toMatchObject({ problems: [`worker ${fails} will not`] });
-      expect(await askBoth(crew)).toEqual(['one', 'one']);
+      expect(await askBoth(pool)).toEqual(['one', 'one']);
     }
-    const ready = await crew.admin('/readyz');
+    const ready = await pool.admin('/readyz');
     expect(await ready.json()).toMatchObject({
-      details: ['the last reload was refused; the configuration before it runs'],
+      details: ['the last reload was rejected; the configuration before it runs'],
     });
-    await crew.rewrite(withCode({ text: 'three' }));
-    await (await crew.admin('/api/reload', 'POST')).text();
-    expect(await askBoth(crew)).toEqual(['three', 'three']);
+    await pool.rewrite(withCode({ text: 'three' }));
+    await (await pool.admin('/api/reload', 'POST')).text();
+    expect(await askBoth(pool)).toEqual(['three', 'three']);
   });
 
   it('of a bad file is refused with all that is wrong', async () => {
-    const crew = await startCrew(answering('one'));
-    await writeFile(crew.gateway.configFile, '{ "listeners": [], "rotues": [] }');
-    const answer = await crew.admin('/api/reload', 'POST');
+    const pool = await startWorkerPool(answering('one'));
+    await writeFile(pool.gateway.configFile, '{ "listeners": [], "rotues": [] }');
+    const answer = await pool.admin('/api/reload', 'POST');
     expect(answer.status).toBe(422);
     expect(JSON.stringify(await answer.json())).toContain("did you mean 'routes'?");
-    expect(await askBoth(crew)).toEqual(['one', 'one']);
+    expect(await askBoth(pool)).toEqual(['one', 'one']);
   });
 
   it('that kills a worker costs one, and is refused', async () => {
     const code = policyCode(`
       if (options.text === 'two') process.exit(9);
       return { onRequest: () => ({ status: 200, body: options.text }) };`);
-    const crew = await startCrew(withCode({ text: 'one' }), { 'code.mjs': code });
-    const former = crew.pids().get(1);
-    await crew.rewrite(withCode({ text: 'two' }));
-    const { problems } = await crew.gateway.line(
+    const pool = await startWorkerPool(withCode({ text: 'one' }), { 'code.mjs': code });
+    const former = pool.pids().get(1);
+    await pool.rewrite(withCode({ text: 'two' }));
+    const { problems } = await pool.gateway.line(
       'the configuration was not reloaded; the one before it goes on',
     );
     expect(problems).toEqual(['worker 1 ended by itself, with exit code 9']);
-    await crew.gateway.line('worker started', ({ worker, pid }) => worker === 1 && pid !== former);
-    expect(await askBoth(crew)).toEqual(['one', 'one']);
-    expect(crew.gateway.lines.filter(({ msg }) => String(msg).startsWith('a worker ended'))).toHaveLength(1);
+    await pool.gateway.line('worker started', ({ worker, pid }) => worker === 1 && pid !== former);
+    expect(await askBoth(pool)).toEqual(['one', 'one']);
+    expect(pool.gateway.lines.filter(({ msg }) => String(msg).startsWith('a worker ended'))).toHaveLength(1);
   });
 
   it('is one that runs and one that waits for forty that ask at once, and a worker that ends meanwhile is replaced', async () => {
     const code = policyCode(`return { onRequest: () => ({ status: 200, body: 'x' }) };`);
-    const crew = await startCrew(withCode({}), { 'code.mjs': code });
-    for (let i = 0; i < 40; i++) crew.gateway.signal('SIGHUP');
-    const asked = Array.from({ length: 40 }, () => crew.admin('/api/reload', 'POST'));
-    const killed = crew.kill(2);
+    const pool = await startWorkerPool(withCode({}), { 'code.mjs': code });
+    for (let i = 0; i < 40; i++) pool.gateway.signal('SIGHUP');
+    const asked = Array.from({ length: 40 }, () => pool.admin('/api/reload', 'POST'));
+    const killed = pool.kill(2);
     const versions = await Promise.all(
       asked.map(async (answer) => ((await (await answer).json()) as { configVersion: number }).configVersion),
     );
     await killed.replaced();
     // The signals may come one by one before the others, or together with them.
     expect(Math.max(...versions)).toBeLessThanOrEqual(4);
-    expect(await askBoth(crew)).toEqual(['x', 'x']);
+    expect(await askBoth(pool)).toEqual(['x', 'x']);
   });
 
   it('is what a worker starts with that was away meanwhile', async () => {
-    const crew = await startCrew(answering('one'));
-    const killed = crew.kill(2);
-    await crew.rewrite(answering('two'));
-    await (await crew.admin('/api/reload', 'POST')).text();
+    const pool = await startWorkerPool(answering('one'));
+    const killed = pool.kill(2);
+    await pool.rewrite(answering('two'));
+    await (await pool.admin('/api/reload', 'POST')).text();
     await killed.replaced();
-    expect(await askBoth(crew)).toEqual(['two', 'two']);
+    expect(await askBoth(pool)).toEqual(['two', 'two']);
   });
 
   it('leaves until the next start what a worker that is started later could not share', async () => {
-    const crew = await startCrew(answering('one'));
-    await crew.rewrite({ ...answering('two'), dataDir: './other' });
-    const { settings } = await crew.gateway.line('some changed settings take effect at the next start');
+    const pool = await startWorkerPool(answering('one'));
+    await pool.rewrite({ ...answering('two'), dataDir: './other' });
+    const { settings } = await pool.gateway.line('some changed settings take effect at the next start');
     expect(settings).toEqual(['dataDir']);
-    await crew.kill(1).replaced();
-    expect(await askBoth(crew)).toEqual(['two', 'two']);
+    await pool.kill(1).replaced();
+    expect(await askBoth(pool)).toEqual(['two', 'two']);
   });
 
   it('forgets what ended workers counted of routes that are no more', async () => {
-    const crew = await startCrew(answering('one'));
-    await askBoth(crew);
-    expect(await crew.metrics()).toContain('route="all"');
-    const killed = crew.kill(1);
+    const pool = await startWorkerPool(answering('one'));
+    await askBoth(pool);
+    expect(await pool.metrics()).toContain('route="all"');
+    const killed = pool.kill(1);
     await killed.replaced();
-    expect(await crew.metrics()).toContain('route="all"');
-    await crew.rewrite({ routes: [{ id: 'other', path: '/*', respond: { status: 200 } }] });
-    await (await crew.admin('/api/reload', 'POST')).text();
-    expect(await crew.metrics()).not.toContain('route="all"');
+    expect(await pool.metrics()).toContain('route="all"');
+    await pool.rewrite({ routes: [{ id: 'other', path: '/*', respond: { status: 200 } }] });
+    await (await pool.admin('/api/reload', 'POST')).text();
+    expect(await pool.metrics()).not.toContain('route="all"');
   });
 });
 
@@ -144,28 +144,28 @@ describe('a reload that changes code', () => {
     policyCode(`return { onRequest: () => ({ status: 200, body: '${text}' }) };`);
 
   it('replaces the workers without a failed request', async () => {
-    const crew = await startCrew(withCode({}), { 'code.mjs': answeringCode('old') });
-    const former = [...crew.pids().values()];
-    const load = startLoad(crew);
+    const pool = await startWorkerPool(withCode({}), { 'code.mjs': answeringCode('old') });
+    const former = [...pool.pids().values()];
+    const load = startLoad(pool);
     await load.answered(200);
-    await writeFile(join(crew.gateway.folder, 'code.mjs'), answeringCode('new'));
-    const reloading = crew.admin('/api/reload', 'POST');
+    await writeFile(join(pool.gateway.folder, 'code.mjs'), answeringCode('new'));
+    const reloading = pool.admin('/api/reload', 'POST');
     expect(await (await reloading).json()).toEqual({ configVersion: 2 });
-    expect(await askBoth(crew)).toEqual(['new', 'new']);
+    expect(await askBoth(pool)).toEqual(['new', 'new']);
     for (const pid of former) await gone(pid);
     await load.answered(200);
     expect(await load.stop()).toEqual([]);
-    expect([...crew.pids().values()]).not.toEqual(expect.arrayContaining(former));
-    expect((await crew.metrics()).match(/^gateway_worker_restarts_total.* [^0]/gm)).toBe(null);
+    expect([...pool.pids().values()]).not.toEqual(expect.arrayContaining(former));
+    expect((await pool.metrics()).match(/^gateway_worker_restarts_total.* [^0]/gm)).toBe(null);
   });
 
   it('changes nothing where the new code does not run', async () => {
-    const crew = await startCrew(withCode({}), { 'code.mjs': answeringCode('old') });
-    await writeFile(join(crew.gateway.folder, 'code.mjs'), policyCode(`throw new Error('not ready yet');`));
-    const answer = await crew.admin('/api/reload', 'POST');
+    const pool = await startWorkerPool(withCode({}), { 'code.mjs': answeringCode('old') });
+    await writeFile(join(pool.gateway.folder, 'code.mjs'), policyCode(`throw new Error('not ready yet');`));
+    const answer = await pool.admin('/api/reload', 'POST');
     expect(answer.status).toBe(422);
     expect(await answer.json()).toMatchObject({ problems: ['not ready yet'] });
-    expect(await askBoth(crew)).toEqual(['old', 'old']);
+    expect(await askBoth(pool)).toEqual(['old', 'old']);
   });
 });
 
@@ -173,15 +173,15 @@ describe('TLS with several workers', () => {
   it('resumes at one a session that began at another', async () => {
     const { certFile, keyFile } = await (await makeCertificates()).issue();
     const code = policyCode(`return { onRequest: () => ({ status: 200, body: String(worker) }) };`);
-    const crew = await startCrew(
+    const pool = await startWorkerPool(
       {
         ...withCode({}),
         listeners: [{ host: LOOPBACK, port: 0, tls: { certificates: [{ certFile, keyFile }] } }],
       },
       { 'code.mjs': code },
     );
-    const first = await askSecurely(crew.gateway.port, undefined);
-    const second = await askSecurely(crew.gateway.port, first.session);
+    const first = await requestOverHttps(pool.gateway.port, undefined);
+    const second = await requestOverHttps(pool.gateway.port, first.session);
     expect([first.worker, second.worker].sort()).toEqual(['1', '2']);
     expect([first.isReused, second.isReused]).toEqual([false, true]);
   });
@@ -193,7 +193,7 @@ interface SecureAnswer {
   readonly session: Buffer | undefined;
 }
 
-function askSecurely(port: number, session: Buffer | undefined): Promise<SecureAnswer> {
+function requestOverHttps(port: number, session: Buffer | undefined): Promise<SecureAnswer> {
   return new Promise((resolve, reject) => {
     const options = { host: LOOPBACK, port, rejectUnauthorized: false, ...(session && { session }) };
     let received = '';
@@ -216,7 +216,7 @@ function askSecurely(port: number, session: Buffer | undefined): Promise<SecureA
 }
 
 /** Clients that ask all the time, some on connections that they keep. */
-function startLoad({ gateway }: CrewUnderTest) {
+function startLoad({ gateway }: PoolUnderTest) {
   const failures: string[] = [];
   let isStopped = false;
   let answers = 0;

@@ -12,7 +12,7 @@ import { startTarget, type TestConfig } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
 import { until } from '../support/until.ts';
 import { policyCode } from './code.ts';
-import { gone, isAlive, readValue, startCrew } from './crew-of.ts';
+import { gone, isAlive, readValue, startWorkerPool } from './pool-of.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
@@ -56,7 +56,7 @@ async function runToEnd(
 
 describe('several workers', () => {
   it('serve on one port in turn, and say in the log who it was', async () => {
-    const { ask, gateway } = await startCrew(telling, { 'code.mjs': TELLING });
+    const { ask, gateway } = await startWorkerPool(telling, { 'code.mjs': TELLING });
     const answers = await Promise.all(Array.from({ length: 20 }, () => ask('/')));
     const ones = answers.filter(({ text }) => text === '1').length;
     expect(ones).toBeGreaterThan(0);
@@ -69,7 +69,7 @@ describe('several workers', () => {
   });
 
   it('lose no line of the log, and mix none', async () => {
-    const { gateway, ask } = await startCrew(answering('hello'));
+    const { gateway, ask } = await startWorkerPool(answering('hello'));
     const path = `/${'long/'.repeat(300)}`;
     for (let i = 0; i < 8; i++) await Promise.all(Array.from({ length: 50 }, () => ask(path)));
     gateway.signal('SIGTERM');
@@ -81,7 +81,7 @@ describe('several workers', () => {
 
   it('are counted together in the metrics and described as one', async () => {
     const target = await startTarget();
-    const { ask, metrics, admin } = await startCrew({
+    const { ask, metrics, admin } = await startWorkerPool({
       upstreams: { service: { targets: [target.url] } },
       routes: [{ id: 'all', path: '/*', upstream: 'service' }],
     });
@@ -108,7 +108,7 @@ describe('several workers', () => {
       response.write('begun ');
       begun.push(response);
     });
-    const { gateway, url, pids } = await startCrew({
+    const { gateway, url, pids } = await startWorkerPool({
       upstreams: { service: { targets: [target.url] } },
       routes: [{ id: 'all', path: '/*', upstream: 'service' }],
     });
@@ -128,7 +128,7 @@ describe('several workers', () => {
   });
 
   it('end at once when a second signal follows', async () => {
-    const { gateway, pids } = await startCrew(answering('x', { drain: { delay: '60s' } }));
+    const { gateway, pids } = await startWorkerPool(answering('x', { drain: { delay: '60s' } }));
     gateway.signal('SIGTERM');
     await gateway.line('draining');
     gateway.signal('SIGINT');
@@ -139,7 +139,7 @@ describe('several workers', () => {
   it('refuse connections above the limit of each, instead of handing them to one another', async () => {
     const { certFile, keyFile } = await (await makeCertificates()).issue();
     const tls = { certificates: [{ certFile, keyFile }] };
-    const { gateway, metrics } = await startCrew(
+    const { gateway, metrics } = await startWorkerPool(
       answering('x', { listeners: [{ host: LOOPBACK, port: 0, tls, limits: { connections: 1 } }] }),
     );
     const open = (): Promise<Socket> =>
@@ -157,7 +157,7 @@ describe('several workers', () => {
   });
 
   it('leave signals to the supervisor', async () => {
-    const { gateway, ask, pids } = await startCrew(answering('still here'));
+    const { gateway, ask, pids } = await startWorkerPool(answering('still here'));
     for (const pid of pids().values()) {
       for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.kill(pid, signal);
     }
@@ -166,7 +166,7 @@ describe('several workers', () => {
   });
 
   it('end by themselves when the supervisor is killed', async () => {
-    const { gateway, pids } = await startCrew(answering('x'));
+    const { gateway, pids } = await startWorkerPool(answering('x'));
     const all = [...pids().values()];
     gateway.signal('SIGKILL');
     for (const pid of all) await gone(pid);
@@ -205,7 +205,7 @@ describe('several workers', () => {
 
 describe('a worker that ends', () => {
   it('is replaced, while the others go on; what it had counted stays counted', async () => {
-    const { ask, metrics, kill, gateway } = await startCrew(telling, { 'code.mjs': TELLING });
+    const { ask, metrics, kill, gateway } = await startWorkerPool(telling, { 'code.mjs': TELLING });
     for (let i = 0; i < 4; i++) await ask();
     const series = 'http_server_request_duration_seconds_count{route="all",method="GET",status="200"}';
     expect(readValue(await metrics(), series)).toBe(4);
@@ -221,7 +221,7 @@ describe('a worker that ends', () => {
   });
 
   it('by an error that nothing catches says so in the log', async () => {
-    const { ask, gateway } = await startCrew(telling, { 'code.mjs': TELLING });
+    const { ask, gateway } = await startWorkerPool(telling, { 'code.mjs': TELLING });
     await ask('/throw').catch(() => 'broken');
     const crash = await gateway.line('an error that nothing caught ends the process');
     expect(crash).toMatchObject({ level: 50, err: { message: 'lost' }, origin: 'uncaughtException' });
@@ -234,7 +234,7 @@ describe('a worker that ends', () => {
     const failing = policyCode(`
       if (worker === 1 && existsSync(beside('./broken'))) process.exit(7);
       return { onRequest: () => ({ status: 200, body: String(worker) }) };`);
-    const { ask, kill, gateway, admin } = await startCrew(telling, { 'code.mjs': failing });
+    const { ask, kill, gateway, admin } = await startWorkerPool(telling, { 'code.mjs': failing });
     writeFileSync(join(gateway.folder, 'broken'), '');
     const killed = kill(1);
     await gateway.line('a worker could not start', ({ restartInMs }) => restartInMs === 2000);
@@ -248,7 +248,7 @@ describe('a worker that ends', () => {
   });
 
   it('since it hangs, is killed and replaced', async () => {
-    const { ask, gateway } = await startCrew(telling, { 'code.mjs': TELLING });
+    const { ask, gateway } = await startWorkerPool(telling, { 'code.mjs': TELLING });
     const hanging = ask('/hang').catch(() => 'broken');
     const { worker, pid } = await gateway.line('a worker hangs; it is killed');
     expect(await hanging).toBe('broken');

@@ -65,7 +65,7 @@ describe('a condition', () => {
   it.each([
     ['', 1, 'where a value is due'],
     ['query.page == 2', 12, 'compares text with something else'],
-    ["query.page > '1'", 12, 'for what is no number'],
+    ["query.page > '1'", 12, 'for what is not a number'],
     ['query.page = 2', 12, "has one '='"],
     ['true true', 6, 'goes on with'],
     ['(true', 6, 'not closed'],

@@ -85,7 +85,7 @@ describe('a query parameter', () => {
   });
 });
 
-describe('a header field', () => {
+describe('a header', () => {
   it('is never two, whatever the value holds', () => {
     const field = compileField('a {parts.p.body}', names);
     fc.assert(

@@ -113,7 +113,7 @@ describe('active checks', () => {
   it('count a target that hangs as failed', async () => {
     const hung = await startTarget(() => {});
     const gateway = await startGateway(configFor([hung.url], { path: '/healthz', timeout: '20ms' }));
-    expect((await becomes(gateway, 'down')).reason).toMatch(/no answer within 20 ms/);
+    expect((await becomes(gateway, 'down')).reason).toMatch(/no response within 20 ms/);
   });
 
   it('go on over a reload, with what is known', async () => {

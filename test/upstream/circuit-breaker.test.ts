@@ -138,7 +138,7 @@ describe('an upstream with a breaker', () => {
     for (const target of targets) report(target, 500, 10);
     expect(upstream.pick(stubExchange())).toBeUndefined();
     clock.advance(5000);
-    expect(upstream.refusal()).toMatchObject({
+    expect(upstream.rejection()).toMatchObject({
       code: 'GW_UPSTREAM_SUSPENDED',
       headers: { 'retry-after': '10' },
     });

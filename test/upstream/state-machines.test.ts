@@ -29,10 +29,10 @@ describe('the verdict of active checks', () => {
   it('says why a target is down', () => {
     const verdict = new CheckVerdict({ healthyAfter: 2, unhealthyAfter: 2 });
     verdict.take('status 500');
-    verdict.take('no answer within 2 s');
+    verdict.take('no response within 2 s');
     expect(verdict.state).toEqual({
       kind: 'down',
-      reason: '2 checks failed, the last one: no answer within 2 s',
+      reason: '2 checks failed, the last one: no response within 2 s',
     });
   });
 });

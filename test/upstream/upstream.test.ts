@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HeaderList } from '../../src/core/header-list.ts';
 import { StickyCookie } from '../../src/upstream/sticky-cookie.ts';
-import { NO_ANSWER } from '../../src/upstream/upstream.ts';
+import { NO_RESPONSE } from '../../src/upstream/upstream.ts';
 import type { UpstreamTarget } from '../../src/upstream/upstream-target.ts';
 import { stubExchange } from '../core/stub-exchange.ts';
 import { stubTarget, stubUpstream } from './stub-upstream.ts';
@@ -10,7 +10,7 @@ describe('passive ejection', () => {
   it('takes a target out after five failures in a row, and says why', () => {
     const { targets, report, count } = stubUpstream([1, 1]);
     const [a] = targets as [UpstreamTarget];
-    report(a, NO_ANSWER, 4);
+    report(a, NO_RESPONSE, 4);
     expect(count(10)).toEqual({ a: 5, b: 5 });
     report(a, 503);
     expect(count(10)).toEqual({ b: 10 });
@@ -63,19 +63,19 @@ describe('passive ejection', () => {
 
   it('never takes out more than the share that may be', () => {
     const { targets, report, count } = stubUpstream([1, 1, 1, 1, 1]);
-    for (const target of targets) report(target, NO_ANSWER, 50);
+    for (const target of targets) report(target, NO_RESPONSE, 50);
     expect(Object.keys(count(30))).toHaveLength(3);
   });
 
   it('leaves an only target in', () => {
     const { targets, report, count } = stubUpstream([1]);
-    report(targets[0] as UpstreamTarget, NO_ANSWER, 50);
+    report(targets[0] as UpstreamTarget, NO_RESPONSE, 50);
     expect(count(3)).toEqual({ a: 3 });
   });
 
   it('takes everybody in when all are out', () => {
     const { targets, report, count } = stubUpstream([1, 1, 1], { maxEjected: 1 });
-    for (const target of targets) report(target, NO_ANSWER, 5);
+    for (const target of targets) report(target, NO_RESPONSE, 5);
     expect(targets.some(({ state }) => state.isHealthy)).toBe(false);
     expect(count(9)).toEqual({ a: 3, b: 3, c: 3 });
   });
@@ -109,7 +109,7 @@ describe('answers that break after their head', () => {
     breakOff(1);
     expect(count(4)).toEqual({ b: 4 });
     expect(a.state.health).toMatchObject({
-      reason: '5 failures in a row, the last one: an answer that broke off',
+      reason: '5 failures in a row, the last one: a response that broke off',
     });
   });
 
@@ -127,9 +127,9 @@ describe('answers that break after their head', () => {
   it('add up with other failures', () => {
     const { a, breakOff, report } = answering();
     breakOff(2);
-    report(a, NO_ANSWER, 2);
+    report(a, NO_RESPONSE, 2);
     expect(a.state.isHealthy).toBe(true);
-    report(a, NO_ANSWER);
+    report(a, NO_RESPONSE);
     expect(a.state.isHealthy).toBe(false);
   });
 

@@ -66,7 +66,7 @@ export async function runCheck(
   const findings = new Findings(check, subject);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${limitMs / 1000} s`)), limitMs + GRACE_MS);
+    timer = setTimeout(() => reject(new Error(`no response within ${limitMs / 1000} s`)), limitMs + GRACE_MS);
   });
   try {
     await Promise.race([look(findings, AbortSignal.timeout(limitMs)), late]);

@@ -65,7 +65,7 @@ function lookAtKernel(machine: Machine, config: GatewayConfig | undefined, findi
   const backlog = Number(machine.sysctl('net.core.somaxconn') ?? Number.NaN);
   if (backlog < MIN_BACKLOG)
     findings.warn(
-      `net.core.somaxconn is ${backlog}: new connections are refused where many come at once`,
+      `net.core.somaxconn is ${backlog}: new connections are rejected where many come at once`,
       'set net.core.somaxconn to 4096',
     );
   const [first = 0, last = 0] = (machine.sysctl('net.ipv4.ip_local_port_range') ?? '0 65535')

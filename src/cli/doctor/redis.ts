@@ -17,7 +17,7 @@ async function lookAt(config: RedisConfig, findings: Findings): Promise<void> {
   if (link instanceof Error) {
     const why = (link as NodeJS.ErrnoException).code ?? link.message;
     return findings.problem(
-      `does not answer (${why})`,
+      `does not respond (${why})`,
       'start it, or correct redis: place, user, password, tls',
     );
   }

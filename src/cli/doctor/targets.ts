@@ -42,12 +42,12 @@ async function lookAt(
       );
     }
   }
-  const askedAt = Date.now();
+  const requestedAt = Date.now();
   const asked = await ask(upstream, origin, signal).catch((error: NodeJS.ErrnoException) => error);
   if (asked instanceof Error) return findings.problem(...explain(asked, signal));
   const { statusCode = 0, headers, socket } = asked;
   lookAtCertificate(socket, findings);
-  lookAtClock(headers.date, askedAt, findings);
+  lookAtClock(headers.date, requestedAt, findings);
   if (upstream.health.active !== undefined && statusCode >= 400)
     findings.problem(
       `its health check ${upstream.health.active.path} is answered ${statusCode}`,
@@ -94,7 +94,7 @@ function explain(error: NodeJS.ErrnoException, signal: AbortSignal): [message: s
   const { code = error.message } = error;
   if (signal.aborted || error.message === 'timeout')
     return [
-      'does not answer in time',
+      'does not respond before the timeout',
       'look whether it runs, and whether a firewall drops what is sent to it',
     ];
   if (/^(?:CERT_|ERR_TLS|ERR_SSL|UNABLE_|SELF_SIGNED|DEPTH_)/.test(code) || code === 'EPROTO')
@@ -104,7 +104,7 @@ function explain(error: NodeJS.ErrnoException, signal: AbortSignal): [message: s
     ];
   if (code === 'ECONNRESET' || code.startsWith('HPE_'))
     return [
-      `takes a connection, and then gives no HTTP answer (${code})`,
+      `takes a connection, and then gives no HTTP response (${code})`,
       'look whether it speaks HTTPS, or is another service',
     ];
   return [`cannot be connected to (${code})`, 'start it, or correct host and port in targets'];
@@ -117,11 +117,11 @@ function lookAtCertificate(socket: IncomingMessage['socket'], findings: Findings
   if (left < SOON_MS) findings.warn(`its certificate ends on ${certificate.valid_to}`, 'have it renewed');
 }
 
-function lookAtClock(date: string | undefined, askedAt: number, findings: Findings): void {
+function lookAtClock(date: string | undefined, requestedAt: number, findings: Findings): void {
   const theirs = Date.parse(date ?? '');
   if (Number.isNaN(theirs)) return;
-  // Its own has whole seconds, and the answer took a while.
-  const skew = theirs < askedAt - 1000 ? theirs - askedAt : Math.max(0, theirs - Date.now());
+  // Its own has whole seconds, and the response took a while.
+  const skew = theirs < requestedAt - 1000 ? theirs - requestedAt : Math.max(0, theirs - Date.now());
   if (Math.abs(skew) > MAX_SKEW_MS)
     findings.warn(
       `its clock is ${Math.round(Math.abs(skew) / 1000)} s ${skew > 0 ? 'ahead of' : 'behind'} ours`,

@@ -52,7 +52,7 @@ export function checkAccess(
     if (options.dangerouslyObserve === true)
       findings.warn(
         [...path, name, 'dangerouslyObserve'],
-        `lets in whoever ${name} refuses — take it out when the trial is over`,
+        `accepts whoever ${name} rejects — take it out when the trial is over`,
       );
   }
   if (way === undefined) return;
@@ -85,11 +85,11 @@ function checkOneWay(
     }
     const where = way === inherited ? `the top-level ${way.name}` : way.name;
     const remedy = `put both into one any: [${way.name}, ${use.name}]`;
-    findings.refuse(
+    findings.reject(
       use.path,
       way === inherited
-        ? `is a second way in beside ${where}, which no route replaces — ${remedy} there, or write public: true in the route to leave the top-level one out`
-        : `is a second way in beside ${where}, and a caller would have to pass both — ${remedy}`,
+        ? `is a second authentication method beside ${where}, which no route replaces — ${remedy} there, or write public: true in the route to leave the top-level one out`
+        : `is a second authentication method beside ${where}, and a caller would have to pass both — ${remedy}`,
     );
   }
 }
@@ -110,9 +110,9 @@ function checkOrder(
     if (policy?.access === 'authorizes') {
       const remedy =
         later === undefined
-          ? 'put jwt, api-key or another way in before it'
+          ? 'put jwt, api-key or another authentication method before it'
           : 'put it behind what identifies';
-      findings.refuse(path, `decides by who is calling, but nothing before it finds that out — ${remedy}`);
+      findings.reject(path, `decides by who is calling, but nothing before it finds that out — ${remedy}`);
       continue;
     }
     const key = asList(keyOf(policy, options)).find(
@@ -122,8 +122,9 @@ function checkOrder(
     const isWritten = options.key !== undefined;
     const at = isWritten ? [...path, name, 'key'] : path;
     const text = `${isWritten ? 'names' : 'counts by'} the caller, but nothing before it finds out who that is, so that all count by address`;
-    if (later !== undefined) findings.refuse(at, `${text} — put it behind what identifies, or write key: ip`);
-    else if (isWritten) findings.warn(at, `${text} — put jwt, api-key or another way in before it`);
+    if (later !== undefined) findings.reject(at, `${text} — put it behind what identifies, or write key: ip`);
+    else if (isWritten)
+      findings.warn(at, `${text} — put jwt, api-key or another authentication method before it`);
   }
 }
 
@@ -144,7 +145,7 @@ function checkParams(uses: readonly WrittenUse[], { path: pattern }: Fields, fin
       if (known.includes(param)) continue;
       const remedy = known.length === 0 ? 'add it to path' : `use one of ${known.join(', ')}`;
       const route = isTopLevel ? ` of the route with path ${pattern}` : '';
-      findings.refuse(at, `names the parameter ${param}, which the path${route} does not have — ${remedy}`);
+      findings.reject(at, `names the parameter ${param}, which the path${route} does not have — ${remedy}`);
     }
   }
 }

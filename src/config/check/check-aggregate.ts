@@ -35,13 +35,13 @@ export function checkAggregate(
   const lists = parts.filter(({ part }) => part.forEach !== undefined).map(({ name }) => name);
   const names: TemplateNames = { params, parts: parts.map(({ name }) => name), lists };
   if (aggregate.parts !== undefined && parts.length === 0)
-    findings.refuse([...path, 'parts'], 'is empty — name a part, or use upstream or respond');
+    findings.reject([...path, 'parts'], 'is empty — name a part, or use upstream or respond');
   const needs = new Map<string, readonly Need[]>();
   for (const { name, part } of parts)
     needs.set(name, checkPart(part, [...path, 'parts', name], { findings, upstreams, names }));
   checkOrder(needs, findings);
   if (aggregate.response !== undefined && aggregate.compose !== undefined)
-    findings.refuse([...path, 'compose'], 'stands beside response — keep one of them');
+    findings.reject([...path, 'compose'], 'stands beside response — keep one of them');
   checkJson(aggregate.response, [...path, 'response'], names, findings);
 }
 
@@ -60,7 +60,7 @@ function checkPart(part: Fields, path: ConfigPath, { findings, upstreams, names 
       if (need !== undefined) needs.push({ part: need, at: place });
     };
     const fault = findFault(() => compile(text, { ...known, onReference }));
-    if (fault !== undefined) findings.refuse(place, fault);
+    if (fault !== undefined) findings.reject(place, fault);
   };
   checkUpstreamName(part.upstream, at('upstream'), upstreams, findings);
   checkKeys(part, path, findings);
@@ -73,7 +73,7 @@ function checkPart(part: Fields, path: ConfigPath, { findings, upstreams, names 
     check(value, at('query', name), ofItem, (text, known) => compileParameter(name, text, known));
   for (const [name, value] of Object.entries(asFields(part.headers))) {
     const owned = findOwnedField(name);
-    if (owned !== undefined) findings.refuse(at('headers', name), owned);
+    if (owned !== undefined) findings.reject(at('headers', name), owned);
     check(value, at('headers', name), ofItem, compileField);
   }
   checkJson(part.body, at('body'), ofItem, findings);
@@ -84,26 +84,26 @@ function checkPart(part: Fields, path: ConfigPath, { findings, upstreams, names 
 function checkKeys(part: Fields, path: ConfigPath, findings: Findings): void {
   const { method = 'GET', body, optional, fallback, forEach, as } = part;
   if (body !== undefined && (method === 'GET' || method === 'HEAD'))
-    findings.refuse([...path, 'body'], `is not sent with ${method} — write method: POST, or take it out`);
+    findings.reject([...path, 'body'], `is not sent with ${method} — write method: POST, or take it out`);
   if (fallback !== undefined && optional !== true)
-    findings.refuse(
+    findings.reject(
       [...path, 'fallback'],
       'stands for nothing, since the part is required — add optional: true',
     );
   if (forEach !== undefined && as === undefined)
-    findings.refuse(path, 'has forEach without a name for the element — add as: item');
+    findings.reject(path, 'has forEach without a name for the element — add as: item');
   if (typeof as === 'string' && RESERVED.has(as))
-    findings.refuse([...path, 'as'], `is the name of something else in templates — choose another one`);
+    findings.reject([...path, 'as'], `is the name of something else in templates — choose another one`);
   for (const key of ['as', 'concurrency', 'maxItems'] as const)
     if (forEach === undefined && part[key] !== undefined)
-      findings.refuse([...path, key], 'has no effect without forEach — take it out');
+      findings.reject([...path, key], 'has no effect without forEach — take it out');
 }
 
 const RESERVED: ReadonlySet<string> = new Set([...ROOTS, 'and', 'or', 'not', 'in', 'true', 'false', 'null']);
 
 function checkJson(template: unknown, path: ConfigPath, names: TemplateNames, findings: Findings): void {
   for (const { path: within, error } of findJsonFaults(template, names))
-    findings.refuse([...path, ...within], describeFault(error));
+    findings.reject([...path, ...within], describeFault(error));
 }
 
 function noteNeeds(template: unknown, names: TemplateNames, note: (part: string) => void): void {
@@ -123,7 +123,7 @@ function checkOrder(needs: ReadonlyMap<string, readonly Need[]>, findings: Findi
       if (start < 0) visit(part, [...trail, name]);
       else {
         const circle = [...[...trail, name].slice(start), part].join(' → ');
-        findings.refuse(at, `makes the part wait for itself (${circle}) — take one of these references out`);
+        findings.reject(at, `makes the part wait for itself (${circle}) — take one of these references out`);
       }
     }
     done.add(name);

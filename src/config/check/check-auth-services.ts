@@ -66,20 +66,20 @@ export function checkAuthServices(gateway: Fields, findings: Findings): void {
 function checkKind(service: Fields, path: ConfigPath, findings: Findings): AuthKind | undefined {
   const [kind, ...others] = AUTH_KINDS.filter((key) => service[key] !== undefined);
   if (kind === undefined) {
-    findings.refuse(path, `does not say how tokens are verified — set one of ${AUTH_KINDS.join(', ')}`);
+    findings.reject(path, `does not say how tokens are verified — set one of ${AUTH_KINDS.join(', ')}`);
   }
   for (const other of others)
-    findings.refuse([...path, other], `stands beside ${kind} — keep one of the two`);
+    findings.reject([...path, other], `stands beside ${kind} — keep one of the two`);
   return kind;
 }
 
 function checkClaims(service: Fields, kind: AuthKind, path: ConfigPath, findings: Findings): void {
   const { issuer, audience, discovery, dangerouslyAllowHttp } = service;
   if (issuer === undefined && (NEEDS_ISSUER.has(kind) || discovery === true))
-    findings.refuse([...path, 'issuer'], 'is missing — write what the iss of its tokens is');
+    findings.reject([...path, 'issuer'], 'is missing — write what the iss of its tokens is');
   if (audience === undefined && NEEDS_AUDIENCE.has(kind)) {
     const remedy = 'write what the aud of tokens for this API is, or any';
-    findings.refuse([...path, 'audience'], `is missing — ${remedy}`);
+    findings.reject([...path, 'audience'], `is missing — ${remedy}`);
   }
   if (audience === 'any' || (audience === undefined && isSecretKind(kind))) {
     const text = 'takes tokens that were made for other services — name the audience of this API';
@@ -95,7 +95,7 @@ function checkAlgorithms(service: Fields, kind: AuthKind, path: ConfigPath, find
   if (kind === 'introspection' || kind === 'code') {
     for (const key of BY_KEY_ONLY) {
       if (service[key] !== undefined)
-        findings.refuse([...path, key], `has no effect on ${kind}, which judges tokens itself — take it out`);
+        findings.reject([...path, key], `has no effect on ${kind}, which judges tokens itself — take it out`);
     }
     return;
   }
@@ -105,7 +105,7 @@ function checkAlgorithms(service: Fields, kind: AuthKind, path: ConfigPath, find
       ? 'use HS256, HS384 or HS512'
       : 'use one for public keys, such as RS256';
     const what = isSecretKind(kind) ? 'needs a public key, not a secret' : 'needs a secret, not a public key';
-    findings.refuse([...path, 'algorithms', i], `${what} — ${remedy}`);
+    findings.reject([...path, 'algorithms', i], `${what} — ${remedy}`);
   }
 }
 
@@ -118,16 +118,16 @@ function checkKeys(service: Fields, path: ConfigPath, findings: Findings): void 
   const algorithms = asList(service.algorithms).filter((name) => typeof name === 'string');
   for (const key of ['secret', 'base64Secret'] as const) {
     const written = service[key];
-    // What is no base64 the schema has refused.
+    // What is not base64 the schema has rejected.
     if (typeof written !== 'string' || written === '' || (key !== 'secret' && !isBase64(written))) continue;
     const fault = findSecretFault({ [key]: written }, algorithms);
-    if (fault !== undefined) findings.refuse([...path, key], fault);
+    if (fault !== undefined) findings.reject([...path, key], fault);
   }
-  // What is of another kind the schema has refused.
+  // What is of another kind the schema has rejected.
   const isMap = typeof publicKey === 'object' && publicKey !== null && !Array.isArray(publicKey);
   if (!isMap && (typeof publicKey !== 'string' || publicKey === '')) return;
   const fault = findPublicKeyFault(publicKey, algorithms);
-  if (fault !== undefined) findings.refuse([...path, 'publicKey'], fault);
+  if (fault !== undefined) findings.reject([...path, 'publicKey'], fault);
 }
 
 function findSecretFault(written: WrittenSecret, algorithms: readonly string[]): string | undefined {
@@ -135,7 +135,7 @@ function findSecretFault(written: WrittenSecret, algorithms: readonly string[]):
   const text = bytes.toString();
   const least = minSecretBytes(algorithms);
   if (written.secret !== undefined && isLossyText(text))
-    return 'holds bytes that are no text, all of which became the same — write them in base64, as base64Secret';
+    return 'holds bytes that are not text, all of which became the same — write them in base64, as base64Secret';
   if (bytes.length < least) return `is short enough to be guessed — use at least ${least} random bytes`;
   return isKnownToAll(text) ? 'is a public key, which everybody may know — write it as publicKey' : undefined;
 }
@@ -174,9 +174,9 @@ function checkUrls(service: Fields, path: ConfigPath, findings: Findings): void 
     const protocol = URL.canParse(url) ? new URL(url).protocol : '';
     if (!/^https?:$/.test(protocol)) {
       if (at.at(-1) === 'issuer')
-        findings.refuse(at, 'is not the URL of an issuer, which discovery needs — write its https URL');
+        findings.reject(at, 'is not the URL of an issuer, which discovery needs — write its https URL');
     } else if (!isPrivateWay(url) && dangerouslyAllowHttp !== true) {
-      findings.refuse(at, 'is not https, so that anyone on the way could make tokens — use https');
+      findings.reject(at, 'is not https, so that anyone on the way could make tokens — use https');
     }
   }
 }

@@ -6,7 +6,7 @@ import { size } from '../schema/scalars.ts';
 export function checkCacheStore(gateway: Fields, findings: Findings, memoryBytes = machineMemory()): void {
   const { redis, memory } = asFields(gateway.cache);
   if (redis === true && gateway.redis === undefined)
-    findings.refuse(['cache', 'redis'], 'needs a Redis — set redis: { url: … }, or leave cache.redis out');
+    findings.reject(['cache', 'redis'], 'needs a Redis — set redis: { url: … }, or leave cache.redis out');
   const bound = size().safeParse(memory);
   if (!bound.success) return;
   const { workers } = gateway;

@@ -2,8 +2,8 @@ import type { Findings } from '../findings.ts';
 import { mayIdentify, type WrittenRoute, type WrittenUse } from './check-access.ts';
 
 /**
- * Checks that no stored answer gets to somebody whom a policy would have refused: what identifies and what authorizes
- * stands before `cache`, which answers without the policies behind it.
+ * Checks that no stored answer gets to somebody whom a policy would have rejected: what identifies and what authorizes
+ * stands before `cache`, which responds without the policies behind it.
  */
 export function checkCache(
   topLevel: readonly WrittenUse[],
@@ -16,7 +16,7 @@ export function checkCache(
     const inherited = fields.public !== true && topLevel.some(mayIdentify);
     checkUses(uses, inherited, findings);
     // A route's own takes the place of the top-level one, and stands where the route has it.
-    if (isTopLevel && !uses.some(isCache)) refuseBehind(uses, 'the top-level cache', findings);
+    if (isTopLevel && !uses.some(isCache)) rejectBehind(uses, 'the top-level cache', findings);
   }
 }
 
@@ -28,19 +28,19 @@ function checkUses(uses: readonly WrittenUse[], isIdentified: boolean, findings:
   const at = uses.findIndex(isCache);
   const use = uses[at];
   if (use === undefined) return;
-  refuseBehind(uses.slice(at + 1), 'cache', findings);
+  rejectBehind(uses.slice(at + 1), 'cache', findings);
   if (use.options.private !== true || isIdentified || uses.slice(0, at).some(mayIdentify)) return;
-  findings.refuse(
+  findings.reject(
     [...use.path, 'cache', 'private'],
-    'keeps answers by subject, but nothing before it finds out who is calling — put jwt, api-key or another way in before it',
+    'keeps responses by subject, but nothing before it finds out who is calling — put jwt, api-key or another authentication method before it',
   );
 }
 
-function refuseBehind(uses: readonly WrittenUse[], before: string, findings: Findings): void {
+function rejectBehind(uses: readonly WrittenUse[], before: string, findings: Findings): void {
   for (const { name, policy, path } of uses) {
     if (policy === undefined) continue;
     if (policy.access !== 'none')
-      findings.refuse(
+      findings.reject(
         path,
         `stands behind ${before}, which answers callers whom it has not seen — put it before cache`,
       );

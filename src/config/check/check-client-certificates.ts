@@ -35,11 +35,11 @@ export function checkClientCertificates(gateway: Fields, findings: Findings): vo
       findUses(asFields(route).policies, ['routes', i, 'policies']),
     ),
   ];
-  const asking = findAsking(gateway.listeners);
+  const asking = findRequestingListeners(gateway.listeners);
   // 1.
   if (asking.length === 0) {
     for (const { path } of uses)
-      findings.refuse(
+      findings.reject(
         path,
         'wants certificates, but no listener asks clients for them — add clientCertificates to the tls of a listener',
       );
@@ -59,7 +59,7 @@ function checkNames(asking: readonly Asking[], findings: Findings): void {
     if (typeof name !== 'string') continue;
     if (!files.has(name)) files.set(name, caFile);
     if (files.get(name) !== caFile)
-      findings.refuse(
+      findings.reject(
         [...path, 'name'],
         'is the name of another caFile already — give each file a name of its own',
       );
@@ -74,7 +74,7 @@ function checkUse(
 ): void {
   if (authority === undefined) {
     if (hasSeveral)
-      findings.refuse(
+      findings.reject(
         path,
         'takes the certificates of several authorities for one another, since listeners have different ones — give each clientCertificates a name, and write which one is meant: authority: NAME',
       );
@@ -85,7 +85,7 @@ function checkUse(
   const close = suggest(authority, names);
   const remedy =
     close === undefined ? 'write it as name in clientCertificates of a listener' : `did you mean '${close}'?`;
-  findings.refuse(at, `there is no authority ${findings.quote(at, authority)} — ${remedy}`);
+  findings.reject(at, `there is no authority ${findings.quote(at, authority)} — ${remedy}`);
 }
 
 function findUses(list: unknown, path: ConfigPath): CertificateUse[] {
@@ -98,7 +98,7 @@ function findUses(list: unknown, path: ConfigPath): CertificateUse[] {
   });
 }
 
-function findAsking(listeners: unknown): Asking[] {
+function findRequestingListeners(listeners: unknown): Asking[] {
   return asList(listeners).flatMap((listener, i): Asking[] => {
     const written = asFields(asFields(listener).tls).clientCertificates;
     if (written === undefined) return [];

@@ -11,12 +11,12 @@ export function checkInternalTokens(gateway: Fields, policies: readonly Policy[]
   const isConfigured = gateway.internalTokens !== undefined;
   if (!isConfigured) {
     const remedy = 'add internalTokens: { issuer: … }';
-    for (const path of wishes) findings.refuse(path, `needs a key of the gateway to sign with — ${remedy}`);
+    for (const path of wishes) findings.reject(path, `needs a key of the gateway to sign with — ${remedy}`);
   }
   const pages = asList(gateway.routes).flatMap((route, i) => (asFields(route).respond === 'jwks' ? [i] : []));
   if (!isConfigured) {
     for (const i of pages)
-      findings.refuse(['routes', i, 'respond'], 'has no keys to show — add internalTokens: { issuer: … }');
+      findings.reject(['routes', i, 'respond'], 'has no keys to show — add internalTokens: { issuer: … }');
     return;
   }
   checkKeys(asFields(gateway.internalTokens), gateway.redis !== undefined, findings);
@@ -55,14 +55,14 @@ function checkKeys(tokens: Fields, isShared: boolean, findings: Findings): void 
   const path = ['internalTokens'];
   if (tokens.keyFile === undefined) {
     if (asList(tokens.formerKeyFiles).length > 0)
-      findings.refuse([...path, 'formerKeyFiles'], 'has no key that came after — add keyFile');
+      findings.reject([...path, 'formerKeyFiles'], 'has no key that came after — add keyFile');
     if (isShared)
       findings.warn(path, 'has a key of its own on each machine, of which upstreams see one — set keyFile');
     return;
   }
   for (const name of OWN_KEYS_ONLY) {
     if (tokens[name] !== undefined)
-      findings.refuse([...path, name], 'has no effect beside keyFile — take one of the two out');
+      findings.reject([...path, name], 'has no effect beside keyFile — take one of the two out');
   }
 }
 

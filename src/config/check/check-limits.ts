@@ -17,7 +17,7 @@ export function checkLimits(
   checkNames(topLevel, undefined, firstByName, findings);
   for (const { fields, uses } of routes) {
     checkNames(uses, typeof fields.id === 'string' ? fields.id : undefined, firstByName, findings);
-    if (fields.respond === 'quota') refuseQuotas(uses, findings);
+    if (fields.respond === 'quota') rejectQuotas(uses, findings);
   }
 }
 
@@ -37,7 +37,7 @@ function checkNames(
       continue;
     }
     if (first.name === use.name && contentOf(first) === contentOf(use)) continue;
-    findings.refuse(
+    findings.reject(
       [...use.path, use.name],
       `shares its counters, by the name ${findings.quote([...use.path, use.name, 'id'], name)}, with ${placeOf(first.path)}, but is another limit — give it an id of its own, or write both alike`,
     );
@@ -50,9 +50,9 @@ function contentOf({ options }: WrittenUse): string {
   return JSON.stringify(content.sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
-function refuseQuotas(uses: readonly WrittenUse[], findings: Findings): void {
+function rejectQuotas(uses: readonly WrittenUse[], findings: Findings): void {
   for (const { name, path } of uses) {
-    if (name === 'quota') findings.refuse(path, 'has no effect where quotas are read — take it out');
+    if (name === 'quota') findings.reject(path, 'has no effect where quotas are read — take it out');
   }
 }
 

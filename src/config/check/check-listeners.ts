@@ -30,9 +30,9 @@ function checkRedirectToHttps(listener: Fields, path: ConfigPath, findings: Find
   if (redirectToHttps === undefined) return;
   const at = [...path, 'redirectToHttps'];
   if (tls !== undefined) {
-    findings.refuse(at, 'has no meaning on a listener that has tls — put it on the plain one');
+    findings.reject(at, 'has no meaning on a listener that has tls — put it on the plain one');
   } else if (redirectToHttps === port && port !== 0) {
-    findings.refuse(at, 'leads back to this listener — write the port of the listener that has tls');
+    findings.reject(at, 'leads back to this listener — write the port of the listener that has tls');
   }
 }
 
@@ -53,6 +53,6 @@ function checkPorts(addresses: readonly (Address | undefined)[], findings: Findi
     byPort.set(address.port, [...others, address]);
     if (other === undefined) continue;
     const at = [...address.path, 'port'];
-    findings.refuse(at, `is taken by ${formatPath(other.path)} already — choose another port`);
+    findings.reject(at, `is taken by ${formatPath(other.path)} already — choose another port`);
   }
 }

@@ -5,7 +5,7 @@ import type { ConfigPath } from '../problem.ts';
 
 /**
  * Looks for texts that a shell or a template should have replaced before the gateway reads them (`$NAME`,
- * `{{ .Values.x }}`). As a secret one is refused: everybody can guess it. Elsewhere it may be meant.
+ * `{{ .Values.x }}`). As a secret one is rejected: everybody can guess it. Elsewhere it may be meant.
  */
 export function checkPlaceholders(
   data: unknown,
@@ -24,7 +24,7 @@ export function checkPlaceholders(
   const report = (value: string, path: ConfigPath): void => {
     const remedy = `write a reference, such as \${${/[A-Za-z_]\w*/.exec(value)?.[0] ?? 'NAME'}}`;
     if (isSecretKey(String(path.at(-1))))
-      findings.refuse(path, `is a placeholder that nothing fills in — ${remedy}`);
+      findings.reject(path, `is a placeholder that nothing fills in — ${remedy}`);
     else findings.warn(path, `looks like a placeholder that nothing fills in — ${remedy}, if it is one`);
   };
   walk(data, []);

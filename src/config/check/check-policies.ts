@@ -45,7 +45,7 @@ function checkDoubles(uses: readonly WrittenUse[], findings: Findings): void {
   for (const { name, policy, path } of uses) {
     if (policy?.combination !== 'replace') continue;
     if (seen.has(name)) {
-      findings.refuse(
+      findings.reject(
         path,
         `is a second ${name} in one list, of which only one can hold — put all into one entry`,
       );

@@ -19,7 +19,7 @@ export function checkRoutes(gateway: Fields, findings: Findings): void {
     const path = ['routes', i];
     if (Object.keys(route).length === 0) continue;
     checkId(route, i, firstById, findings);
-    checkAnswer(route, path, findings);
+    checkResponse(route, path, findings);
     checkUpstreamName(route.upstream, [...path, 'upstream'], upstreams, findings);
     checkSplit(route, path, upstreams, findings);
     checkPaths(route, path, findings);
@@ -30,7 +30,7 @@ export function checkRoutes(gateway: Fields, findings: Findings): void {
   for (const { index, by } of findShadowedRoutes(routes, gateway)) {
     const id = routes[by]?.id;
     const name = typeof id === 'string' ? ` (${findings.quote(['routes', by, 'id'], id)})` : '';
-    findings.refuse(
+    findings.reject(
       ['routes', index],
       `can never match, since routes[${by}]${name} takes every such request — take one out, or tell them apart by methods, hosts, headers or query`,
     );
@@ -45,23 +45,20 @@ function checkId({ id }: Fields, i: number, firstById: Map<string, number>, find
     return;
   }
   const path = ['routes', i, 'id'];
-  findings.refuse(path, `${findings.quote(path, id)} is the id of routes[${first}] too — give each its own`);
+  findings.reject(path, `${findings.quote(path, id)} is the id of routes[${first}] too — give each its own`);
 }
 
-function checkAnswer(route: Fields, path: ConfigPath, findings: Findings): void {
+function checkResponse(route: Fields, path: ConfigPath, findings: Findings): void {
   const [first, ...others] = ANSWERS.filter((key) => route[key] !== undefined);
   if (first === undefined) {
-    findings.refuse(
-      path,
-      'says nothing about the answer — add upstream, split, aggregate, respond or redirect',
-    );
+    findings.reject(path, 'defines no response — add upstream, split, aggregate, respond or redirect');
     return;
   }
-  for (const key of others) findings.refuse([...path, key], `stands beside ${first} — keep one of them`);
+  for (const key of others) findings.reject([...path, key], `stands beside ${first} — keep one of them`);
   if (first === 'upstream' || first === 'split') return;
   for (const key of UPSTREAM_ONLY) {
     if (route[key] !== undefined)
-      findings.refuse([...path, key], 'has no effect without an upstream — take it out');
+      findings.reject([...path, key], 'has no effect without an upstream — take it out');
   }
 }
 
@@ -78,13 +75,13 @@ function checkSplit(
   }
   const hasWeight = ({ weight }: Fields): boolean => weight !== undefined && weight !== 0;
   if (parts.length > 1 && !parts.some(hasWeight))
-    findings.refuse(
+    findings.reject(
       at,
       'leaves requests over that no condition takes — give the part that takes them a weight',
     );
   for (const [i, part] of parts.entries()) {
     if (!hasWeight(part) && part.headers === undefined && part.cookies === undefined)
-      findings.refuse([...at, i], 'takes no requests — add weight, headers or cookies');
+      findings.reject([...at, i], 'takes no requests — add weight, headers or cookies');
   }
 }
 
@@ -99,19 +96,19 @@ function checkPaths(route: Fields, path: ConfigPath, findings: Findings): void {
   const names = readParamNames(pattern);
   if (typeof rewrite === 'string' && names !== undefined) {
     const fault = findTemplateFault(rewrite, names);
-    if (fault !== undefined) findings.refuse([...path, 'rewrite'], fault);
+    if (fault !== undefined) findings.reject([...path, 'rewrite'], fault);
   }
   if (stripPrefix === undefined && route.restorePrefix === true)
-    findings.refuse([...path, 'restorePrefix'], 'has nothing to restore — add stripPrefix, or take it out');
+    findings.reject([...path, 'restorePrefix'], 'has nothing to restore — add stripPrefix, or take it out');
   if (stripPrefix === undefined) return;
   const at = [...path, 'stripPrefix'];
-  if (rewrite !== undefined) findings.refuse(at, 'stands beside rewrite — keep one of them');
+  if (rewrite !== undefined) findings.reject(at, 'stands beside rewrite — keep one of them');
   if (typeof stripPrefix !== 'string' || typeof pattern !== 'string' || names === undefined) return;
   if (!stripPrefix.startsWith('/')) return;
   const fault = findPatternFault(stripPrefix);
-  if (fault !== undefined) findings.refuse(at, fault);
+  if (fault !== undefined) findings.reject(at, fault);
   if (fault !== undefined || beginsWith(pattern, stripPrefix)) return;
-  findings.refuse(
+  findings.reject(
     at,
     'is not how the path of this route begins — write its first segments, without parameters',
   );
@@ -132,14 +129,14 @@ function beginsWith(pattern: string, prefix: string): boolean {
 
 function checkRespond({ status, body, headers }: Fields, path: ConfigPath, findings: Findings): void {
   if (body !== undefined && (status === 204 || status === 304)) {
-    findings.refuse(
+    findings.reject(
       [...path, 'body'],
       `cannot be sent with status ${status} — take it out, or use status 200`,
     );
   }
   for (const name of Object.keys(asFields(headers))) {
     if (!/^(content-length|transfer-encoding|connection|keep-alive|upgrade|trailer)$/i.test(name)) continue;
-    findings.refuse([...path, 'headers', name], 'is written by the gateway itself — take it out');
+    findings.reject([...path, 'headers', name], 'is written by the gateway itself — take it out');
   }
 }
 
@@ -150,14 +147,14 @@ function checkRedirect(route: Fields, path: ConfigPath, gateway: Fields, finding
   const at = [...path, 'redirect'];
   const staysOnHost = scheme === undefined && host === undefined && port === undefined;
   if (staysOnHost && template === undefined) {
-    findings.refuse(at, 'leads nowhere else — add scheme, host, port or path');
+    findings.reject(at, 'leads nowhere else — add scheme, host, port or path');
   }
   const names = readParamNames(pattern);
   if (typeof pattern !== 'string' || typeof template !== 'string' || names === undefined) return;
   const fault = findTemplateFault(template, names);
-  if (fault !== undefined) findings.refuse([...at, 'path'], fault);
+  if (fault !== undefined) findings.reject([...at, 'path'], fault);
   else if (staysOnHost && leadsBack(template, route, gateway)) {
-    findings.refuse(
+    findings.reject(
       [...at, 'path'],
       'leads back to this route, without end — write a path that the route does not match',
     );

@@ -1,13 +1,13 @@
 import { asFields, asList, type Fields, type Findings, splitParts } from '../findings.ts';
 import { findPatternFault, parsePathPattern } from '../schema/path-pattern.ts';
 import type { WrittenRoute, WrittenUse } from './check-access.ts';
-import { findLack, listRefusing } from './protection.ts';
+import { findLack, listRejecting } from './protection.ts';
 import { type ListenerSpellings, type Respelling, readListenerSpellings, respell } from './respellings.ts';
 import { type PlacedRoute, RouteLookup } from './route-lookup.ts';
 import { readMatching } from './route-matching.ts';
 
 interface SpelledRoute extends PlacedRoute {
-  /** What may refuse a request. */
+  /** What may reject a request. */
   readonly refusing: readonly WrittenUse[];
   /** Of each service that it reaches, whatever the name of the upstream: targets, or where they are found. */
   readonly services: ReadonlySet<string>;
@@ -25,7 +25,7 @@ const MAX_LOOKS = 1_000_000;
 
 /**
  * Warns where another spelling of a guarded path, which services may take for the same (`/ADMIN`, `/admin/`), goes to the
- * same service by a route whose policies refuse less.
+ * same service by a route whose policies reject less.
  */
 export function checkSpellings(
   topLevel: readonly WrittenUse[],
@@ -65,7 +65,7 @@ function placeRoute(
       fields,
       segments: parsePathPattern(fields.path),
       matching: readMatching(fields, gateway),
-      refusing: listRefusing(topLevel, route),
+      refusing: listRejecting(topLevel, route),
       services: readServices(fields, asFields(gateway.upstreams)),
     },
   ];

@@ -70,7 +70,7 @@ function checkPlaces(uses: readonly TokenUse[], findings: Findings): void {
       const other = seen.get(`${within} ${place}`);
       if (other === undefined) seen.set(`${within} ${place}`, policy.name);
       else
-        findings.refuse(
+        findings.reject(
           path,
           `looks at the ${place}, as does the ${other} before it, which decides about it — give it another place by from`,
         );
@@ -94,16 +94,16 @@ function checkService(
   if (!Object.hasOwn(services, name)) {
     const close = suggest(name, Object.keys(services));
     const remedy = close === undefined ? 'define it under authServices' : `did you mean '${close}'?`;
-    findings.refuse(path, `there is no auth service ${findings.quote(path, name)} — ${remedy}`);
+    findings.reject(path, `there is no auth service ${findings.quote(path, name)} — ${remedy}`);
     return;
   }
   const kind = findAuthKind(asFields(services[name]));
   if (kind === undefined || kind === 'code') return;
   const asks = kind === 'introspection';
   if (asks && policy.authServices === 'by-key')
-    findings.refuse(path, 'names a service that asks the issuer about each token — use introspect for it');
+    findings.reject(path, 'names a service that asks the issuer about each token — use introspect for it');
   if (!asks && policy.authServices === 'by-asking')
-    findings.refuse(path, `names a service that verifies tokens by ${wordFor(kind)} — use jwt for it`);
+    findings.reject(path, `names a service that verifies tokens by ${wordFor(kind)} — use jwt for it`);
 }
 
 /** Where there are several services, `iss` decides, so each has its own. */
@@ -114,14 +114,14 @@ function checkIssuers(named: readonly NamedService[], services: Fields, findings
     const { issuer } = asFields(services[name]);
     if (issuer === undefined) {
       const remedy = 'write what the iss of its tokens is';
-      findings.refuse(
+      findings.reject(
         path,
         `names a service without issuer, by which one of several is chosen — ${remedy} there`,
       );
     } else if (typeof issuer === 'string') {
       const other = seen.get(issuer);
       if (other === undefined) seen.set(issuer, name);
-      else findings.refuse(path, `has the same issuer as '${other}' — keep one of the two`);
+      else findings.reject(path, `has the same issuer as '${other}' — keep one of the two`);
     }
   }
 }

@@ -55,7 +55,7 @@ function findNamedByPolicies(gateway: Fields): NamedByPolicy[] {
 function checkNames(named: readonly NamedByPolicy[], upstreams: readonly string[], findings: Findings): void {
   for (const { upstream, path } of named) {
     if (typeof upstream !== 'string' || upstream === '' || upstreams.includes(upstream)) continue;
-    findings.refuse(
+    findings.reject(
       path,
       `there is no upstream ${findings.quote(path, upstream)} — define it under upstreams`,
     );
@@ -72,15 +72,15 @@ function checkKind(upstream: Fields, path: ConfigPath, findings: Findings): void
   const { app } = upstream;
   const [kind, ...others] = KINDS.filter((key) => upstream[key] !== undefined);
   if (kind === undefined) {
-    findings.refuse(path, 'has nowhere to send requests — add targets: ["http://127.0.0.1:9001"]');
+    findings.reject(path, 'has nowhere to send requests — add targets: ["http://127.0.0.1:9001"]');
   }
   for (const other of others) {
-    findings.refuse([...path, other], `stands beside ${kind} — keep one of the two`);
+    findings.reject([...path, other], `stands beside ${kind} — keep one of the two`);
   }
   if (app === undefined) return;
   for (const key of TARGETS_ONLY) {
     if (upstream[key] !== undefined)
-      findings.refuse([...path, key], 'has no effect on an app in this process — take it out');
+      findings.reject([...path, key], 'has no effect on an app in this process — take it out');
   }
 }
 
@@ -93,16 +93,16 @@ function checkTargets({ targets }: Fields, path: ConfigPath, findings: Findings)
     const place = protocol === 'unix:' ? pathname : `${protocol}//${host}`;
     const first = seen.get(place);
     if (first === undefined) seen.set(place, i);
-    else findings.refuse([...path, 'targets', i], `is the same as targets[${first}] — keep one of them`);
+    else findings.reject([...path, 'targets', i], `is the same as targets[${first}] — keep one of them`);
   }
 }
 
 function checkWeights({ targets }: Fields, path: ConfigPath, findings: Findings): void {
   const all = asList(targets);
   if (all.length === 0 || !all.every((target) => asFields(target).weight === 0)) return;
-  findings.refuse(
+  findings.reject(
     [...path, 'targets', 0, 'weight'],
-    'is 0 as all of them are, so that nobody would get a request — write at least 1, or add a target',
+    'is 0 as all of them are, so that no target would get a request — write at least 1, or add a target',
   );
 }
 
@@ -110,7 +110,7 @@ function checkActive(active: Fields, path: ConfigPath, findings: Findings): void
   if (active.path !== undefined) return;
   for (const key of ['status', 'body'] as const) {
     if (active[key] !== undefined)
-      findings.refuse([...path, key], 'has no effect without a path to ask for — add path, or take it out');
+      findings.reject([...path, key], 'has no effect without a path to ask for — add path, or take it out');
   }
 }
 
@@ -120,11 +120,11 @@ function checkTls({ targets, tls }: Fields, path: ConfigPath, findings: Findings
   const { certFile, keyFile, dangerouslySkipTlsVerification } = asFields(tls);
   if ((certFile === undefined) !== (keyFile === undefined)) {
     const [present, absent] = certFile === undefined ? ['keyFile', 'certFile'] : ['certFile', 'keyFile'];
-    findings.refuse([...at, present], `stands alone — add ${absent}, or take it out`);
+    findings.reject([...at, present], `stands alone — add ${absent}, or take it out`);
   }
   const urls = asList(targets).map((target) => (typeof target === 'string' ? target : asFields(target).url));
   if (urls.length > 0 && urls.every((url) => typeof url === 'string' && /^(?:http|unix):/i.test(url))) {
-    findings.refuse(at, 'has no effect, since no target has an https URL — take it out, or correct the URLs');
+    findings.reject(at, 'has no effect, since no target has an https URL — take it out, or correct the URLs');
   }
   if (dangerouslySkipTlsVerification === true) {
     findings.warn(

@@ -25,7 +25,7 @@ export function checkGateway(
   const problems: Finding[] = [];
   const warnings: Finding[] = [];
   const findings: Findings = {
-    refuse: (path, text) => problems.push(toFinding(path, text)),
+    reject: (path, text) => problems.push(toFinding(path, text)),
     warn: (path, text) => warnings.push(toFinding(path, text)),
     quote: (path, value) => (isFromReference(path) ? '(from a reference)' : `'${value}'`),
   };

@@ -4,15 +4,15 @@ import { asList } from '../findings.ts';
 import { mayIdentify, type WrittenRoute, type WrittenUse } from './check-access.ts';
 
 /** What may refuse a request on a route, in the order of its list: the top-level policies that hold there, and its own. */
-export function listRefusing(topLevel: readonly WrittenUse[], { fields, uses }: WrittenRoute): WrittenUse[] {
+export function listRejecting(topLevel: readonly WrittenUse[], { fields, uses }: WrittenRoute): WrittenUse[] {
   const inherited = topLevel.filter((use) => {
     if (fields.public === true && use.policy !== undefined && use.policy.access !== 'none') return false;
     return use.policy?.combination !== 'replace' || !uses.some(({ name }) => name === use.name);
   });
-  return [...inherited, ...uses].filter(mayRefuse);
+  return [...inherited, ...uses].filter(mayReject);
 }
 
-function mayRefuse(use: WrittenUse): boolean {
+function mayReject(use: WrittenUse): boolean {
   if (use.options.observe === true) return false;
   const { policy } = use;
   return policy === undefined || isStandIn(policy) || policy.refuses || policy.access !== 'none';
@@ -22,7 +22,7 @@ function mayRefuse(use: WrittenUse): boolean {
 export function findLack(guarded: readonly WrittenUse[], other: readonly WrittenUse[]): string | undefined {
   for (const use of guarded) {
     if (mayIdentify(use)) {
-      if (!other.some(mayIdentify)) return 'which asks nobody';
+      if (!other.some(mayIdentify)) return 'which requires no credentials';
       continue;
     }
     const same = other.filter(({ name }) => name === use.name);
@@ -42,12 +42,12 @@ function isAsStrict(candidate: WrittenUse, use: WrittenUse): boolean {
 
 type Comparison = (candidate: unknown, wanted: unknown, key: string) => boolean;
 
-/** For options that can be compared: whether the first refuses all that the second does. */
+/** For options that can be compared: whether the first rejects all that the second does. */
 const COMPARISONS: Readonly<Record<string, Comparison>> = {
   authorize(candidate, wanted, key) {
     if (key === 'roles') return isWithin(candidate, wanted);
     if (key === 'permissions') return asList(wanted).every((item) => asList(candidate).includes(item));
-    // What is asked beside that can only refuse more.
+    // What is asked beside that can only reject more.
     return wanted === undefined || isDeepStrictEqual(candidate, wanted);
   },
   'rate-limit': isLimitAsLow,

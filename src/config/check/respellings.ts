@@ -7,7 +7,7 @@ export interface Respelling {
   readonly segments: readonly string[];
   /** For a message: parameters by their names. */
   readonly shown: string;
-  /** What makes the route take it, or refuses it, if anything does. */
+  /** What makes the route take it, or rejects it, if anything does. */
   readonly remedy: string | undefined;
 }
 

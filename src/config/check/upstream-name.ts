@@ -12,5 +12,5 @@ export function checkUpstreamName(
   if (typeof upstream !== 'string' || upstream === '' || upstreams.includes(upstream)) return;
   const close = suggest(upstream, upstreams);
   const remedy = close === undefined ? 'define it under upstreams' : `did you mean '${close}'?`;
-  findings.refuse(at, `there is no upstream ${findings.quote(at, upstream)} — ${remedy}`);
+  findings.reject(at, `there is no upstream ${findings.quote(at, upstream)} — ${remedy}`);
 }

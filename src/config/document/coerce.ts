@@ -13,7 +13,7 @@ export function coerceReferences(
 ): boolean {
   let hasChanged = false;
   for (const issue of issues.flatMap(flattenIssue)) {
-    if (!asksForAnotherType(issue) || references.get(pathKey(issue.path))?.isWhole !== true) continue;
+    if (!expectsAnotherType(issue) || references.get(pathKey(issue.path))?.isWhole !== true) continue;
     const key = issue.path.at(-1);
     const owner = valueAt(data, issue.path.slice(0, -1)) as Record<PropertyKey, unknown> | undefined;
     if (owner === undefined || key === undefined) continue;
@@ -25,7 +25,7 @@ export function coerceReferences(
   return hasChanged;
 }
 
-function asksForAnotherType(issue: z.core.$ZodIssue): boolean {
+function expectsAnotherType(issue: z.core.$ZodIssue): boolean {
   if (issue.code === 'invalid_type') return issue.expected !== 'string';
   return issue.code === 'invalid_value' || issue.code === 'invalid_union';
 }

@@ -79,7 +79,7 @@ function faultsOf(policy: unknown): string[] {
   const faults: string[] = [];
   if (options === undefined) faults.push('has no `options`, such as z.strictObject({}) for none');
   else if (!(options instanceof z.ZodType))
-    faults.push('has `options` that are no schema of the zod used here');
+    faults.push('has `options` that are not a schema of the zod used here');
   if (typeof create !== 'function') faults.push('has no function `create`');
   return faults;
 }
@@ -91,7 +91,7 @@ export function isStandIn(policy: Policy): boolean {
   return standIns.has(policy);
 }
 
-/** Can be named, but not used: what it stands for might refuse, so nothing may run in its place. */
+/** Can be named, but not used: what it stands for might reject, so nothing may run in its place. */
 function standIn(name: string): Policy {
   const create = (): never => {
     throw new TypeError(`the custom policy '${name}' could not be imported`);

@@ -117,7 +117,7 @@ function findVariable(
 
 function explainMissing(name: string | undefined, file: string | undefined, error: unknown): string {
   if (file !== undefined && codeOf(error) === NOT_TEXT)
-    return `the file '${file}' holds bytes that are no text — write them in base64, as text`;
+    return `the file '${file}' holds bytes that are not text — write them in base64, as text`;
   if (file !== undefined)
     return `the file '${file}' cannot be read (${codeOf(error)}) — create it, or correct its name`;
   if (name === undefined) {

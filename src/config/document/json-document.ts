@@ -3,7 +3,7 @@ import { parseYaml } from './yaml-document.ts';
 
 /** Reads JSON. JSON.parse judges, since YAML takes more than JSON; the YAML reader then knows duplicates and places. */
 export function parseJson(written: string): ConfigDocument {
-  // Editors put a byte order mark in front, which JSON.parse refuses (RFC 8259 section 8.1 lets a reader ignore it).
+  // Editors put a byte order mark in front, which JSON.parse rejects (RFC 8259 section 8.1 lets a reader ignore it).
   const text = written.replace(/^\ufeff/, '');
   if (isJson(text)) return parseYaml(text);
   return failedDocument(

@@ -10,18 +10,18 @@ const CODE_PLACES = [
   {
     place: ['customPolicies', '*'],
     fits: isObject,
-    fault: 'is no policy — give one that definePolicy made, or name the file that exports it',
+    fault: 'is not a policy — give one that definePolicy made, or name the file that exports it',
   },
   {
     place: ['upstreams', '*', 'app'],
     fits: (value: unknown) => typeof value === 'function',
-    fault: 'is no Fastify plugin — give the function, or name the file that exports it',
+    fault: 'is not a Fastify plugin — give the function, or name the file that exports it',
   },
   {
     place: ['authServices', '*', 'code'],
     fits: (value: unknown) =>
       isObject(value) && typeof (value as { verifyToken?: unknown }).verifyToken === 'function',
-    fault: 'is no auth service — give one that defineAuthService made, or name the file that exports it',
+    fault: 'is not an auth service — give one that defineAuthService made, or name the file that exports it',
   },
 ] as const;
 

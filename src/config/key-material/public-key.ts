@@ -19,7 +19,7 @@ export function readPublicKey(source: unknown): PublicKey | string {
   try {
     return usableKey(createPublicKey(source), undefined);
   } catch {
-    return 'is no public key — write PEM (BEGIN PUBLIC KEY or BEGIN CERTIFICATE) or a JWK';
+    return 'is not a public key — write PEM (BEGIN PUBLIC KEY or BEGIN CERTIFICATE) or a JWK';
   }
 }
 
@@ -35,7 +35,7 @@ export function readJwk(source: unknown): PublicKey | string {
   try {
     key = createPublicKey({ key: source as JsonWebKey, format: 'jwk' });
   } catch {
-    return 'is no JWK — write one with kty and its members';
+    return 'is not a JWK — write one with kty and its members';
   }
   const made = usableKey(key, typeof kid === 'string' ? kid : undefined);
   if (typeof made === 'string' || alg === undefined) return made;
@@ -88,7 +88,7 @@ function readJwkText(text: string): PublicKey | string {
   try {
     return readJwk(JSON.parse(text));
   } catch {
-    return 'is no JSON, though it begins like a JWK — correct it';
+    return 'is not JSON, though it begins like a JWK — correct it';
   }
 }
 

@@ -75,7 +75,7 @@ function ownerName() {
     .regex(/^[^\p{C}]*$/u, { error: 'holds a control character — leave it out' });
 }
 
-/** Turns the time into milliseconds, and `null` into the `undefined` that takes a restriction away. */
+/** TaskQueue the time into milliseconds, and `null` into the `undefined` that takes a restriction away. */
 function withTimes(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const entries = Object.entries(settings).map(([name, value]) => [
     name,

@@ -16,7 +16,7 @@ export function authServiceSchema(file: () => z.ZodType<string, string>) {
       .string()
       .refine(isBase64, { error: 'is not base64 — write letters, digits, + and /' })
       .optional()
-      .describe('Secret of HMAC signatures in base64, for bytes that are no text, in place of `secret`.'),
+      .describe('Secret of HMAC signatures in base64, for bytes that are not text, in place of `secret`.'),
     publicKey: publicKey().optional().describe('Public key, as PEM, certificate or JWK.'),
     publicKeyFile: file().optional().describe('File with the public key, as PEM, certificate or JWK.'),
     jwks: remoteUrl('is not the URL of a key set — write one; a file goes into jwksFile')
@@ -65,7 +65,7 @@ export function authServiceSchema(file: () => z.ZodType<string, string>) {
     dangerouslyAllowHttp: z
       .boolean()
       .prefault(false)
-      .describe('Takes keys and answers over plain HTTP. Anyone on the way can then make tokens.'),
+      .describe('Takes keys and responses over plain HTTP. Anyone on the way can then make tokens.'),
   });
 }
 
@@ -136,16 +136,16 @@ function introspectionSchema() {
       .enum(['refuse', 'allow'])
       .prefault('refuse')
       .describe(
-        'What becomes of a token about which the answer names no audience, though `audience` is set.',
+        'What becomes of a token about which the response names no audience, though `audience` is set.',
       ),
     timeout: duration()
       .prefault('1500ms')
       .refine((ms) => ms >= 10, { error: 'is too short — write at least 10ms' })
-      .describe('How long an answer may take; then requests are answered 503.'),
+      .describe('How long a response may take; then requests are answered 503.'),
     cacheFor: duration()
       .prefault('30s')
       .describe(
-        'How long an answer is kept, at most until the token ends. As long a revoked token may pass.',
+        'How long a response is kept, at most until the token ends. As long a revoked token may pass.',
       ),
     maxConcurrent: wholeNumber(1)
       .prefault(100)
@@ -155,7 +155,7 @@ function introspectionSchema() {
 
 function publicKey() {
   return z.union([text(), z.record(z.string(), z.unknown())], {
-    error: 'is no key — write PEM as text, or a JWK as a map',
+    error: 'is not a key — write PEM as text, or a JWK as a map',
   });
 }
 

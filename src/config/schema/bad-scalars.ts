@@ -13,7 +13,7 @@ const SIZE_UNITS: Readonly<Record<string, string>> = {
 const NUMBER_AND_UNIT = /^(\d+(?:\.\d+)?)\s*([A-Za-z]{0,12})$/;
 const SECONDS_PER_UNIT: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** Says what is wrong with a text that is no duration, and what to write. */
+/** Says what is wrong with a text that is not a duration, and what to write. */
 export function describeBadDuration(written: unknown): string {
   const text = textOf(written);
   const [, number, unit] = NUMBER_AND_UNIT.exec(text) ?? [];
@@ -36,7 +36,7 @@ export function describeBadDuration(written: unknown): string {
   return 'is not a duration — write a number and a unit: 250ms, 5s, 1m, 1h or 1d';
 }
 
-/** Says what is wrong with a text that is no size, and what to write. */
+/** Says what is wrong with a text that is not a size, and what to write. */
 export function describeBadSize(written: unknown): string {
   const [, number, unit] = NUMBER_AND_UNIT.exec(textOf(written)) ?? [];
   const known = unit === undefined ? undefined : SIZE_UNITS[unit.toLowerCase()];
@@ -45,7 +45,7 @@ export function describeBadSize(written: unknown): string {
   return 'is not a size — write a number and a unit: 512B, 16KiB, 1MiB or 1GiB';
 }
 
-/** Says what is wrong with a value that is no share, and what to write. */
+/** Says what is wrong with a value that is not a share, and what to write. */
 export function describeBadShare(written: unknown): string {
   const text = textOf(written);
   if (/^0?\.\d+$/.test(text))

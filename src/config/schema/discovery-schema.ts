@@ -15,7 +15,7 @@ export function discoverySchema(file: () => z.ZodType<string, string>) {
     .meta({ title: 'file' });
   return z
     .strictObject({
-      dns: dnsSchema().optional().describe('Asks DNS, and again when the answer has expired.'),
+      dns: dnsSchema().optional().describe('Asks DNS, and again when the response has expired.'),
       kubernetes: kubernetesSchema(file)
         .optional()
         .describe('Watches the endpoints of a Kubernetes service.'),

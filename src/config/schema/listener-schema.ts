@@ -20,7 +20,7 @@ export function listenerSchema(file: () => z.ZodType<string, string>) {
     limits: limitsSchema().prefault({}).describe('What a client may send and how long it may take.'),
     allowEncoded: allowEncodedSchema()
       .prefault({})
-      .describe('What of a path is refused with 400 unless switched on here.'),
+      .describe('What of a path is rejected with 400 unless switched on here.'),
     mergeSlashes: z
       .boolean()
       .prefault(true)
@@ -29,7 +29,7 @@ export function listenerSchema(file: () => z.ZodType<string, string>) {
       .boolean()
       .prefault(false)
       .describe(
-        'Takes bytes above 127 in a query, which are refused with 400 else, and forwards them as `%C3%BC`.',
+        'Takes bytes above 127 in a query, which are rejected with 400 else, and forwards them as `%C3%BC`.',
       ),
   });
 }
@@ -57,7 +57,7 @@ function tlsSchema(file: () => z.ZodType<string, string>) {
           .boolean()
           .prefault(false)
           .describe(
-            'Turns away clients without a good certificate; else the policy `client-certificate` decides.',
+            'TaskQueue away clients without a good certificate; else the policy `client-certificate` decides.',
           ),
       })
       .optional()
@@ -69,7 +69,7 @@ function limitsSchema() {
   return z.strictObject({
     headerBytes: size().prefault('16KiB').describe('Whole request head; more is answered 431.'),
     urlBytes: size().prefault('8KiB').describe('Request target; more is answered 414.'),
-    headerCount: wholeNumber(1).prefault(100).describe('Header fields; more are answered 431.'),
+    headerCount: wholeNumber(1).prefault(100).describe('Headers; more are answered 431.'),
     connections: wholeNumber(1).prefault(20_000).describe('Open connections of this listener.'),
     connectionsPerAddress: wholeNumber(1)
       .prefault(5000)
@@ -104,12 +104,12 @@ function allowEncodedSchema() {
     invalidUtf8: z
       .boolean()
       .prefault(false)
-      .describe('Takes bytes that are no UTF-8, such as `%FF`, and forwards them as they are.'),
+      .describe('Takes bytes that are not UTF-8, such as `%FF`, and forwards them as they are.'),
     doubleEncoded: z
       .boolean()
       .prefault(true)
       .describe(
-        'Takes what decodes to another character at the second time, such as `%252F`, and forwards it as it is; `false` refuses it with 400.',
+        'Takes what decodes to another character at the second time, such as `%252F`, and forwards it as it is; `false` rejects it with 400.',
       ),
   });
 }

@@ -94,11 +94,11 @@ function findObservingFault(
 ): string | undefined {
   if (typeof value !== 'boolean') return 'is not true or false — write one of them';
   if (!value) return undefined;
-  if (!refuses) return `has no effect, since ${name} refuses nothing — leave it out`;
+  if (!refuses) return `has no effect, since ${name} rejects nothing — leave it out`;
   if (key === 'dangerouslyObserve')
     return access === 'none' ? 'is for policies about who is calling — write observe: true' : undefined;
   if (access === 'none') return undefined;
-  return `would let in whoever ${name} refuses — leave it out; dangerouslyObserve: true is for trials where that does no harm`;
+  return `would accept whoever ${name} rejects — leave it out; dangerouslyObserve: true is for trials where that does no harm`;
 }
 
 interface ReservedKeys {

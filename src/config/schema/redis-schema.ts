@@ -20,7 +20,7 @@ export function redisSchema(file: () => z.ZodType<string, string>) {
       tls: tlsSchema(file).optional().describe('Speaks TLS, to Sentinels and the nodes of a Cluster too.'),
       commandTimeout: commandTimeout()
         .prefault('50ms')
-        .describe('How long an answer may take before the server is held to be away.'),
+        .describe('How long a response may take before the server is held to be away.'),
       connectTimeout: duration()
         .prefault('1s')
         .refine((ms) => ms >= 10, { error: 'is too short — write at least 10ms' })

@@ -31,7 +31,7 @@ export function routeSchema<Policies extends z.ZodType, File extends z.ZodType>(
       .min(1, { error: 'is empty — name a host, or leave `hosts` out for all' })
       .optional()
       .describe('Host names that match, such as `api.example.com` or `*.example.com`; left out: all.'),
-    headers: headerFields().optional().describe('Header fields that must be there with exactly this value.'),
+    headers: headerFields().optional().describe('Headers that must be there with exactly this value.'),
     query: z
       .record(text(), z.string())
       .optional()
@@ -43,8 +43,8 @@ export function routeSchema<Policies extends z.ZodType, File extends z.ZodType>(
       .describe('Several upstreams that share the requests, such as a canary release, instead of one.'),
     aggregate: aggregateSchema(file)
       .optional()
-      .describe('Makes one answer of what several upstreams answer, instead of one upstream.'),
-    respond: answerSchema()
+      .describe('Makes one response of what several upstreams answer, instead of one upstream.'),
+    respond: responseSchema()
       .optional()
       .describe(
         'Answers from the gateway itself, instead of an upstream; `quota` tells the client how it stands with its quotas, `jwks` which keys verify `internalTokens`.',
@@ -70,7 +70,7 @@ function forwardingSettings() {
     stripPrefix: absolutePath()
       .optional()
       .describe(
-        'Whole leading segments that are taken off the path before the upstream sees it, which is told of them in `X-Forwarded-Prefix`.',
+        'Whole leading segments that are taken off the path before the upstream sees it, which gets them in `X-Forwarded-Prefix`.',
       ),
     restorePrefix: z
       .boolean()
@@ -125,16 +125,16 @@ function trailingSlash() {
   return z.enum(['exact', 'same'], { error: 'is not a rule for slashes — write exact, or same' });
 }
 
-function answerSchema() {
+function responseSchema() {
   return z.union([z.literal('quota'), z.literal('jwks'), respondSchema()], {
-    error: 'is no answer — write a map with status, headers and body, quota, or jwks',
+    error: 'is not a response — write a map with status, headers and body, quota, or jwks',
   });
 }
 
 function respondSchema() {
   return z.strictObject({
-    status: z.int().min(200).max(599).prefault(200).describe('Status of the answer.'),
-    headers: headerFields().prefault({}).describe('Header fields of the answer.'),
+    status: z.int().min(200).max(599).prefault(200).describe('Status of the response.'),
+    headers: headerFields().prefault({}).describe('Headers of the response.'),
     body: z.json().optional().describe('Body: text as it is, anything else as JSON.'),
   });
 }
@@ -152,7 +152,7 @@ function redirectSchema() {
         error: 'is not a redirect status — write 301, 302, 303, 307 or 308',
       })
       .prefault(302)
-      .describe('Status of the answer.'),
+      .describe('Status of the response.'),
   });
 }
 

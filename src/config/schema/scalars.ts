@@ -91,14 +91,14 @@ export function wholeNumber(minimum = 0) {
   return z.int({ error }).min(minimum, { error, abort: true });
 }
 
-/** Takes the name of a header field. */
+/** Takes the name of a header. */
 export function headerName() {
   return z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, {
     error: 'is not a header name — use letters, digits and hyphens',
   });
 }
 
-/** Takes the value of a header field. */
+/** Takes the value of a header. */
 export function headerValue() {
   return z.string().regex(/^([\x21-\x7e\x80-\xff]([\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/, {
     error: 'is not a header value — use one line without control characters or spaces at the ends',
@@ -135,7 +135,7 @@ function numberError(otherwise: string) {
   return (issue: { readonly input?: unknown }): string => describeBadNumber(issue.input) ?? otherwise;
 }
 
-/** Takes header fields with the values that they have, by their names in lower case. */
+/** Takes headers with the values that they have, by their names in lower case. */
 export function headerFields() {
   return z
     .record(headerName(), headerValue())

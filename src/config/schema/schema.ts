@@ -77,7 +77,7 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
     apiKeys: apiKeysSchema().prefault({}).describe('How API keys are made and where they are kept.'),
     trustedProxies: trustedProxiesSchema(),
     allowOverrides: allowOverridesSchema(),
-    forwarded: z.boolean().prefault(false).describe('Also tells upstreams in `Forwarded` (RFC 7239).'),
+    forwarded: z.boolean().prefault(false).describe('Also sends it to upstreams in `Forwarded` (RFC 7239).'),
     authServices: z
       .record(authServiceName(), authServiceSchema(file))
       .prefault({})
@@ -102,7 +102,7 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
     metrics: z.boolean().prefault(true).describe('Counts and times requests for `/metrics`.'),
     loadShedding: loadSheddingSchema()
       .optional()
-      .describe('Refuses some requests with 503 while the process cannot keep up; left out: none.'),
+      .describe('Rejects some requests with 503 while the process cannot keep up; left out: none.'),
     drain: drainSchema().prefault({}).describe('How the gateway stops.'),
   });
 }
@@ -139,7 +139,7 @@ function loadSheddingSchema() {
       .prefault('200ms')
       .refine((ms) => ms >= 10, { error: 'is too short — write at least 10ms' })
       .describe(
-        'How late the event loop may be. Above it a share of the requests is refused, at twice as much all.',
+        'How late the event loop may be. Above it a share of the requests is rejected, at twice as much all.',
       ),
   });
 }

@@ -16,7 +16,7 @@ export function splitSchema() {
     parts: parts().describe('The upstreams, with their shares and conditions.'),
   });
   return z.union([parts().transform((list) => ({ by: 'subject', parts: list })), whole], {
-    error: 'is no split — write a list of parts, or a map with by and parts',
+    error: 'is not a split — write a list of parts, or a map with by and parts',
   });
 }
 
@@ -38,13 +38,13 @@ function splitPart() {
       .describe('Share of the requests that no condition takes, against the other parts.'),
     headers: headerFields()
       .prefault({})
-      .describe('Header fields that must have these values for a request to be taken, whatever the weights.'),
+      .describe('Headers that must have these values for a request to be taken, whatever the weights.'),
     cookies: z
       .record(headerName(), z.string())
       .prefault({})
       .describe('Cookies that must have these values for a request to be taken, whatever the weights.'),
-    request: headerChanges().optional().describe('Header fields to change of what this upstream gets.'),
-    response: headerChanges().optional().describe('Header fields to change of what this upstream answers.'),
+    request: headerChanges().optional().describe('Headers to change of what this upstream gets.'),
+    response: headerChanges().optional().describe('Headers to change of what this upstream answers.'),
   });
 }
 

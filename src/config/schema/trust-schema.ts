@@ -24,7 +24,7 @@ export function trustedProxiesSchema() {
     .union([addresses().transform((list) => ({ addresses: list, writes: [...USUALLY_WRITTEN] })), full])
     .prefault([])
     .describe(
-      "Proxies in front that are believed about the client's address, scheme and port; nobody by default. The list is short for `{ addresses }`.",
+      "Proxies in front that are believed about the client's address, scheme and port; none by default. The list is short for `{ addresses }`.",
     );
 }
 
@@ -39,9 +39,9 @@ export function allowOverridesSchema() {
 }
 
 const CLAIMED_ERROR =
-  'is no field by which proxies say how a request came — write one such as x-forwarded-host, x-real-ip or x-ssl-client-cert';
+  'is not a field by which proxies say how a request came — write one such as x-forwarded-host, x-real-ip or x-ssl-client-cert';
 const OVERRIDE_ERROR =
-  'is no field that is dropped for taking another method or path — write one such as x-http-method-override or x-original-url';
+  'is not a field that is dropped for taking another method or path — write one such as x-http-method-override or x-original-url';
 
 function fieldOf(isMeant: (name: string) => boolean, message: string) {
   return headerName()

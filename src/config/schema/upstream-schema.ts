@@ -73,7 +73,7 @@ function balance() {
     .string()
     .regex(new RegExp(`^(?:round-robin|least-connections|two-choices|random|hash:${key})$`), {
       error:
-        'is no way to balance — write round-robin, least-connections, two-choices, random or hash:<key>, such as hash:ip or hash:header:x-tenant',
+        'is not a way to balance — write round-robin, least-connections, two-choices, random or hash:<key>, such as hash:ip or hash:header:x-tenant',
     })
     .meta({ examples });
 }
@@ -119,7 +119,7 @@ function passiveSchema() {
   return z.strictObject({
     failures: wholeNumber(1)
       .prefault(5)
-      .describe('Failures in a row after which a target is ejected: no answer, or 500, 502, 503, 504.'),
+      .describe('Failures in a row after which a target is ejected: no response, or 500, 502, 503, 504.'),
     ejectFor: period(10)
       .prefault('30s')
       .describe('How long the first time. It doubles each time, up to sixteen times as long.'),
@@ -136,7 +136,7 @@ function retriesSchema() {
       .array(retriedOutcome())
       .prefault(['connect-error', 502, 503])
       .describe(
-        'What is tried again: `connect-error`, and statuses from 500. 502 is also a broken answer, 504 also none in time, and never goes to the same target again.',
+        'What is tried again: `connect-error`, and statuses from 500. 502 is also a broken response, 504 also none before the timeout, and never goes to the same target again.',
       ),
     budget: share()
       .prefault('20%')
@@ -149,7 +149,7 @@ function hedgeSchema() {
     after: period(10)
       .prefault('200ms')
       .describe(
-        'How long the first target may take to the head of its answer; then the first answer of two counts.',
+        'How long the first target may take to the head of its response; then the first response of two counts.',
       ),
     budget: share().prefault('5%').describe('Share of the requests that may be sent twice.'),
   });
@@ -157,7 +157,7 @@ function hedgeSchema() {
 
 function retriedOutcome() {
   const error =
-    'is nothing that another attempt mends — write connect-error, or a status from 500 to 599; below 500 the answer stands';
+    'is nothing that another attempt mends — write connect-error, or a status from 500 to 599; below 500 the response stands';
   return z.union([z.literal('connect-error'), z.int().min(500, { error }).max(599, { error })], { error });
 }
 

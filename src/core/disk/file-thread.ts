@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../clock.ts';
-import type { ThreadAnswer, ThreadCall } from './serve-thread.ts';
+import type { ThreadCall, ThreadResult } from './serve-thread.ts';
 
 export interface FileThreadOptions {
   /** The module that the thread runs; it calls `serveThread`. */
@@ -8,11 +8,11 @@ export interface FileThreadOptions {
   /** What the module is given: plain data. */
   readonly data: unknown;
   readonly clock: Clock;
-  /** Milliseconds that an answer may take. Default: 2,000. */
+  /** Milliseconds that a response may take. Default: 2,000. */
   readonly timeoutMs?: number;
 }
 
-/** Says that a thread does not answer: its disk, or a lock on its file, keeps it waiting. */
+/** Says that a thread does not respond: its disk, or a lock on its file, keeps it waiting. */
 export class ThreadStalledError extends Error {
   override readonly name = 'ThreadStalledError';
 }
@@ -28,11 +28,11 @@ interface Waiting {
 }
 
 /** What a promise of the thread's side gives, or the value itself. */
-type Answered<Method> = Method extends (...args: never[]) => infer Result ? Awaited<Result> : never;
+type Resolved<Method> = Method extends (...args: never[]) => infer Result ? Awaited<Result> : never;
 type Given<Method> = Method extends (...args: infer Args) => unknown ? Args : never;
 
 /**
- * A thread that waits for a disk, so that the one that serves requests never does. Where it does not answer in time,
+ * A thread that waits for a disk, so that the one that serves requests never does. Where it does not respond in time,
  * calls are rejected at once until it does again: nobody queues behind a disk that hangs. One that ends is started
  * again by the next call.
  */
@@ -56,9 +56,9 @@ export class FileThread<Methods extends object> {
     method: Name,
     args: Given<Methods[Name]>,
     timeoutMs = this.options.timeoutMs ?? TIMEOUT_MS,
-  ): Promise<Answered<Methods[Name]>> {
+  ): Promise<Resolved<Methods[Name]>> {
     if (this.isClosed) return Promise.reject(new TypeError('the thread is closed'));
-    if (this.isStalled) return Promise.reject(new ThreadStalledError('the disk does not answer'));
+    if (this.isStalled) return Promise.reject(new ThreadStalledError('the disk does not respond'));
     const worker = this.start();
     const id = ++this.lastId;
     return new Promise((resolve, reject) => {
@@ -87,27 +87,27 @@ export class FileThread<Methods extends object> {
     if (this.worker !== undefined) return this.worker;
     const { module, data } = this.options;
     const worker = new Worker(module, { workerData: data, execArgv: [] });
-    worker.on('message', (answer: ThreadAnswer) => this.take(worker, answer));
+    worker.on('message', (response: ThreadResult) => this.take(worker, response));
     worker.on('error', (error) => this.end(worker, error as Error));
     worker.on('exit', () => this.end(worker, new Error('the thread has ended')));
     this.worker = worker;
     return worker;
   }
 
-  private take(worker: Worker, answer: ThreadAnswer): void {
+  private take(worker: Worker, response: ThreadResult): void {
     this.isStalled = false;
-    const waiting = this.waiting.get(answer.id);
-    this.forget(answer.id, worker);
+    const waiting = this.waiting.get(response.id);
+    this.forget(response.id, worker);
     if (waiting === undefined) return;
-    if ('fault' in answer) waiting.reject(Object.assign(new Error(answer.fault.message), answer.fault));
-    else waiting.resolve(answer.value as never);
+    if ('fault' in response) waiting.reject(Object.assign(new Error(response.fault.message), response.fault));
+    else waiting.resolve(response.value as never);
   }
 
   private giveUp(id: number, timeoutMs: number): void {
     this.isStalled = true;
     const waiting = this.waiting.get(id);
     this.forget(id, this.worker);
-    waiting?.reject(new ThreadStalledError(`the disk does not answer within ${timeoutMs} ms`));
+    waiting?.reject(new ThreadStalledError(`the disk does not respond within ${timeoutMs} ms`));
   }
 
   private end(worker: Worker, error: Error): void {
@@ -120,7 +120,7 @@ export class FileThread<Methods extends object> {
     }
   }
 
-  /** Nobody who has no answer to come keeps the process alive. */
+  /** Nobody who has no response to come keeps the process alive. */
   private forget(id: number, worker: Worker | undefined): void {
     this.waiting.get(id)?.cancel();
     this.waiting.delete(id);

@@ -33,5 +33,5 @@ async function makeOne(folder: string): Promise<void> {
 
 async function requireFolder(folder: string): Promise<void> {
   if ((await stat(folder)).isDirectory()) return;
-  throw Object.assign(new Error(`ENOTDIR: ${folder} is no folder`), { code: 'ENOTDIR' });
+  throw Object.assign(new Error(`ENOTDIR: ${folder} is not a folder`), { code: 'ENOTDIR' });
 }

@@ -6,7 +6,7 @@ export const NOT_TEXT = 'ERR_NOT_TEXT';
 /**
  * Reads a file of UTF-8 text, without the byte order mark that some editors put in front.
  *
- * @throws the file system's error, or one whose `code` is `NOT_TEXT`: bytes that are no UTF-8 would be replaced one by
+ * @throws the file system's error, or one whose `code` is `NOT_TEXT`: bytes that are not UTF-8 would be replaced one by
  * one, and what comes out would be neither the secret nor the key that was meant.
  */
 export async function readTextFile(path: string): Promise<string> {
@@ -14,6 +14,6 @@ export async function readTextFile(path: string): Promise<string> {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw Object.assign(new Error(`${path} holds bytes that are no UTF-8 text`), { code: NOT_TEXT });
+    throw Object.assign(new Error(`${path} holds bytes that are not UTF-8 text`), { code: NOT_TEXT });
   }
 }

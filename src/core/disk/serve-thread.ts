@@ -8,7 +8,7 @@ export interface ThreadCall {
 }
 
 /** What it answers. Of an error only what tells what is wrong can be sent. */
-export type ThreadAnswer =
+export type ThreadResult =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly fault: { name: string; message: string; code?: string } };
 
@@ -31,9 +31,9 @@ export function serveThread<Data>(open: (data: Data) => Promise<object>): void {
     try {
       const methods = (await openOnce()) as Methods;
       const value = await methods[method]?.(...(args as never[]));
-      parentPort?.postMessage({ id, value } satisfies ThreadAnswer);
+      parentPort?.postMessage({ id, value } satisfies ThreadResult);
     } catch (error) {
-      parentPort?.postMessage({ id, fault: faultOf(error) } satisfies ThreadAnswer);
+      parentPort?.postMessage({ id, fault: faultOf(error) } satisfies ThreadResult);
     }
   });
 }

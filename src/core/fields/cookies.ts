@@ -65,7 +65,7 @@ function isSeparator(code: number): boolean {
   return code === SEMICOLON || code === COMMA;
 }
 
-/** Where the value begins in the part `start…end`, or -1 where that is no pair of this name. */
+/** Where the value begins in the part `start…end`, or -1 where that is not a pair of this name. */
 function valueStartOf(field: string, start: number, end: number, name: string): number {
   const nameStart = skipOws(field, start, end);
   if (!field.startsWith(name, nameStart)) return -1;

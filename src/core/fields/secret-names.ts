@@ -49,7 +49,7 @@ const SECRET_PART =
 /** Endings that make a name a secret's: `access_token`, `X-API-Key`, `client-secret`, `Set-Cookie`, `X-Amz-Signature`. */
 const SECRET_ENDING = /(?:token|secret|password|passwd|passphrase|key|cookie|credential|signature)s?$/;
 
-/** Names with such an ending that are no secrets. */
+/** Names with such an ending that are not secrets. */
 const HARMLESS_NAMES = new Set(['cachekey', 'idempotencykey', 'publickey']);
 
 /** Names that mean something harmless in a sentence (`duplicate key: orders`), and a secret anywhere else. */

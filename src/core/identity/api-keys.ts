@@ -31,15 +31,15 @@ export interface VerifiedApiKey {
 }
 
 /** Why a key is not taken: a word for log and metrics. */
-export type ApiKeyRefusal = 'malformed' | 'unknown' | 'expired' | 'disabled' | 'unavailable';
+export type ApiKeyRejection = 'malformed' | 'unknown' | 'expired' | 'disabled' | 'unavailable';
 
 /** Finds out what a presented API key is. */
 export interface ApiKeyVerifier {
   /**
    * Returns what is known of a key that is good now; a word why not, for the log only; or `unavailable` where the store
-   * cannot be asked. At once where it is known already. Never rejects.
+   * cannot be reached. At once where it is known already. Never rejects.
    */
-  verify(key: string): VerifiedApiKey | ApiKeyRefusal | Promise<VerifiedApiKey | ApiKeyRefusal>;
+  verify(key: string): VerifiedApiKey | ApiKeyRejection | Promise<VerifiedApiKey | ApiKeyRejection>;
 }
 
 /** The API keys of this gateway. */
@@ -65,7 +65,7 @@ export interface IssuedApiKey {
   readonly record: ApiKeyRecord;
 }
 
-/** Makes, shows, changes and deletes API keys. Each rejects where the store cannot be asked. */
+/** Makes, shows, changes and deletes API keys. Each rejects where the store cannot be reached. */
 export interface ApiKeyAdministration {
   create(key: NewApiKey): Promise<IssuedApiKey>;
   list(): Promise<readonly ApiKeyRecord[]>;

@@ -20,10 +20,10 @@ export interface VerifiedToken extends AuthToken {
 }
 
 /** Why a token is not taken: a word for log and metrics, such as `expired` or `signature`; never a part of the token. */
-export interface TokenRefusal {
+export interface TokenRejection {
   /** A word for log and metrics, such as `expired`. */
   readonly refused: string;
-  /** Whether the service could not be asked, so that nothing is known about the token. */
+  /** Whether the service could not be reached, so that nothing is known about the token. */
   readonly isUnavailable?: boolean;
 }
 
@@ -38,12 +38,12 @@ export interface TokenVerifier {
   /** Longest token that is looked at. */
   readonly maxTokenChars?: number;
   /** Names what works less well than it should, a sentence each. */
-  troubles?(): readonly string[];
+  problems?(): readonly string[];
   /** Finds what is known of a token already and still holds, without any work. */
   findVerified(token: string): VerifiedToken | undefined;
   /** Verifies a token; at once where it is known already. Never rejects because of what the token is. */
-  verifyToken(token: string): VerifiedToken | TokenRefusal | Promise<VerifiedToken | TokenRefusal>;
-  /** Gives the roles of a token's subject, none where the token is refused. */
+  verifyToken(token: string): VerifiedToken | TokenRejection | Promise<VerifiedToken | TokenRejection>;
+  /** Gives the roles of a token's subject, none where the token is rejected. */
   getUserRoles(token: string): Promise<readonly string[]>;
 }
 
@@ -61,7 +61,7 @@ export function endOfToken(token: VerifiedToken): number {
 }
 
 /** Tells whether a token was not taken. */
-export function isRefusal(outcome: VerifiedToken | TokenRefusal): outcome is TokenRefusal {
+export function isRejection(outcome: VerifiedToken | TokenRejection): outcome is TokenRejection {
   return 'refused' in outcome;
 }
 
@@ -90,9 +90,9 @@ export interface AuthServiceCode {
     token: string,
     signal: AbortSignal,
   ): CodeToken | null | undefined | Promise<CodeToken | null | undefined>;
-  /** Milliseconds for which an answer is kept. Default: 30 seconds. */
+  /** Milliseconds for which a response is kept. Default: 30 seconds. */
   readonly cacheForMs?: number;
-  /** Milliseconds that an answer may take. Default: 1.5 seconds. */
+  /** Milliseconds that a response may take. Default: 1.5 seconds. */
   readonly timeoutMs?: number;
 }
 

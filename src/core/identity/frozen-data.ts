@@ -14,14 +14,14 @@ export function freezeData<Value extends object>(value: Value): Value {
 
 /**
  * Copies what user code gave as data: what JSON can say of it, frozen. So nothing in it runs code or changes later.
- * Throws `TypeError` for what is no object, or cannot be written as JSON in `maxChars`.
+ * Throws `TypeError` for what is not an object, or cannot be written as JSON in `maxChars`.
  */
 export function frozenCopy(value: unknown, maxChars: number): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new TypeError('is no object of names and values');
+    throw new TypeError('is not an object of names and values');
   if (frozen.has(value)) return value as Record<string, unknown>;
   const text = JSON.stringify(value);
-  if (text === undefined || text[0] !== '{') throw new TypeError('is no object of names and values');
+  if (text === undefined || text[0] !== '{') throw new TypeError('is not an object of names and values');
   if (text.length > maxChars) throw new TypeError(`is larger than ${maxChars} characters of JSON`);
   return freezeData(JSON.parse(text) as Record<string, unknown>);
 }

@@ -20,7 +20,7 @@ class GuardedIdentifier implements Identifier {
   readonly challenge: string;
   readonly isOptional: boolean;
   readonly hasOwnDeadlines: boolean;
-  readonly writesAnswer: boolean;
+  readonly writesResponse: boolean;
   readonly singleFields: readonly string[];
   private readonly inner: Identifier;
   private readonly several: Readonly<Record<'twice' | 'unreadable', GatewayError>>;
@@ -30,7 +30,7 @@ class GuardedIdentifier implements Identifier {
     this.isOptional = inner.isOptional;
     this.hasOwnDeadlines = inner.hasOwnDeadlines === true;
     this.inner = inner;
-    this.writesAnswer = inner.writesAnswer === true;
+    this.writesResponse = inner.writesResponse === true;
     this.singleFields = inner.singleFields ?? NO_FIELDS;
     this.several = {
       twice: severalCredentials(inner.challenge, 'twice'),

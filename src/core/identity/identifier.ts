@@ -4,7 +4,7 @@ import type { Reply } from '../message.ts';
 import type { Identity } from './identity.ts';
 
 /**
- * What came of looking for a credential: who presented it; a failure or an answer, where it is bad or cannot be
+ * What came of looking for a credential: who presented it; a failure or a response, where it is bad or cannot be
  * checked; `undefined` where the request carries none of this kind. `admitted` is who may pass without being named.
  */
 export type Identification = Identity | GatewayError | Reply | 'admitted' | undefined;
@@ -19,7 +19,7 @@ export interface Identifier {
   readonly hasOwnDeadlines?: boolean;
   /**
    * Fields besides `Authorization` and `Cookie` by which it decides and that have one value: a request in which one stands
-   * twice is refused before `identify`.
+   * twice is rejected before `identify`.
    */
   readonly singleFields?: readonly string[];
   /**
@@ -29,9 +29,9 @@ export interface Identifier {
   isAmbient?(exchange: Exchange): boolean;
   /** Tells whether pages of an origin may do so nevertheless. Left out: none beside those that `cors` lets in. */
   admitsOrigin?(origin: string): boolean;
-  /** Whether it may have set `exchange.answerFields`, which the client then gets with the answer. */
-  readonly writesAnswer?: boolean;
-  /** May throw or reject, which denies with 500; one that is not settled in time denies with 503. */
+  /** Whether it may have set `exchange.responseFields`, which the client then gets with the response. */
+  readonly writesResponse?: boolean;
+  /** May throw or reject, which denies with 500; one that is not settled before the timeout denies with 503. */
   identify(exchange: Exchange): Identification | Promise<Identification>;
   /**
    * Takes its kind of credential off the request. Called where another way in has decided, so that what nobody has

@@ -53,7 +53,7 @@ function exchanging(identifier: Identifier): Identifier {
     challenge: identifier.challenge,
     isOptional: identifier.isOptional,
     hasOwnDeadlines: identifier.hasOwnDeadlines === true,
-    writesAnswer: identifier.writesAnswer === true,
+    writesResponse: identifier.writesResponse === true,
     identify(exchange) {
       const outcome = identifier.identify(exchange);
       if (!isPromise(outcome)) return noted(exchange, outcome);
@@ -109,16 +109,16 @@ export function identifyBy(identifier: Identifier, policy: string, services: Ser
       if (!isPromise(outcome)) return settle(exchange, outcome);
       return Promise.resolve(outcome).then((settled) => settle(exchange, settled));
     },
-    ...(identifier.writesAnswer === true && { onResponse: writeAnswerFields }),
+    ...(identifier.writesResponse === true && { onResponse: writeResponseFields }),
     ...(identifier.close === undefined ? {} : { close: () => identifier.close?.() }),
   };
 }
 
-function writeAnswerFields({ answerFields = [] }: Exchange, { headers }: ResponseHead): void {
-  for (const [name, value] of answerFields) headers.append(name, value);
+function writeResponseFields({ responseFields = [] }: Exchange, { headers }: ResponseHead): void {
+  for (const [name, value] of responseFields) headers.append(name, value);
 }
 
-/** Asks a way in, and waits for its answer no longer than `DEADLINE_MS`, unless it has bounds of its own. */
+/** Asks a way in, and waits for its response no longer than `DEADLINE_MS`, unless it has bounds of its own. */
 export function identifyInTime(
   identifier: Identifier,
   exchange: Exchange,
@@ -126,10 +126,10 @@ export function identifyInTime(
 ): Identification | Promise<Identification> {
   const outcome = identifier.identify(exchange);
   if (!isPromise(outcome) || identifier.hasOwnDeadlines === true) return outcome;
-  return withinTime<Identification>(outcome, DEADLINE_MS, clock, denyLate);
+  return withinTime<Identification>(outcome, DEADLINE_MS, clock, denyAfterTimeout);
 }
 
-function denyLate(): GatewayError {
+function denyAfterTimeout(): GatewayError {
   return new GatewayError('GW_AUTH_UNAVAILABLE', { reason: 'timeout' });
 }
 
@@ -153,7 +153,7 @@ class FailureCounters {
     let counter = this.byReason.get(reason);
     if (counter === undefined) {
       const labels = { policy: this.policy, reason };
-      const help = 'Requests whose credentials were missing or refused, by policy and reason.';
+      const help = 'Requests whose credentials were missing or rejected, by policy and reason.';
       counter = this.services.metrics.counter('gateway_authentication_failures_total', help, labels);
       this.byReason.set(reason, counter);
     }

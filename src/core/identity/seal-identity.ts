@@ -13,7 +13,7 @@ const MAX_CLAIM_CHARS = 256 * 1024;
 /**
  * Makes an identity of what a way in said, the only kind that an exchange takes: checked, copied, and frozen down to its
  * claims, since one object may serve many requests. What is one already is given back. `method` is for one that names
- * none. Throws `TypeError` for whatever is no identity: code may give anything.
+ * none. Throws `TypeError` for whatever is not an identity: code may give anything.
  */
 export function sealIdentity(said: unknown, method: string): Identity {
   if (typeof said !== 'object' || said === null) throw new TypeError(`an identity is no ${kindOf(said)}`);
@@ -21,7 +21,7 @@ export function sealIdentity(said: unknown, method: string): Identity {
   // Read once: behind a name may be a getter that says something else the next time.
   const { subject, roles, permissions, claims, keyId, plan, expiresAt, ...rest } = said as Partial<Identity>;
   const identity: Identity = Object.freeze({
-    // An empty one names nobody, which is for those to refuse who have to find out who calls.
+    // An empty one names nobody, which is for those to reject who have to find out who calls.
     subject: subject === '' ? '' : nameOf('subject', subject),
     roles: namesOf('roles', roles),
     permissions: namesOf('permissions', permissions),
@@ -46,19 +46,19 @@ export const LAST_SECOND = 253_402_300_799;
 /** Reads a time that code gave, in seconds since 1970; one in the past is one. Throws `TypeError` for what is none. */
 export function readSeconds(what: string, value: unknown): number {
   if (typeof value !== 'number' || !Number.isFinite(value))
-    throw new TypeError(`${what} is no number of seconds since 1970`);
+    throw new TypeError(`${what} is not a number of seconds since 1970`);
   if (value > LAST_SECOND) throw new TypeError(`${what} is in milliseconds — write seconds since 1970`);
   return value;
 }
 
 /** Copies a list of texts that code gave, frozen. Throws `TypeError` for what is none. */
 export function namesOf(what: string, value: unknown): string[] {
-  if (!Array.isArray(value)) throw new TypeError(`${what} of an identity are no list of texts`);
+  if (!Array.isArray(value)) throw new TypeError(`${what} of an identity are not a list of texts`);
   const names: string[] = [];
   let chars = 0;
   for (let i = 0; i < value.length; i++) {
     const name: unknown = value[i];
-    if (typeof name !== 'string') throw new TypeError(`${what} of an identity are no list of texts`);
+    if (typeof name !== 'string') throw new TypeError(`${what} of an identity are not a list of texts`);
     chars += name.length + 1;
     if (chars > MAX_LIST_CHARS)
       throw new TypeError(`${what} of an identity are longer than ${MAX_LIST_CHARS} characters`);
@@ -69,7 +69,7 @@ export function namesOf(what: string, value: unknown): string[] {
 
 /** Takes a text that is not empty. Throws `TypeError` for what is none. */
 export function nameOf(what: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '') throw new TypeError(`${what} of an identity is no text`);
+  if (typeof value !== 'string' || value === '') throw new TypeError(`${what} of an identity is not text`);
   if (value.length > MAX_NAME_CHARS)
     throw new TypeError(`${what} of an identity is longer than ${MAX_NAME_CHARS} characters`);
   return value;

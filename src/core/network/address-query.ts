@@ -3,7 +3,7 @@ import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Clock } from '../clock.ts';
-import { namesToAsk, parseHosts, parseSearchRules, WatchedText } from './resolver-files.ts';
+import { namesToQuery, parseHosts, parseSearchRules, WatchedText } from './resolver-files.ts';
 
 export interface LookupAddress {
   readonly address: string;
@@ -26,7 +26,7 @@ export interface AddressQuerySettings {
   /** Default: `/etc/resolv.conf`. */
   readonly resolvConf?: string;
   /** Asks the system, which knows of other ways than DNS. Default: getaddrinfo. */
-  readonly askSystem?: (name: string) => Promise<readonly LookupAddress[]>;
+  readonly querySystem?: (name: string) => Promise<readonly LookupAddress[]>;
 }
 
 const TIMEOUT_MS = 1500;
@@ -35,7 +35,7 @@ const TRIES = 2;
 const OTHER_FAMILY_MS = 250;
 /** How many threads of the four that wait for files, too, may wait for the system's answer. */
 const MOST_SYSTEM_QUERIES = 2;
-/** How long an answer is good that does not say how long it is. */
+/** How long a response is good that does not say how long it is. */
 const UNKNOWN_TTL_MS = 1000;
 /** As it is now: this process may take it over. */
 const lookUpBySystem = dns.lookup;
@@ -69,19 +69,19 @@ export class AddressQuery {
     const plain = name.toLowerCase().replace(/\.$/, '');
     const inFile = (await this.hosts.read()).get(plain) ?? (isLocal(plain) ? LOCALHOST : undefined);
     if (inFile !== undefined) return found(inFile.map(toAddress), UNKNOWN_TTL_MS);
-    const answer = await this.askDns(name);
+    const answer = await this.queryDns(name);
     // Where servers are silent or in trouble, the system would wait for them as long.
     if (answer.kind === 'found') return answer;
-    if (answer.kind === 'unanswered' && TROUBLES.has(answer.code)) return answer;
-    return this.askSystem(name);
+    if (answer.kind === 'unanswered' && PROBLEMS.has(answer.code)) return answer;
+    return this.querySystem(name);
   }
 
-  private async askDns(name: string): Promise<AddressAnswer> {
+  private async queryDns(name: string): Promise<AddressAnswer> {
     const resolving = await this.resolving.read();
     resolving.resolver ??= this.createResolver();
     let answer: AddressAnswer = { kind: 'absent' };
-    for (const each of namesToAsk(name, resolving.rules)) {
-      const next = await this.askFor(each, resolving.resolver);
+    for (const each of namesToQuery(name, resolving.rules)) {
+      const next = await this.queryOne(each, resolving.resolver);
       if (next.kind === 'found') return next;
       if (next.kind === 'unanswered') answer = next;
       if (next.kind === 'unanswered' && next.code !== 'ESERVFAIL' && next.code !== 'EREFUSED') return next;
@@ -96,7 +96,7 @@ export class AddressQuery {
   }
 
   /** Asks for both families at a time. The one that is there does not wait long for the other. */
-  private async askFor(name: string, resolver: Resolver): Promise<AddressAnswer> {
+  private async queryOne(name: string, resolver: Resolver): Promise<AddressAnswer> {
     const ipv4 = settle(resolver.resolve4(name, { ttl: true }));
     const ipv6 = settle(resolver.resolve6(name, { ttl: true }));
     const first = await Promise.race([ipv4, ipv6]);
@@ -116,12 +116,12 @@ export class AddressQuery {
     return new Promise((resolve) => void this.settings.clock.after(ms, () => resolve(value)));
   }
 
-  private async askSystem(name: string): Promise<AddressAnswer> {
+  private async querySystem(name: string): Promise<AddressAnswer> {
     if (this.systemQueries >= MOST_SYSTEM_QUERIES)
       await new Promise<void>((resolve) => this.waiting.push(resolve));
     else this.systemQueries++;
     try {
-      const addresses = await (this.settings.askSystem ?? askGetaddrinfo)(name);
+      const addresses = await (this.settings.querySystem ?? queryGetaddrinfo)(name);
       return found(addresses, UNKNOWN_TTL_MS);
     } catch (error) {
       const code = String((error as NodeJS.ErrnoException).code);
@@ -141,9 +141,9 @@ interface Resolving {
 }
 
 /** Where there is more than one server, others were asked by then. */
-const TROUBLES: ReadonlySet<string> = new Set(['ETIMEOUT', 'ESERVFAIL']);
+const PROBLEMS: ReadonlySet<string> = new Set(['ETIMEOUT', 'ESERVFAIL']);
 
-/** Answers of DNS that say that there is nothing; a name that cannot be one is nowhere either. */
+/** Responses of DNS that say that there is nothing; a name that cannot be one is nowhere either. */
 const ABSENCES: ReadonlySet<string> = new Set(['ENOTFOUND', 'ENODATA', 'EBADNAME', 'EBADQUERY']);
 
 type Records = readonly { readonly address: string; readonly ttl: number }[];
@@ -186,7 +186,7 @@ function hasGlobalIpv6(): boolean {
   );
 }
 
-function askGetaddrinfo(name: string): Promise<readonly LookupAddress[]> {
+function queryGetaddrinfo(name: string): Promise<readonly LookupAddress[]> {
   return new Promise((resolve, reject) =>
     lookUpBySystem(name, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses))),
   );

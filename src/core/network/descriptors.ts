@@ -3,19 +3,19 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
 import type { Counter, Log, Metrics } from '../services.ts';
 
-/** What a client's connection may have: an exchange, an answer that refuses it, or nothing. */
-export type ClientRoom = 'exchange' | 'refusal' | 'nothing';
+/** What a client's connection may have: an exchange, a response that rejects it, or nothing. */
+export type ClientRoom = 'exchange' | 'rejection' | 'nothing';
 
 /** At most so many descriptors, and at most this share of all, are for others than clients. */
 const RESERVE = 256;
 const RESERVED_SHARE = 1 / 4;
-/** Of the reserve: what refusing clients may use at a time, and what targets may not use. */
-const FOR_REFUSALS = 64;
-const REFUSALS_SHARE = 1 / 4;
+/** Of the reserve: what rejecting clients may use at a time, and what targets may not use. */
+const FOR_REJECTIONS = 64;
+const REJECTIONS_SHARE = 1 / 4;
 const OPERATORS_SHARE = 1 / 8;
 /** How often the limit is read, which may be changed while we run, and how often a shortage is told. */
 const LOOK_MS = 5000;
-const TELL_MS = 10_000;
+const REPORT_MS = 10_000;
 
 /**
  * Keeps some file descriptors free for what matters most when they run short: answers that refuse clients, connections to
@@ -31,7 +31,7 @@ export class Descriptors {
   private lookedAt = 0;
   private compared = 0;
   private shortAt = Number.NEGATIVE_INFINITY;
-  private toldAt = Number.NEGATIVE_INFINITY;
+  private reportedAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     services: { readonly clock: Clock; readonly log: Log; readonly metrics: Metrics },
@@ -42,7 +42,7 @@ export class Descriptors {
     const counterOf = (side: string): Counter =>
       services.metrics.counter(
         'gateway_descriptor_shortages_total',
-        'Connections that were refused or could not be made since file descriptors were short, by side.',
+        'Connections that were rejected or could not be made since file descriptors were short, by side.',
         { side },
       );
     this.shortages = { client: counterOf('client'), target: counterOf('target') };
@@ -56,8 +56,8 @@ export class Descriptors {
   }
 
   /** Says that they are short, where they were a moment ago. */
-  get trouble(): string | undefined {
-    const isShort = this.services.clock.monotonic() - this.shortAt < TELL_MS;
+  get problem(): string | undefined {
+    const isShort = this.services.clock.monotonic() - this.shortAt < REPORT_MS;
     return isShort ? `file descriptors are short: this process may have ${this.limit_}` : undefined;
   }
 
@@ -69,7 +69,9 @@ export class Descriptors {
     const first = this.limit_ - this.reserve;
     if (number < first) return 'exchange';
     this.noteShortage('client');
-    return number < first + Math.min(FOR_REFUSALS, this.reserve * REFUSALS_SHARE) ? 'refusal' : 'nothing';
+    return number < first + Math.min(FOR_REJECTIONS, this.reserve * REJECTIONS_SHARE)
+      ? 'rejection'
+      : 'nothing';
   }
 
   /** Ends a connection to a target that takes what is for operators, as the system would where there is nothing left. */
@@ -88,11 +90,11 @@ export class Descriptors {
     const { clock, log } = this.services;
     const now = clock.monotonic();
     this.shortAt = now;
-    if (now - this.toldAt < TELL_MS) return;
-    this.toldAt = now;
+    if (now - this.reportedAt < REPORT_MS) return;
+    this.reportedAt = now;
     log.error(
       { side, limit: this.limit_, ...(err !== undefined && { err }) },
-      'connections are refused: file descriptors, ports or memory are short; raise the limit of open files (ulimit -n), or lower limits.connections',
+      'connections are rejected: file descriptors, ports or memory are short; raise the limit of open files (ulimit -n), or lower limits.connections',
     );
   }
 

@@ -13,7 +13,7 @@ interface KnownName {
   retryAt: number;
 }
 
-/** An answer is good for its TTL within these bounds, so that a change of addresses is noticed soon. */
+/** A response is good for its TTL within these bounds, so that a change of addresses is noticed soon. */
 const SHORTEST_MS = 1000;
 const LONGEST_MS = 30_000;
 /** How long the addresses from before wait for those of now. */
@@ -63,10 +63,10 @@ export class NameLookup {
   async find(name: string): Promise<readonly LookupAddress[]> {
     const known = this.known.get(name);
     const now = this.clock.monotonic();
-    if (known === undefined) return addressesOf(await this.askOnce(name));
+    if (known === undefined) return addressesOf(await this.queryOnce(name));
     if (now < known.freshUntil) return known.addresses;
     if (known.failingSince !== undefined && now < known.retryAt) return known.addresses;
-    const asking = this.askOnce(name);
+    const asking = this.queryOnce(name);
     if (known.failingSince !== undefined) return known.addresses;
     return addressesOf(await Promise.race([asking, this.afterPatience(known)]));
   }
@@ -75,7 +75,7 @@ export class NameLookup {
     return new Promise((resolve) => void this.clock.after(PATIENCE_MS, () => resolve(known)));
   }
 
-  private askOnce(name: string): Promise<KnownName | Error> {
+  private queryOnce(name: string): Promise<KnownName | Error> {
     let asking = this.asking.get(name);
     if (asking === undefined) {
       asking = this.ask(name).finally(() => this.asking.delete(name));

@@ -92,7 +92,7 @@ export function parseSearchRules(text: string): SearchRules {
 }
 
 /** Names to ask for, in their order. One that ends in a dot is asked for as it is. */
-export function namesToAsk(name: string, { search, ndots }: SearchRules): readonly string[] {
+export function namesToQuery(name: string, { search, ndots }: SearchRules): readonly string[] {
   if (name.endsWith('.')) return [name.slice(0, -1)];
   const found = search.map((domain) => `${name}.${domain}`);
   return name.split('.').length - 1 >= ndots ? [name, ...found] : [...found, name];

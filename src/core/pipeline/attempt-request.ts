@@ -1,7 +1,7 @@
 import type { BodySource } from '../body.ts';
 import type { Exchange } from '../exchange.ts';
 import { isPromise } from '../is-promise.ts';
-import { LentBody, takeBody } from './foreign-body.ts';
+import { takeBody, UnownedBody } from './foreign-body.ts';
 import type { PolicyStep } from './policy-step.ts';
 import { failureOf, type Outcome, readOutcome } from './read-outcome.ts';
 
@@ -15,7 +15,7 @@ export function attemptRequest(step: PolicyStep, exchange: Exchange): Outcome | 
     return isPromise(outcome) ? step.settle(outcome) : outcome;
   }
   const { body, path, query } = exchange;
-  const lent = step.isForeign && body.length !== 0 ? new LentBody(body) : undefined;
+  const lent = step.isForeign && body.length !== 0 ? new UnownedBody(body) : undefined;
   exchange.body = lent ?? body;
   const before: Lent = { body, lent, path, query };
   const outcome = decide(step, exchange);
@@ -35,7 +35,7 @@ function decide({ instance }: PolicyStep, exchange: Exchange): Outcome | Promise
 interface Lent {
   readonly body: BodySource;
   /** The body as the policy sees it. */
-  readonly lent: LentBody | undefined;
+  readonly lent: UnownedBody | undefined;
   readonly path: string;
   readonly query: string;
 }
@@ -63,7 +63,7 @@ function takeBack(
 /** Anything else would end the line that it stands in, and begin another request. */
 function requireTarget({ path, query }: Exchange): void {
   if (typeof path !== 'string' || !/^(?:\/[!-~]*|\*)$/.test(path))
-    throw new TypeError('a policy set a path that is none — percent-encode it');
+    throw new TypeError('a policy set a path that is invalid — percent-encode it');
   if (typeof query !== 'string' || !/^[!-~]*$/.test(query))
-    throw new TypeError('a policy set a query that is none — percent-encode it');
+    throw new TypeError('a policy set a query that is invalid — percent-encode it');
 }

@@ -5,14 +5,14 @@ import { asHeaderList } from '../header-list.ts';
 /**
  * Takes a body that user code made. What it throws, or gives that is no bytes, breaks the body there, so that what was
  * written is not taken as whole: it is called from the sockets of others. `lent` is what it may be made of, and breaks
- * it too. Throws `TypeError` for what is no body.
+ * it too. Throws `TypeError` for what is not a body.
  */
-export function takeBody(source: unknown, lent?: LentBody): BodySource {
+export function takeBody(source: unknown, lent?: UnownedBody): BodySource {
   const { pipe, resume, cancel, length } = (source ?? {}) as Partial<BodySource>;
   if (typeof pipe !== 'function' || typeof resume !== 'function' || typeof cancel !== 'function')
     throw new TypeError('a body needs pipe, resume and cancel — bodyFrom and bodyFromIterable make one');
   if (length !== undefined && !(Number.isSafeInteger(length) && length >= 0))
-    throw new TypeError('the length of a body is no number of bytes');
+    throw new TypeError('the length of a body is not a number of bytes');
   return new ForeignBody(source as BodySource, length, lent);
 }
 
@@ -20,10 +20,10 @@ class ForeignBody implements BodySource {
   readonly length: number | undefined;
   readonly isReplayable: boolean;
   private readonly source: BodySource;
-  private readonly lent: LentBody | undefined;
+  private readonly lent: UnownedBody | undefined;
   private flow: ForeignFlow | undefined = undefined;
 
-  constructor(source: BodySource, length: number | undefined, lent: LentBody | undefined) {
+  constructor(source: BodySource, length: number | undefined, lent: UnownedBody | undefined) {
     this.source = source;
     this.length = length;
     this.lent = lent;
@@ -71,7 +71,7 @@ class ForeignFlow implements BodySink {
   write(chunk: unknown): boolean {
     if (this.isOver) return false;
     if (chunk instanceof Uint8Array) return this.sink.write(chunk);
-    this.break(new TypeError('a chunk of a body is no Uint8Array'));
+    this.break(new TypeError('a chunk of a body is not a Uint8Array'));
     return false;
   }
 
@@ -79,7 +79,7 @@ class ForeignFlow implements BodySink {
     if (this.isOver) return;
     const trailers = asHeaderList(given);
     if (given !== undefined && trailers === undefined)
-      return this.break(new TypeError('trailers are no HeaderList'));
+      return this.break(new TypeError('trailers are not a HeaderList'));
     this.isOver = true;
     this.sink.end(trailers);
   }
@@ -111,7 +111,7 @@ class ForeignFlow implements BodySink {
 const NOBODY: BodySink = { write: () => false, end() {}, abort() {} };
 
 /** A body of ours that user code was lent. Its sink is called from a socket: one that throws ends the flow, and no more. */
-export class LentBody implements BodySource {
+export class UnownedBody implements BodySource {
   readonly length: number | undefined;
   readonly isReplayable: boolean;
   readonly fork: BodySource['fork'];

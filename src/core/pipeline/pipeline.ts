@@ -5,13 +5,13 @@ import type { Exchange } from '../exchange.ts';
 import { isPromise } from '../is-promise.ts';
 import type { Reply, ResponseHead } from '../message.ts';
 import type { PolicyInstance } from '../policy.ts';
-import type { Answer } from '../reply.ts';
+import type { GatewayResponse } from '../reply.ts';
 import { attemptRequest } from './attempt-request.ts';
 import { bufferRequestBody, releaseRequestBody } from './buffer-request-body.ts';
 import { joinNeighbours } from './join-neighbours.ts';
 import { type PipelineEntry, PolicyStep, type StepContext } from './policy-step.ts';
 import { failureOf, type Outcome } from './read-outcome.ts';
-import { answerOf, applyOutcome, attemptResponse, type BodyHolder } from './response-outcome.ts';
+import { applyOutcome, attemptResponse, type BodyHolder, responseOf } from './response-outcome.ts';
 
 /** What comes of the request moment: an answer, a failure to be answered, or nothing, so that the upstream is asked. */
 export type RequestResult = Reply | GatewayError | undefined;
@@ -26,7 +26,7 @@ export interface PipelineContext extends StepContext {
 export function compilePipeline(entries: readonly PipelineEntry[], context: PipelineContext): Pipeline {
   const firsts = entries.filter(({ policy }) => policy.position === 'first').length;
   const steps = joinNeighbours(entries).map((entry, i) => {
-    // All `first` policies begin together, so that each of them sees every answer.
+    // All `first` policies begin together, so that each of them sees every response.
     const rank = Math.max(i + 1, firsts);
     return new PolicyStep(entry, rank, context);
   });
@@ -37,7 +37,7 @@ export function compilePipeline(entries: readonly PipelineEntry[], context: Pipe
  * Runs the policies of one route: what is synchronous runs without a promise or an allocation, and a moment that a
  * policy does not have costs nothing.
  *
- * Nothing here throws or rejects: whatever a policy does wrong becomes a `GatewayError`, never the upstream's answer.
+ * Nothing here throws or rejects: whatever a policy does wrong becomes a `GatewayError`, never the upstream's response.
  */
 export class Pipeline {
   /** The largest request body that this route takes because a policy reads it whole; `undefined` where none does. */
@@ -61,14 +61,14 @@ export class Pipeline {
     this.firsts = firsts;
     this.allRun = steps.at(-1)?.rank ?? 0;
     this.budget = budget;
-    // The smallest one: a body above it would be refused when its policy is reached.
+    // The smallest one: a body above it would be rejected when its policy is reached.
     const limits = steps.flatMap(({ instance }) => instance.requestBody?.maxBytes ?? []);
     this.maxBodyBytes = limits.length === 0 ? undefined : Math.min(...limits);
   }
 
   /**
    * The policies behind the one of this rank, as a pipeline for an exchange that goes on apart. Throws `TypeError` for a
-   * `first` policy: those behind it have begun together with it, and see the answer anyhow.
+   * `first` policy: those behind it have begun together with it, and see the response anyhow.
    */
   after(rank: number): Pipeline {
     if (rank <= this.firsts) throw new TypeError("a policy of position 'first' has no rest to proceed to");
@@ -110,20 +110,20 @@ export class Pipeline {
   }
 
   /**
-   * Makes the answer to a reply or failure of the gateway's own, and takes it through `runResponse`. Where it comes
+   * Makes the response to a reply or failure of the gateway's own, and takes it through `runResponse`. Where it comes
    * before `runRequest`, as for a path that is not valid, the `first` policies see it nevertheless.
    */
-  runReply(exchange: Exchange, reply: Reply | GatewayError): Answer | Promise<Answer> {
+  runReply(exchange: Exchange, reply: Reply | GatewayError): GatewayResponse | Promise<GatewayResponse> {
     if (exchange.policiesRun === 0) exchange.policiesRun = this.firsts;
     if (reply instanceof GatewayError) exchange.failure = reply;
-    const answer = answerOf(exchange, reply);
-    const body = this.runResponse(exchange, answer.head, { openBody: () => answer.body });
-    if (body === undefined) return answer;
-    if (!isPromise(body)) return { head: answer.head, body };
-    return body.then((changed) => ({ head: answer.head, body: changed ?? answer.body }));
+    const response = responseOf(exchange, reply);
+    const body = this.runResponse(exchange, response.head, { openBody: () => response.body });
+    if (body === undefined) return response;
+    if (!isPromise(body)) return { head: response.head, body };
+    return body.then((changed) => ({ head: response.head, body: changed ?? response.body }));
   }
 
-  /** Tells whether nothing is left to do for an exchange whose answer has begun as the policies have made it. */
+  /** Tells whether nothing is left to do for an exchange whose response has begun as the policies have made it. */
   isDoneWith(exchange: Exchange): boolean {
     for (const { rank } of this.finishSteps) if (rank <= exchange.policiesRun) return false;
     return exchange.bufferedBytes === 0 && exchange.body === exchange.request.body;
@@ -249,7 +249,7 @@ export async function closePolicies(instances: Iterable<PolicyInstance>): Promis
 /** A body map says nothing about a request. */
 function decisionOf(outcome: Outcome): Reply | GatewayError | undefined {
   if (outcome === undefined || !('mapBody' in outcome)) return outcome;
-  return failureOf(new TypeError('a policy returned mapBody in onRequest, where there is no answer yet'));
+  return failureOf(new TypeError('a policy returned mapBody in onRequest, where there is no response yet'));
 }
 
 function isFinished(exchange: Exchange): boolean {

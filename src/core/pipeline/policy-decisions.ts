@@ -28,7 +28,7 @@ export class PolicyDecisions {
     this.allowed.add();
   }
 
-  refuse(): void {
+  reject(): void {
     this.refused ??= this.begin('refuse');
     this.refused.add();
   }

@@ -75,22 +75,22 @@ export class PolicyStep {
     }
   }
 
-  /** Counts what the policy decided and returns the answer that comes of it. */
+  /** Counts what the policy decided and returns the response that comes of it. */
   judge(exchange: Exchange, outcome: Reply | GatewayError | undefined): Reply | GatewayError | undefined {
     if (outcome === undefined) {
       if (this.refuses) this.decisions.allow();
       return undefined;
     }
     if (!(outcome instanceof GatewayError)) {
-      if (this.refuses) this.decisions.refuse();
+      if (this.refuses) this.decisions.reject();
       return this.pass(exchange, outcome);
     }
     if (outcome.status >= 500) return this.fail(exchange, outcome);
-    this.decisions.refuse();
+    this.decisions.reject();
     return this.pass(exchange, outcome);
   }
 
-  /** Counts and logs that the policy failed, and returns the answer to that. */
+  /** Counts and logs that the policy failed, and returns the response to that. */
   fail(exchange: Exchange, error: GatewayError): GatewayError | undefined {
     this.decisions.error();
     if (error.code === 'GW_POLICY_FAILED') {
@@ -121,7 +121,7 @@ export class PolicyStep {
       return decision;
     }
     const fields = { ...this.place(exchange), status: decision.status };
-    this.log.info(isError ? { ...fields, code: decision.code } : fields, 'policy would have refused');
+    this.log.info(isError ? { ...fields, code: decision.code } : fields, 'policy would have rejected');
     return undefined;
   }
 

@@ -14,7 +14,7 @@ export interface BodyMap {
 
 /**
  * Reads what a moment of a policy gave, the border at which that becomes ours: a getter, a proxy or a thenable may throw
- * or say something else each time, so that everything is looked at once, here. Whatever is no outcome is a failure.
+ * or say something else each time, so that everything is looked at once, here. Whatever is not an outcome is a failure.
  * Never throws.
  */
 export function readOutcome(given: unknown): Outcome | Promise<unknown> {
@@ -29,7 +29,7 @@ export function readOutcome(given: unknown): Outcome | Promise<unknown> {
   }
 }
 
-/** Turns what a policy threw into a failure of the catalogue. */
+/** TaskQueue what a policy threw into a failure of the catalogue. */
 export function failureOf(thrown: unknown): GatewayError {
   return asGatewayError(thrown) ?? new GatewayError('GW_POLICY_FAILED', { cause: thrown });
 }
@@ -49,7 +49,7 @@ function readReply(given: unknown): Reply | undefined {
 
 function notAnOutcome(outcome: unknown): GatewayError {
   const what = outcome === null ? 'null' : typeof outcome;
-  const message = `a policy returned ${what}, which is no Reply — return { status, headers, body } or nothing`;
+  const message = `a policy returned ${what}, which is not a Reply — return { status, headers, body } or nothing`;
   const cause = outcome instanceof Error ? outcome : new TypeError(message);
   return new GatewayError('GW_POLICY_FAILED', { cause });
 }

@@ -5,8 +5,8 @@ import { asHeaderList } from '../header-list.ts';
 import { isPromise } from '../is-promise.ts';
 import type { Reply, ResponseHead } from '../message.ts';
 import { problemReply } from '../problem.ts';
-import { type Answer, answerFrom } from '../reply.ts';
-import { LentBody, takeBody } from './foreign-body.ts';
+import { type GatewayResponse, toResponse } from '../reply.ts';
+import { takeBody, UnownedBody } from './foreign-body.ts';
 import type { PolicyStep } from './policy-step.ts';
 import { type BodyMap, failureOf, type Outcome, readOutcome } from './read-outcome.ts';
 
@@ -63,15 +63,15 @@ export function applyOutcome(
   // A head that cannot be sent is not sent, though the policy only observe.
   if (fault !== undefined) exchange.failure = reply as GatewayError;
   (source ?? holder.openBody()).cancel();
-  const answer = answerOf(exchange, reply);
-  Object.assign(head, answer.head);
-  return answer.body;
+  const response = responseOf(exchange, reply);
+  Object.assign(head, response.head);
+  return response.body;
 }
 
 function mapBody({ isForeign }: PolicyStep, outcome: BodyMap, source: BodySource): BodySource | GatewayError {
   try {
     if (!isForeign) return outcome.mapBody(source) as BodySource;
-    const lent = new LentBody(source);
+    const lent = new UnownedBody(source);
     const mapped = outcome.mapBody(lent);
     // A promise that nobody awaits must not end the process.
     if (isPromise(mapped)) Promise.resolve(mapped).catch(() => {});
@@ -86,24 +86,24 @@ function takeHead({ request }: Exchange, head: ResponseHead): TypeError | undefi
   const { status, reason, length } = head;
   const isUpgrade = status === 101 && request.upgrade !== undefined;
   if (!isUpgrade && !(Number.isInteger(status) && status >= 200 && status <= 599))
-    return new TypeError(`a policy set a status that is none: ${String(status)}`);
+    return new TypeError(`a policy set a status that is invalid: ${String(status)}`);
   if (typeof reason !== 'string' || /[^\t\x20-\x7e\x80-\xff]/.test(reason))
-    return new TypeError('a policy set a reason phrase that is none');
+    return new TypeError('a policy set a reason phrase that is invalid');
   const headers = asHeaderList(head.headers);
   if (headers === undefined) return new TypeError('a policy put something else in place of headers');
   head.headers = headers;
   if (length !== undefined && !(Number.isSafeInteger(length) && length >= 0))
-    return new TypeError('a policy set a length that is none');
+    return new TypeError('a policy set a length that is invalid');
   return undefined;
 }
 
-/** Makes the answer, or that to the failure where the reply cannot be sent (a header that HTTP does not allow). */
-export function answerOf(exchange: Exchange, reply: Reply | GatewayError): Answer {
+/** Makes the response, or that to the failure where the reply cannot be sent (a header that HTTP does not allow). */
+export function responseOf(exchange: Exchange, reply: Reply | GatewayError): GatewayResponse {
   try {
-    return answerFrom(reply instanceof GatewayError ? problemReply(reply, exchange.requestId) : reply);
+    return toResponse(reply instanceof GatewayError ? problemReply(reply, exchange.requestId) : reply);
   } catch (cause) {
     exchange.failure = new GatewayError('GW_POLICY_FAILED', { cause });
-    return answerFrom(problemReply(exchange.failure, String(exchange.requestId)));
+    return toResponse(problemReply(exchange.failure, String(exchange.requestId)));
   }
 }
 

@@ -1,14 +1,14 @@
 import type { Clock } from '../clock.ts';
 
-/** Waits for `pending`, or gives what `onLate` makes when it is not settled after `ms`. What comes of it later is nobody's. */
+/** Waits for `pending`, or gives what `onTimeout` makes when it is not settled after `ms`. What comes of it later is nobody's. */
 export function withinTime<T>(
   pending: PromiseLike<T>,
   ms: number,
   clock: Clock,
-  onLate: () => T,
+  onTimeout: () => T,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = clock.after(ms, () => resolve(onLate()));
+    const cancel = clock.after(ms, () => resolve(onTimeout()));
     pending.then(
       (outcome) => {
         cancel();

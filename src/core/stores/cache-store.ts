@@ -39,7 +39,7 @@ export interface StoredResponse {
   readonly staleSince: number | undefined;
   readonly tags: readonly string[];
   /** `CacheStore.purges` when it was asked for: what was purged since then must not be stored as if it were new. */
-  readonly askedAt: number;
+  readonly requestedAt: number;
 }
 
 /** What is stored under one key: its variants, the newest first. */
@@ -91,7 +91,7 @@ export interface CacheStore {
    * Never rejects.
    */
   purge(purge: Purge): Promise<PurgeReach>;
-  /** Takes room for a body that is still coming, or refuses it. */
+  /** Takes room for a body that is still coming, or rejects it. */
   reserve(bytes: number): boolean;
   release(bytes: number): void;
   standing(): CacheStanding;
@@ -103,14 +103,14 @@ export interface CacheStore {
 export interface SharedFetches {
   /**
    * Waits for the turn to fetch `key`: until nobody else fetches it, or for as long as is worth it. `undefined` where each
-   * fetches for itself: its answers cannot be shared, or the others cannot be asked.
+   * fetches for itself: its answers cannot be shared, or the others cannot be reached.
    */
-  takeTurn(key: string, signal: AbortSignal): Promise<FetchTurn | undefined>;
+  acquireFetchLock(key: string, signal: AbortSignal): Promise<FetchLock | undefined>;
   /** Finds what another gateway may have stored, whatever is stored here. */
   findElsewhere(key: string): Promise<CachedResource | undefined>;
 }
 
-export interface FetchTurn {
+export interface FetchLock {
   /** Whether somebody else had it before. */
   readonly hasWaited: boolean;
   /** Ends the turn. `keys` are those under which the answer may have been stored; `isShareable` tells whether it was any that could be. */

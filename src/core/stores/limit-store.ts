@@ -11,7 +11,7 @@ export interface LimitRule {
   readonly windowMs: number;
   /** Buckets only: units that may come at once. They are filled up again, or leak, at the even rate. */
   readonly burst: number;
-  /** `leaky-bucket` as a queue: how long a request may be made to wait. 0: it is refused instead. */
+  /** `leaky-bucket` as a queue: how long a request may be made to wait. 0: it is rejected instead. */
   readonly maxDelayMs: number;
 }
 
@@ -33,7 +33,7 @@ export interface LimitCharge {
   readonly cost: number;
   /** `fixed-window` only: a quota's period in place of `windowMs`. Such a counter must outlive the process. */
   readonly period?: LimitPeriod | undefined;
-  /** Its refusal is told, but keeps neither the request nor the other charges from being counted. */
+  /** Its rejection is told, but keeps neither the request nor the other charges from being counted. */
   readonly isObserved?: boolean | undefined;
 }
 
@@ -64,12 +64,12 @@ export interface ChargedLimits {
 /** Keeps the counters of limits: in memory, in Redis, or with the supervisor of several workers. */
 export interface LimitStore {
   /**
-   * Decides about all charges of one request together: where one is refused, none is counted. Gives a standing for
+   * Decides about all charges of one request together: where one is rejected, none is counted. Gives a standing for
    * each, in their order. At once where the counters are here. Rejects where they cannot be reached.
    */
   charge(charges: readonly LimitCharge[]): readonly LimitStanding[] | Promise<readonly LimitStanding[]>;
   /**
-   * Counts what is only known afterwards, such as the tokens of an answer; a counter may exceed its limit by it. A
+   * Counts what is only known afterwards, such as the tokens of a response; a counter may exceed its limit by it. A
    * negative cost hands back.
    */
   chargeAfterwards(charges: readonly LimitCharge[]): void;

@@ -2,7 +2,7 @@ import { addReaches } from '../../cache/purge-reach.ts';
 import type { GatewayConfig, PolicyEntry } from '../../config/schema/schema.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { PurgeResult } from '../../core/control.ts';
-import type { Hold } from '../../core/kept-resources.ts';
+import type { Hold } from '../../core/shared-resources.ts';
 import type { CacheStore, Purge, PurgeReach } from '../../core/stores/cache-store.ts';
 import type { MemoryCacheStore } from '../../stores/cache/memory-cache-store.ts';
 import { RedisCacheTier } from '../../stores/cache/redis-cache-tier.ts';
@@ -63,9 +63,9 @@ export class GatewayCache {
   }
 
   /** What is amiss, a sentence each. */
-  troubles(): readonly string[] {
-    const trouble = this.connection?.value.trouble;
-    return trouble === undefined ? [] : [`${trouble}; cache: memory only`];
+  problems(): readonly string[] {
+    const problem = this.connection?.value.problem;
+    return problem === undefined ? [] : [`${problem}; cache: memory only`];
   }
 
   async close(): Promise<void> {

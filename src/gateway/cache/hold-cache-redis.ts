@@ -1,14 +1,14 @@
 import type { RedisConfig } from '../../config/schema/redis-schema.ts';
-import type { Hold } from '../../core/kept-resources.ts';
 import type { Services } from '../../core/services.ts';
-import { END_TURN_SCRIPT } from '../../stores/cache/fetch-turns.ts';
+import type { Hold } from '../../core/shared-resources.ts';
+import { END_FETCH_LOCK_SCRIPT } from '../../stores/cache/fetch-locks.ts';
 import { PULSE_SCRIPT, PURGE_SCRIPT } from '../../stores/cache/purge-scripts.ts';
 import { KEEP_SCRIPT } from '../../stores/cache/redis-responses.ts';
 import { RedisConnection } from '../../stores/redis-connection.ts';
 
 /**
  * Opens a connection to Redis for the cache alone: what is large there must keep no limit waiting, and what is late there
- * is no reason to count without Redis.
+ * is not a reason to count without Redis.
  */
 export function holdCacheRedis(
   config: RedisConfig,
@@ -17,7 +17,7 @@ export function holdCacheRedis(
   const value = new RedisConnection({
     config,
     services: { log, clock, metrics, random },
-    scripts: [PULSE_SCRIPT, PURGE_SCRIPT, KEEP_SCRIPT, END_TURN_SCRIPT],
+    scripts: [PULSE_SCRIPT, PURGE_SCRIPT, KEEP_SCRIPT, END_FETCH_LOCK_SCRIPT],
     isGateway: false,
     whileAway: 'the cache goes on in memory',
   });

@@ -30,17 +30,17 @@ export function spellPurge(purge: Purge): SpelledPurge {
       ? { ok: false, problem: 'tag is empty — name one, or purge all' }
       : { ok: true, purges: [purge] };
   const { kind, value: written } = purge;
-  const refuse = (what: string): SpelledPurge => ({
+  const reject = (what: string): SpelledPurge => ({
     ok: false,
     problem: `${kind} ${what} — write it like https://api.example.com/orders?page=2, or without https://`,
   });
   const [, scheme, authority = '', rest = ''] = URL_PARTS.exec(written.trim()) ?? [];
-  if (scheme !== undefined && !/^https?$/i.test(scheme)) return refuse(`is no http URL`);
-  if (authority === '') return refuse('names no host');
+  if (scheme !== undefined && !/^https?$/i.test(scheme)) return reject(`is not an http URL`);
+  if (authority === '') return reject('names no host');
   const values = new Set<string>();
   for (const mergeSlashes of [true, false]) {
     const target = normaliseTarget(`http://${authority}${rest}`, 'GET', { ...ALL, mergeSlashes });
-    if (!target.ok) return refuse(`cannot be read (${lowerFirst(target.reason)})`);
+    if (!target.ok) return reject(`cannot be read (${lowerFirst(target.reason)})`);
     const query = target.query === '' ? '' : `?${target.query}`;
     values.add(purgeAuthority(authority) + target.path + query);
   }

@@ -53,14 +53,14 @@ export class Life {
   private freeing: Promise<void> | undefined = undefined;
   private stopWatching: () => void = () => {};
   private operatorServers: OperatorServer[] = [];
-  private tellStarted: () => void = () => {};
+  private resolveStarted: () => void = () => {};
   /** Resolves when it is no longer starting. */
   readonly started: Promise<void>;
 
   constructor(options: LifeOptions) {
     this.options = options;
     this.started = new Promise((resolve) => {
-      this.tellStarted = resolve;
+      this.resolveStarted = resolve;
     });
   }
 
@@ -90,17 +90,17 @@ export class Life {
     } catch (error) {
       if (this.closing !== undefined) return this.closing;
       await this.free();
-      this.tellStarted();
+      this.resolveStarted();
       throw error;
     }
     if (this.closing !== undefined) return this.closing.then(() => this.free());
     this.currentState = 'ready';
-    this.tell(opened, 'gateway started');
+    this.report(opened, 'gateway started');
     const fault = explainNodeFaults(process.versions.node);
     if (fault !== undefined && !isWorker) log.warn({}, `${fault}: install ${FIRST_SOUND_NODE} or later`);
     if (watched !== undefined)
       this.stopWatching = watchConfigFile(watched.path, watched.contentKey, clock, onChange);
-    this.tellStarted();
+    this.resolveStarted();
   }
 
   /**
@@ -116,14 +116,14 @@ export class Life {
     const { service, destination } = this.options;
     const { delay, timeout } = service.config.drain;
     this.currentState = 'draining';
-    this.tellStarted();
+    this.resolveStarted();
     this.stopWatching();
-    this.tell({}, 'draining');
+    this.report({}, 'draining');
     if (service.hasOpenPorts())
       await new Promise<void>((resolve) => setTimeout(resolve, times.delayMs ?? delay));
     await this.within(timeout + FINISH_GRACE_MS, service.finish(times), 'requests');
     await this.within(FREE_MS, this.free(), 'the parts of the gateway');
-    this.tell({}, 'gateway stopped');
+    this.report({}, 'gateway stopped');
     await destination.close();
   }
 
@@ -138,19 +138,19 @@ export class Life {
   private async within(limitMs: number, work: Promise<void>, what: string): Promise<void> {
     const { clock, log } = this.options;
     let cancel: () => void = () => {};
-    const isLate = new Promise<void>((resolve) => {
+    const isOverdue = new Promise<void>((resolve) => {
       cancel = clock.after(limitMs, () => {
-        log.warn({ limitMs }, `${what} did not end in time, and are left as they are`);
+        log.warn({ limitMs }, `${what} did not end before the timeout, and are left as they are`);
         resolve();
       });
     });
     const failed = (err: unknown): void => log.error({ err }, `${what} could not be ended as they should`);
-    await Promise.race([work.catch(failed), isLate]);
+    await Promise.race([work.catch(failed), isOverdue]);
     cancel();
   }
 
   /** Of workers, the supervisor says it once for all. */
-  private tell(fields: object, message: string): void {
+  private report(fields: object, message: string): void {
     const { isWorker, log } = this.options;
     if (isWorker) log.debug(fields, message);
     else log.info(fields, message);

@@ -16,12 +16,12 @@ export function loadBeside(
 const LATE_SETTINGS = ['admin', 'status', 'dataDir', 'redis', 'cache', 'apiKeys', 'workers'] as const;
 
 /** Names the settings that differ and stay as they are until the next start. */
-export function findLateSettings(former: GatewayConfig, config: GatewayConfig): string[] {
+export function findRestartSettings(former: GatewayConfig, config: GatewayConfig): string[] {
   return LATE_SETTINGS.filter((name) => JSON.stringify(former[name]) !== JSON.stringify(config[name]));
 }
 
 /** Gives `config` with those settings of `former` that stay until the next start. */
-export function keepLateSettings(former: GatewayConfig, config: GatewayConfig): GatewayConfig {
+export function keepRestartSettings(former: GatewayConfig, config: GatewayConfig): GatewayConfig {
   const kept = Object.fromEntries(LATE_SETTINGS.map((name) => [name, former[name]]));
   return { ...config, ...kept };
 }

@@ -7,7 +7,7 @@ import type { Log } from '../../core/services.ts';
 import type { GatewayMetrics } from '../../observability/metrics.ts';
 import type { ConfigToPrepare, LoadedConfig } from '../load-configuration.ts';
 import type { Life } from './life.ts';
-import { findLateSettings, keepLateSettings } from './reload-config.ts';
+import { findRestartSettings, keepRestartSettings } from './reload-config.ts';
 
 export interface ReloadsOptions {
   /** What the gateway was started with, and the way to load it again. */
@@ -33,7 +33,7 @@ export class Reloads {
   private running: Promise<ReloadResult> | undefined = undefined;
   private waiting: Promise<ReloadResult> | undefined = undefined;
   private fingerprint: string | undefined;
-  private isRefused = false;
+  private isRejected = false;
 
   constructor(options: ReloadsOptions) {
     this.options = options;
@@ -41,8 +41,8 @@ export class Reloads {
   }
 
   /** What is amiss, a sentence each. */
-  get troubles(): readonly string[] {
-    return this.isRefused ? ['the last reload was refused; the configuration before it runs'] : [];
+  get problems(): readonly string[] {
+    return this.isRejected ? ['the last reload was rejected; the configuration before it runs'] : [];
   }
 
   /** Takes up the file, or changes nothing and says why. What runs already is not taken up again. */
@@ -69,15 +69,15 @@ export class Reloads {
     if (life.state !== 'ready') return { ok: false, problems: [`the gateway is ${life.state}`] };
     try {
       const loaded = await this.load();
-      if (!loaded.ok) return this.refuse(loaded.problems.map(formatProblem));
+      if (!loaded.ok) return this.reject(loaded.problems.map(formatProblem));
       const isNew = loaded.fingerprint === undefined || loaded.fingerprint !== this.fingerprint;
       return isNew ? await this.takeUp(loaded) : this.leave();
     } catch (error) {
-      return this.refuse([error instanceof Error ? error.message : String(error)]);
+      return this.reject([error instanceof Error ? error.message : String(error)]);
     }
   }
 
-  /** Looks at a file that is refused once more, since it may have been half written. */
+  /** Looks at a file that is rejected once more, since it may have been half written. */
   private async load(): Promise<LoadResult> {
     const { loaded } = this.options;
     const first = await loaded.reload();
@@ -90,12 +90,12 @@ export class Reloads {
     const { running, takeUp, log, metrics } = this.options;
     const former = running();
     const version = former.version + 1;
-    const settings = findLateSettings(former.config, loaded.config);
+    const settings = findRestartSettings(former.config, loaded.config);
     // What is made later, a worker or a port, must not have another store than what runs.
-    const config = keepLateSettings(former.config, loaded.config);
+    const config = keepRestartSettings(former.config, loaded.config);
     await takeUp({ config, customPolicies: loaded.customPolicies }, version);
     this.fingerprint = loaded.fingerprint;
-    this.isRefused = false;
+    this.isRejected = false;
     metrics.configReloaded('success');
     if (settings.length > 0) log.warn({ settings }, 'some changed settings take effect at the next start');
     log.info({ version }, 'configuration reloaded');
@@ -105,13 +105,13 @@ export class Reloads {
   private leave(): ReloadResult {
     const { running, log } = this.options;
     const { version } = running();
-    this.isRefused = false;
+    this.isRejected = false;
     log.info({ version }, 'the configuration is the one that runs; nothing was changed');
     return { ok: true, version };
   }
 
-  private refuse(problems: readonly string[]): ReloadResult {
-    this.isRefused = true;
+  private reject(problems: readonly string[]): ReloadResult {
+    this.isRejected = true;
     this.options.metrics.configReloaded('failure');
     this.options.log.error({ problems }, 'the configuration was not reloaded; the one before it goes on');
     return { ok: false, problems };

@@ -6,7 +6,7 @@ import type { HeadFault } from '../head-fault.ts';
 import { Transport, type TransportOwner } from '../transport.ts';
 import { ClientExchange, type ExchangeConnection } from './client-exchange.ts';
 import { ClientProbe } from './client-probe.ts';
-import { type ClientState, GONE, HEAD, IDLE } from './client-state.ts';
+import { CLOSED, type ClientState, HEAD, IDLE } from './client-state.ts';
 import { ClientTunnel, type TunnelConnection } from './client-tunnel.ts';
 import { Lingering } from './lingering.ts';
 import { replyText } from './reply-text.ts';
@@ -26,16 +26,16 @@ type Ending = 'open' | 'after-current' | 'after-next';
  * Serves one client connection: requests one after the other, each answered before the next is looked at. `RequestReader`
  * reads, the exchange writes; here is what follows from both. What each state may become:
  *
- * | state      | piece | head     | fault          | body           | answer                         | 101    | FIN            | time                 | drain()    | loss |
- * |------------|-------|----------|----------------|----------------|--------------------------------|--------|----------------|----------------------|------------|------|
- * | idle       | head  | exchange | lingering      |                |                                |        | gone           | lingering            | lingering  | gone |
- * | head       | head  | exchange | lingering      |                |                                |        | gone lingering | lingering            | head       | gone |
- * | exchange   |       |          |                | exchange       | idle discarding lingering      | tunnel | probing gone   | exchange             | exchange   | gone |
- * | probing    |       |          |                |                | gone lingering                 | tunnel |                | probing              | probing    | gone |
- * | discarding |       |          |                | idle lingering |                                |        | gone           | discarding lingering | discarding | gone |
- * | tunnel     |       |          |                |                |                                |        | tunnel         | tunnel gone          | tunnel     | gone |
- * | lingering  |       |          |                |                |                                |        | gone           | gone                 | lingering  | gone |
- * | gone       |       |          |                |                |                                |        |                | gone                 | gone       | gone |
+ * | state      | piece | head     | fault     | body           | response                  | 101    | FIN              | time                 | drain()    | loss   |
+ * |------------|-------|----------|-----------|----------------|---------------------------|--------|------------------|----------------------|------------|--------|
+ * | idle       | head  | exchange | lingering |                |                           |        | closed           | lingering            | lingering  | closed |
+ * | head       | head  | exchange | lingering |                |                           |        | closed lingering | lingering            | head       | closed |
+ * | exchange   |       |          |           | exchange       | idle discarding lingering | tunnel | probing closed   | exchange             | exchange   | closed |
+ * | probing    |       |          |           |                | closed lingering          | tunnel |                  | probing              | probing    | closed |
+ * | discarding |       |          |           | idle lingering |                           |        | closed           | discarding lingering | discarding | closed |
+ * | tunnel     |       |          |           |                |                           |        | tunnel           | tunnel closed        | tunnel     | closed |
+ * | lingering  |       |          |           |                |                           |        | closed           | closed               | lingering  | closed |
+ * | closed     |       |          |           |                |                           |        |                  | closed               | closed     | closed |
  *
  * `piece` is a head that is not complete, `body` the last byte of one, `time` the deadline of the state. While bytes wait
  * for the client, the deadline is that of sending instead, except for a tunnel of which one side has ended.
@@ -70,19 +70,19 @@ export class ClientConnection
     return this.current;
   }
 
-  /** Whether it ends behind the answer under way, or the next one. */
+  /** Whether it ends behind the response under way, or the next one. */
   get isClosing(): boolean {
     return this.ending !== 'open';
   }
 
-  /** Lets the answer under way be the last; closes at once when there is none. */
+  /** Lets the response under way be the last; closes at once when there is none. */
   drain(): void {
     this.ending = 'after-current';
     if (this.current === IDLE) this.closeGracefully();
   }
 
-  /** Lets the next answer be the last, of which the client is told in its head. */
-  retire(): void {
+  /** Lets the next response be the last, of which the client is told in its head. */
+  drainWithGrace(): void {
     this.ending = 'after-next';
   }
 
@@ -112,7 +112,7 @@ export class ClientConnection
       case 'discarding':
         return this.transport.destroy();
       default:
-        this.current = GONE;
+        this.current = CLOSED;
         return this.transport.end();
     }
   }
@@ -148,7 +148,7 @@ export class ClientConnection
     this.options.deadlines.forget(this);
     this.input.close();
     const { current } = this;
-    this.current = GONE;
+    this.current = CLOSED;
     if (current.kind === 'tunnel') current.breakOff(error, this.closeFailure);
     else if (current.kind === 'exchange') current.leave(this.closeFailure);
     else if (current.kind === 'probing') current.exchange.leave(this.closeFailure);
@@ -176,7 +176,7 @@ export class ClientConnection
 
   onFault(fault: HeadFault): void {
     const error = new GatewayError(fault.code, { detail: fault.detail });
-    const reply = this.options.refuse(error, this.client);
+    const reply = this.options.reject(error, this.client);
     this.input.drop();
     this.send(replyText(reply, this.wallClock()));
     this.closeGracefully();
@@ -272,12 +272,12 @@ export class ClientConnection
     if (!this.transport.isWritePending) this.deadline = probe.ask(this);
   }
 
-  /** Sends FIN behind the last answer, and waits for that of the client. */
+  /** Sends FIN behind the last response, and waits for that of the client. */
   private closeGracefully(): void {
     this.ending = 'after-current';
     this.transport.end();
     if (this.hasPeerEnded && !this.transport.isWritePending) {
-      this.current = GONE;
+      this.current = CLOSED;
       return;
     }
     const lingering = new Lingering(this.options.deadlines);
@@ -300,7 +300,7 @@ export class ClientConnection
       case 'head':
         return this.onFault({
           code: 'GW_REQUEST_TIMEOUT',
-          detail: 'the request header did not arrive in time',
+          detail: 'the request header did not arrive before the timeout',
         });
       case 'exchange':
         return current.isRequestComplete ? undefined : this.checkBody(current);
@@ -322,7 +322,7 @@ export class ClientConnection
   private checkBody(exchange: ClientExchange): void {
     const body = exchange.incoming as RequestBody;
     if (!body.isTooSlow()) this.deadline = this.nextBodyCheck();
-    else exchange.breakRequest('GW_REQUEST_TIMEOUT', 'the request body did not arrive in time');
+    else exchange.breakRequest('GW_REQUEST_TIMEOUT', 'the request body did not arrive before the timeout');
   }
 
   private checkRest(body: RequestBody): void {

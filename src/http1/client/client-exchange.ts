@@ -18,7 +18,7 @@ import type { RequestHead } from './request-head.ts';
 export interface ExchangeConnection {
   readonly client: ClientInfo;
   readonly isWritePending: boolean;
-  /** Whether the connection ends after the answer under way. */
+  /** Whether the connection ends after the response under way. */
   readonly isClosing: boolean;
   /** What the request body is read from. */
   readonly input: BodyInput;
@@ -32,13 +32,13 @@ export interface ExchangeConnection {
   readBody(body: RequestBody): void;
   /** The request body has come. */
   endRequest(): void;
-  /** The answer is complete. */
+  /** The response is complete. */
   finishExchange(exchange: ClientExchange): void;
   /** From now on bytes travel as they are. */
   joinTunnel(exchange: ClientExchange, tunnel: Tunnel): void;
 }
 
-/** How the end of the answer is told to the client. */
+/** How the end of the response is told to the client. */
 type Delimiter = 'none' | 'length' | 'chunked' | 'close';
 
 /** One request on a client's connection: it is the request, the sink for its answer, and a state of the connection. */
@@ -62,13 +62,13 @@ export class ClientExchange implements ClientRequest, ClientSink, BodyOwner {
   isPersistent: boolean;
   /** Bytes that the client has sent through the tunnel that this became. */
   tunnelBytes = 0;
-  /** Whether the answer is complete, or has nobody left to go to. */
+  /** Whether the response is complete, or has nobody left to go to. */
   private isDone = false;
   private readonly connection: ExchangeConnection;
   private owesContinue: boolean;
   private isHeadSent = false;
   private delimiter: Delimiter = 'none';
-  /** Bytes of the answer's body that are still due where the delimiter is `length`. */
+  /** Bytes of the response's body that are still due where the delimiter is `length`. */
   private due = 0;
   /** Text that waits to travel with what comes next. */
   private pending = '';
@@ -117,7 +117,7 @@ export class ClientExchange implements ClientRequest, ClientSink, BodyOwner {
     this.incoming?.break(new GatewayError(code, { detail }));
   }
 
-  // The answer
+  // The response
 
   informational(status: number, headers: HeaderList): void {
     if (this.isHeadSent || this.isDone || this.httpVersion === '1.0') return;
@@ -146,7 +146,9 @@ export class ClientExchange implements ClientRequest, ClientSink, BodyOwner {
   write(chunk: Uint8Array): boolean {
     if (this.isDone || this.delimiter === 'none' || chunk.length === 0) return true;
     if (this.delimiter === 'length' && chunk.length > this.due) {
-      this.abort(new GatewayError('GW_INTERNAL', { cause: 'the answer is longer than its Content-Length' }));
+      this.abort(
+        new GatewayError('GW_INTERNAL', { cause: 'the response is longer than its Content-Length' }),
+      );
       return true;
     }
     this.due -= chunk.length;
@@ -173,7 +175,9 @@ export class ClientExchange implements ClientRequest, ClientSink, BodyOwner {
   end(trailers?: HeaderList): void {
     if (this.isDone) return;
     if (this.delimiter === 'length' && this.due > 0) {
-      this.abort(new GatewayError('GW_INTERNAL', { cause: 'the answer is shorter than its Content-Length' }));
+      this.abort(
+        new GatewayError('GW_INTERNAL', { cause: 'the response is shorter than its Content-Length' }),
+      );
       return;
     }
     if (this.delimiter === 'chunked') this.pending += `0\r\n${trailers?.toLines() ?? ''}\r\n`;
@@ -183,7 +187,7 @@ export class ClientExchange implements ClientRequest, ClientSink, BodyOwner {
     this.onFinish?.(this.bytesSent);
   }
 
-  /** Breaks the connection: there is no other way to say that the answer is not whole. */
+  /** Breaks the connection: there is no other way to say that the response is not whole. */
   abort(_error: Error): void {
     if (this.isDone) return;
     this.isDone = true;

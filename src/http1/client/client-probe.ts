@@ -7,7 +7,7 @@ const MAX_MS = 10_000;
 
 /**
  * Of interim responses (RFC 9110 §15.2) the one that every HTTP/1.1 client skips, asked for or not; some take another
- * for the answer.
+ * for the response.
  */
 const QUESTION = 'HTTP/1.1 100 Continue\r\n\r\n';
 

@@ -7,7 +7,7 @@ import type { RequestBody } from './request-body.ts';
 /**
  * What a client's connection does. `head`: a head has begun. `exchange`: a request is being answered, and its body may still
  * come. `probing`: the same after FIN of the client. `discarding`: the answer is out, the rest of the body still comes.
- * `gone`: closed, or about to be. What has more to it than a name is its own state, so that nothing is made per request.
+ * `closed`: it is, or about to be. What has more to it than a name is its own state, so that nothing is made per request.
  */
 export type ClientState =
   | { readonly kind: 'idle' }
@@ -17,8 +17,8 @@ export type ClientState =
   | { readonly kind: 'discarding'; readonly body: RequestBody }
   | ClientTunnel
   | Lingering
-  | { readonly kind: 'gone' };
+  | { readonly kind: 'closed' };
 
 export const IDLE: ClientState = { kind: 'idle' };
 export const HEAD: ClientState = { kind: 'head' };
-export const GONE: ClientState = { kind: 'gone' };
+export const CLOSED: ClientState = { kind: 'closed' };

@@ -7,7 +7,7 @@ const MAX_MS = 30_000;
 
 /**
  * The last answer is out and FIN behind it: what still comes is dropped for a while, since a reset, which is what bytes to a
- * closed socket get, would take the answer from the client (RFC 9112 §9.6).
+ * closed socket get, would take the response from the client (RFC 9112 §9.6).
  */
 export class Lingering {
   readonly kind = 'lingering';

@@ -36,7 +36,7 @@ const DISCARDED_BYTES = 64 * 1024;
 const AT_HAND_BYTES = 64 * 1024;
 /** What a body in chunks ends with, unless it has trailers. */
 const LAST_CHUNK = '0\r\n\r\n';
-const TOO_LATE = 'the request body was asked for after the answer was complete';
+const TOO_LATE = 'the request body was asked for after the response was complete';
 
 /**
  * The body of one request, which flows from the connection into a sink: at the speed of the sink, and not slower than a
@@ -85,7 +85,7 @@ export class RequestBody implements BodySource {
   }
 
   /** Whether its beginning, or all of it, came along with the head. */
-  get isAtHand(): boolean {
+  get isBuffered(): boolean {
     if (this.current === 'whole') return true;
     const { bytes, at, end } = this.input.received;
     if (this.length !== undefined) return end - at >= Math.min(this.length - this.taken, AT_HAND_BYTES);
@@ -152,7 +152,7 @@ export class RequestBody implements BodySource {
 
   /**
    * Gives its sink the next piece of what was received. Answers `more` when it can go on, `wait` when the rest has to wait,
-   * and `malformed` when it is no body.
+   * and `malformed` when it is not a body.
    */
   flow(): 'more' | 'wait' | 'malformed' {
     const { sink } = this;

@@ -31,7 +31,7 @@ const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)/i;
 /** Hop-by-hop fields of a request (RFC 9110 §7.6.1). */
 const REMOVED_FROM_REQUESTS = REMOVED_FROM_ALL | (1 << FieldKind.proxyAuthorization);
 
-/** Reads a request's head out of `parser`, or says why it is refused (RFC 9112 §2–§6, RFC 9110 §7). */
+/** Reads a request's head out of `parser`, or says why it is rejected (RFC 9112 §2–§6, RFC 9110 §7). */
 export function readRequestHead(parser: MessageParser): RequestHead | HeadFault {
   const text = parser.text;
   const lineStart = skipEmptyLines(text);

@@ -3,13 +3,13 @@ import { REQUEST } from '../llhttp.ts';
 import { MessageParser } from '../message-parser.ts';
 import type { Transport } from '../transport.ts';
 import { type ClientState, IDLE } from './client-state.ts';
-import { explainRefusal, TOO_MANY_EMPTY_LINES } from './explain-refusal.ts';
+import { explainRejection, TOO_MANY_EMPTY_LINES } from './explain-rejection.ts';
 import { encodeRawQuery } from './raw-query.ts';
 import { ReceivedBytes } from './received-bytes.ts';
 import type { BodyInput, RequestBody } from './request-body.ts';
 import { type RequestHead, readRequestHead } from './request-head.ts';
 import { RequestPace } from './request-pace.ts';
-import { RequestTurn } from './request-turn.ts';
+import { RequestsPerIteration } from './requests-per-iteration.ts';
 import type { ServeOptions } from './serve-options.ts';
 
 /** Hears what the bytes of a client come to, and says what they can be. */
@@ -20,7 +20,7 @@ export interface ReaderOwner {
   /** What came of a head is not all of it. */
   onPiece(): void;
   onHead(head: RequestHead): void;
-  /** What came is no request. */
+  /** What came is not a request. */
   onFault(fault: HeadFault): void;
   /** What came is not the body that the head spoke of. */
   onMalformedBody(): void;
@@ -34,7 +34,7 @@ export class RequestReader implements BodyInput {
   readonly pace: RequestPace;
   private readonly owner: ReaderOwner;
   private readonly options: ServeOptions;
-  private readonly turn = new RequestTurn();
+  private readonly iteration = new RequestsPerIteration();
   private isWorking = false;
 
   constructor(owner: ReaderOwner, transport: Transport, options: ServeOptions) {
@@ -113,8 +113,8 @@ export class RequestReader implements BodyInput {
       return true;
     }
     if (hasOnlyLines) return true;
-    // Answers that wait for the client would pile up if further requests were taken meanwhile.
-    return !this.transport.isWritePending && this.turn.mayServe(this) && this.readHead(isNew);
+    // Responses that wait for the client would pile up if further requests were taken meanwhile.
+    return !this.transport.isWritePending && this.iteration.mayServe(this) && this.readHead(isNew);
   }
 
   private readHead(isNew: boolean): true {
@@ -127,13 +127,13 @@ export class RequestReader implements BodyInput {
     if (outcome === 'error' && this.options.takesRawQuery && encodeRawQuery(parser, received)) return true;
     received.at = outcome === 'more' ? received.end : parser.position;
     if (outcome === 'more') this.owner.onPiece();
-    else this.endHead(outcome === 'head' ? readRequestHead(parser) : explainRefusal(outcome, parser));
+    else this.endHead(outcome === 'head' ? readRequestHead(parser) : explainRejection(outcome, parser));
     return true;
   }
 
   private endHead(head: RequestHead | HeadFault): void {
     if ('code' in head) return this.owner.onFault(head);
-    this.turn.count();
+    this.iteration.count();
     this.received.emptyLineBytes = 0;
     // Else the body needs the parser, or gives it back.
     if (head.framing === 'none') this.parser.finish();

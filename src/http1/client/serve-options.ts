@@ -16,7 +16,7 @@ export interface ClientLimits extends HeadLimits {
   readonly keepAliveMs: number;
   /** For reading a whole request, head and body; 0 for no bound. */
   readonly requestTimeoutMs: number;
-  /** Without any progress in sending an answer that waits for the client. */
+  /** Without any progress in sending a response that waits for the client. */
   readonly sendIdleMs: number;
 }
 
@@ -27,6 +27,6 @@ export interface ServeOptions {
   readonly takesRawQuery?: boolean;
   readonly deadlines: Deadlines;
   readonly clock: Clock;
-  /** Makes the answer to what is not a request, and logs it. */
-  readonly refuse: (error: GatewayError, client: ClientInfo) => Reply;
+  /** Makes the response to what is not a request, and logs it. */
+  readonly reject: (error: GatewayError, client: ClientInfo) => Reply;
 }

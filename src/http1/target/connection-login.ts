@@ -13,8 +13,8 @@ export function logsIn(headers: HeaderList): boolean {
   return credentials !== undefined && BINDING_SCHEME.test(credentials);
 }
 
-/** Tells whether an answer asks for, or goes on with, a login of its connection. */
-export function asksForLogin(headers: HeaderList): boolean {
+/** Tells whether a response asks for, or goes on with, a login of its connection. */
+export function requiresLogin(headers: HeaderList): boolean {
   const challenge = joined(
     headers.getKind(FieldKind.wwwAuthenticate),
     headers.getKind(FieldKind.proxyAuthenticate),

@@ -180,7 +180,7 @@ function byTurns(addresses: readonly string[]): string[] {
 
 function openPlain(to: { host: string; port: number } | { path: string }): Link {
   const { reader, onread } = createReader();
-  // A server may answer and close while the request is still being sent to it: the answer counts.
+  // A server may answer and close while the request is still being sent to it: the response counts.
   const socket = new Socket({ allowHalfOpen: true, onread } as ConstructorParameters<typeof Socket>[0]);
   socket.connect(to as TcpNetConnectOpts);
   return { socket, reader };

@@ -60,7 +60,7 @@ export class RequestWriter {
   /** Has the system take what waits now. Answers whether it took any of the request. */
   flushNow(): boolean {
     this.flush();
-    this.transport.writeLate();
+    this.transport.writeDeferred();
     return this.transport.hasHandedOver;
   }
 

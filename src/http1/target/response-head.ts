@@ -45,13 +45,14 @@ export function readResponseHead(parser: MessageParser, method: string): TargetR
   const connection = facts.connection === '' ? '' : facts.connection.toLowerCase();
   const isPersistent = framing !== 'until-close' && isPersistentConnection(minor as 0 | 1, connection);
   // HTTP/1.0 has no interim answers, and behind one that ends the connection no final one can come.
-  if (status < 200 && !(minor === 1 && isPersistent)) return broken('an interim answer ends the connection');
+  if (status < 200 && !(minor === 1 && isPersistent))
+    return broken('an interim response ends the connection');
   const { length } = facts;
   const upgrade = status === 101 && hasToken(connection, 'upgrade') ? facts.upgrade.toLowerCase() : undefined;
   const keepAliveSeconds = facts.keepAlive === '' ? undefined : readKeepAliveTimeout(facts.keepAlive);
   if (!stripHopByHop(headers, connection, REMOVED_FROM_ALL))
     return broken('Connection names too many fields');
-  // Nothing follows an interim answer, whatever it says (RFC 9110 §8.6), and clients must not wait for it.
+  // Nothing follows an interim response, whatever it says (RFC 9110 §8.6), and clients must not wait for it.
   if (status < 200) headers.deleteKind(FieldKind.contentLength);
   const statesBody = facts.codings > 0 || length > 0;
   return { status, reason, headers, framing, length, isPersistent, keepAliveSeconds, upgrade, statesBody };

@@ -24,7 +24,7 @@ export interface Attempt {
   /** The body to send, which may be that of `request` with its beginning at hand. */
   readonly body: BodySource;
   sink: ResponseSink;
-  /** Whether any of the answer's bytes came. */
+  /** Whether any of the response's bytes came. */
   hasReceived: boolean;
   /**
    * Who asked takes no more for now: asks for room to take more of the answer off the target meanwhile, of which `due`
@@ -33,7 +33,7 @@ export interface Attempt {
   makeRoom(due: number | undefined): boolean;
 }
 
-/** A request whose connection died before a byte of the answer came. */
+/** A request whose connection died before a byte of the response came. */
 export interface LostAttempt {
   readonly attempt: Attempt;
   /** What of the body was under way. */

@@ -3,12 +3,12 @@ import type { HeaderList } from '../../core/header-list.ts';
 import type { Deadlined, Deadlines } from '../deadlines.ts';
 import type { Link } from '../link.ts';
 import { Transport, type TransportOwner } from '../transport.ts';
-import { type AnswerOwner, AnswerReader } from './answer-reader.ts';
-import { asksForLogin, logsIn } from './connection-login.ts';
+import { logsIn, requiresLogin } from './connection-login.ts';
 import { RequestSender, type SenderOwner } from './request-sender.ts';
 import type { TargetResponseHead } from './response-head.ts';
-import { brokenAnswer, isEventStream, keepAliveLimit, type Reuse, reuseAfter } from './target-answer.ts';
+import { type ResponseOwner, ResponseReader } from './response-reader.ts';
 import type { Attempt, ConnectionLife, LostAttempt, TargetTimes } from './target-attempt.ts';
+import { brokenResponse, isEventStream, keepAliveLimit, type Reuse, reuseAfter } from './target-response.ts';
 import { TargetTunnel } from './target-tunnel.ts';
 
 /** What a connection tells the pool that it belongs to. */
@@ -21,46 +21,46 @@ export interface ConnectionOwner {
   onResting(connection: TargetConnection): void;
   /** It carries a tunnel or an event stream from now on, and no request after that. */
   onDetached(connection: TargetConnection): void;
-  /** It is gone; its `lost` tells of a request that no byte of an answer had come for. */
-  onGone(connection: TargetConnection, error: Error | undefined): void;
+  /** It is closed; its `lost` tells of a request that no byte of a response had come for. */
+  onClosed(connection: TargetConnection, error: Error | undefined): void;
 }
 
-/** What a connection does. `resting`: silent after an answer that may have a tail. `gone`: closed, or about to be. */
+/** What a connection does. `resting`: silent after a response that may have a tail. `closed`: it is, or about to be. */
 export type ConnectionState =
   | { readonly kind: 'idle' }
   | { readonly kind: 'resting' }
   | { readonly kind: 'exchange'; readonly attempt: Attempt }
   | { readonly kind: 'tunnel'; readonly tunnel: TargetTunnel }
-  | { readonly kind: 'gone' };
+  | { readonly kind: 'closed' };
 
 const IDLE: ConnectionState = { kind: 'idle' };
 const RESTING: ConnectionState = { kind: 'resting' };
-const GONE: ConnectionState = { kind: 'gone' };
+const CLOSED: ConnectionState = { kind: 'closed' };
 
 /** How long `Expect: 100-continue` keeps the body back when the target says nothing (RFC 9110 §10.1.1). */
 const CONTINUE_MS = 1000;
-/** How long a target has to be silent before an answer to HEAD is believed to be over. */
+/** How long a target has to be silent before a response to HEAD is believed to be over. */
 const SILENCE_MS = 1000;
 
 /**
  * One connection to a target, which stands: requests one after the other, each with its answer. `RequestSender` writes
- * the one, `AnswerReader` reads the other; here is what follows from both.
+ * the one, `ResponseReader` reads the other; here is what follows from both.
  *
- * | state    | request  | bytes    | whole answer       | 101    | FIN    | loss | time             | leave |
- * |----------|----------|----------|--------------------|--------|--------|------|------------------|-------|
- * | idle     | exchange | gone     |                    |        | gone   | gone | gone             | gone  |
- * | resting  |          | gone     |                    |        | gone   | gone | idle             | gone  |
- * | exchange |          | exchange | idle resting gone  | tunnel | gone   | gone | exchange gone    | gone  |
- * | tunnel   |          | tunnel   |                    |        | tunnel | gone | tunnel gone      | gone  |
- * | gone     |          | gone     |                    |        | gone   | gone |                  | gone  |
+ * | state    | request  | bytes    | whole response      | 101    | FIN    | loss   | time            | leave  |
+ * |----------|----------|----------|---------------------|--------|--------|--------|-----------------|--------|
+ * | idle     | exchange | closed   |                     |        | closed | closed | closed          | closed |
+ * | resting  |          | closed   |                     |        | closed | closed | idle            | closed |
+ * | exchange |          | exchange | idle resting closed | tunnel | closed | closed | exchange closed | closed |
+ * | tunnel   |          | tunnel   |                     |        | tunnel | closed | tunnel closed   | closed |
+ * | closed   |          | closed   |                     |        | closed | closed |                 | closed |
  *
- * Bytes that answer nothing end it: they must never be taken for the next answer.
+ * Bytes that answer nothing end it: they must never be taken for the next response.
  */
-export class TargetConnection implements TransportOwner, Deadlined, SenderOwner, AnswerOwner {
+export class TargetConnection implements TransportOwner, Deadlined, SenderOwner, ResponseOwner {
   deadline = Number.POSITIVE_INFINITY;
   /** How many exchanges it has carried. */
   uses = 0;
-  /** The attempt that a closed connection leaves without a byte of an answer, for the pool to judge. */
+  /** The attempt that a closed connection leaves without a byte of a response, for the pool to judge. */
   lost: LostAttempt | undefined = undefined;
   /** Its neighbours among the idle connections of the pool. */
   above: TargetConnection | undefined = undefined;
@@ -73,7 +73,7 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
   private readonly deadlines: Deadlines;
   private readonly transport: Transport;
   private readonly sender: RequestSender;
-  private readonly reader: AnswerReader;
+  private readonly reader: ResponseReader;
   private current: ConnectionState = IDLE;
   private idleLimitMs: number;
   private reuse: Reuse = 'never';
@@ -94,7 +94,7 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
     this.idleLimitMs = times.keepAliveMs;
     this.transport = Transport.adopt(link, this);
     this.sender = new RequestSender(this.transport, this);
-    this.reader = new AnswerReader(this.transport, this);
+    this.reader = new ResponseReader(this.transport, this);
     deadlines.watch(this);
   }
 
@@ -125,7 +125,7 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
     this.sender.begin(attempt.request, attempt.body, this.uses === 1);
   }
 
-  /** Takes more of an answer than its slow client does, so that the connection may come free. */
+  /** Takes more of a response than its slow client does, so that the connection may come free. */
   relieve(): void {
     this.reader.relieve();
   }
@@ -138,7 +138,7 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
   /** Closes it, whatever it does. */
   close(): void {
     this.leaveExchange();
-    this.current = GONE;
+    this.current = CLOSED;
     this.transport.destroy();
   }
 
@@ -172,10 +172,10 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
   onClose(error: Error | undefined): void {
     this.deadlines.forget(this);
     const { current } = this;
-    this.current = GONE;
+    this.current = CLOSED;
     if (current.kind === 'tunnel') current.tunnel.receiveAbort(error);
     if (current.kind === 'exchange') this.breakOff(current.attempt, error);
-    this.owner.onGone(this, error);
+    this.owner.onClosed(this, error);
   }
 
   onDeadline(): void {
@@ -225,8 +225,8 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
     const { request } = (this.current as { attempt: Attempt }).attempt;
     this.reuse = reuseAfter(head, request.method);
     if (head.keepAliveSeconds !== undefined) this.idleLimitMs = keepAliveLimit(head.keepAliveSeconds);
-    if (asksForLogin(head.headers)) this.isLoggedIn = true;
-    this.onAnswerMoved();
+    if (requiresLogin(head.headers)) this.isLoggedIn = true;
+    this.onResponseMoved();
     if (this.reader.isUntilClose && this.sender.phase !== 'body') this.transport.requireCloseNotify();
     if (isEventStream(head)) this.detach();
   }
@@ -245,11 +245,11 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
     sink.switchProtocols({ status, reason, headers, length: undefined }, tunnel);
   }
 
-  onAnswerMoved(): void {
+  onResponseMoved(): void {
     this.deadline = this.deadlines.after(this.times.idleMs);
   }
 
-  /** Ends the answer and gives the connection back, if it can be used again. */
+  /** Ends the response and gives the connection back, if it can be used again. */
   onWhole(trailers: HeaderList | undefined, hasMore: boolean): void {
     const { attempt } = this.current as { attempt: Attempt };
     const { sink } = attempt;
@@ -311,12 +311,12 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
   private checkExchange(): void {
     const { reader, sender } = this;
     if (reader.phase === 'body') {
-      if (reader.isSinkFull) return this.onAnswerMoved();
+      if (reader.isSinkFull) return this.onResponseMoved();
       return this.fail(new GatewayError('GW_UPSTREAM_TIMEOUT', { cause: 'the response body stalled' }));
     }
     if (sender.phase === 'awaiting-continue') return sender.continue();
     if (sender.phase === 'body') return this.checkSending();
-    this.fail(new GatewayError('GW_UPSTREAM_TIMEOUT', { cause: 'no response head in time' }));
+    this.fail(new GatewayError('GW_UPSTREAM_TIMEOUT', { cause: 'no response head before the timeout' }));
   }
 
   /** The target is late only where it takes none of what waits; else it is the client's turn, who has its own limits. */
@@ -342,7 +342,7 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
       return;
     }
     body?.cancel();
-    attempt.sink.abort(brokenAnswer(error ?? 'the connection ended before the answer did'));
+    attempt.sink.abort(brokenResponse(error ?? 'the connection ended before the response did'));
   }
 
   private leaveExchange(): void {

@@ -22,7 +22,7 @@ export function findExpressionFault(text: string): string | undefined {
   const { valid, type, error } = environment().check(text);
   if (!valid) {
     const at = error?.range === undefined ? '' : ` at character ${error.range.start + 1}`;
-    return `is no valid CEL expression: ${error?.summary ?? 'it has no type'}${at} — correct it`;
+    return `is not a valid CEL expression: ${error?.summary ?? 'it has no type'}${at} — correct it`;
   }
   if (type !== 'bool' && type !== 'dyn')
     return `gives ${type} where true or false is due — compare it with something`;

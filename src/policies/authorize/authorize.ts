@@ -11,7 +11,7 @@ const options = z
   .strictObject({
     roles: z
       .array(text())
-      .min(1, { error: 'is empty, so that nobody could pass — name a role, or leave `roles` out' })
+      .min(1, { error: 'is empty, so that no caller could pass — name a role, or leave `roles` out' })
       .optional()
       .describe('Roles of which the caller must have one. Compared character by character.'),
     permissions: z
@@ -48,7 +48,7 @@ const options = z
 /** Decides whether who is calling may do this. Who it is, a policy before this one has found out. */
 export const authorize = definePolicy({
   name: 'authorize',
-  summary: 'Refuses callers without the roles, permissions or claims that a route asks for.',
+  summary: 'Rejects callers without the roles, permissions or claims that a route asks for.',
   options,
   refuses: true,
   access: 'authorizes',
@@ -60,8 +60,8 @@ export const authorize = definePolicy({
         const { identity } = exchange;
         if (identity === undefined) return findUnidentified(unidentified, exchange.challenge);
         for (let i = 0; i < checks.length; i++) {
-          const { passes, refusal, bearerRefusal } = checks[i] as Check;
-          if (!passes(identity, exchange)) return isBearer(identity) ? bearerRefusal : refusal;
+          const { passes, rejection, bearerRejection } = checks[i] as Check;
+          if (!passes(identity, exchange)) return isBearer(identity) ? bearerRejection : rejection;
         }
         return undefined;
       },
@@ -71,12 +71,12 @@ export const authorize = definePolicy({
 
 type Options = z.output<typeof options>;
 
-/** One thing that must hold, and the answers where it does not. */
+/** One thing that must hold, and the responses where it does not. */
 interface Check {
   readonly passes: (identity: Identity, exchange: Exchange) => boolean;
-  readonly refusal: GatewayError;
+  readonly rejection: GatewayError;
   /** To those who came with a token of OAuth (RFC 6750 §3.1). */
-  readonly bearerRefusal: GatewayError;
+  readonly bearerRejection: GatewayError;
 }
 
 const CLAIM_PARAM = /^\{params\.([^{}]+)\}$/;
@@ -101,8 +101,8 @@ function check(reason: string, passes: Check['passes'], scope = ''): Check {
   const challenge = `Bearer error="insufficient_scope"${scope}`;
   return {
     passes,
-    refusal: new GatewayError('GW_FORBIDDEN', { reason }),
-    bearerRefusal: new GatewayError('GW_FORBIDDEN', { reason, headers: { 'www-authenticate': challenge } }),
+    rejection: new GatewayError('GW_FORBIDDEN', { reason }),
+    bearerRejection: new GatewayError('GW_FORBIDDEN', { reason, headers: { 'www-authenticate': challenge } }),
   };
 }
 

@@ -27,7 +27,7 @@ function guarded(value: unknown): unknown {
   for (const [key, member, guard] of members)
     Object.defineProperty(copy, key, {
       enumerable: true,
-      ...(isInexact(member) ? { get: refuseToRead } : { value: guard }),
+      ...(isInexact(member) ? { get: rejectReading } : { value: guard }),
     });
   return copy;
 }
@@ -36,6 +36,6 @@ function isInexact(value: unknown): boolean {
   return typeof value === 'number' && !isExact(value);
 }
 
-function refuseToRead(): never {
+function rejectReading(): never {
   throw new RangeError('a claim is a number that may stand for another one');
 }

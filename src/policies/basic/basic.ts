@@ -7,8 +7,8 @@ import type { Identification, Identifier } from '../../core/identity/identifier.
 import { defineIdentifyingPolicy } from '../../core/identity/identify.ts';
 import type { Identity } from '../../core/identity/identity.ts';
 import { sealIdentity } from '../../core/identity/seal-identity.ts';
-import type { Hold } from '../../core/kept-resources.ts';
 import type { Services } from '../../core/services.ts';
+import type { Hold } from '../../core/shared-resources.ts';
 import { compileOrigins } from '../cors/origin-pattern.ts';
 import { onward } from '../onward.ts';
 import { pageOrigins } from '../page-origins.ts';
@@ -31,7 +31,9 @@ export const basic = defineIdentifyingPolicy({
     optional: z
       .boolean()
       .prefault(false)
-      .describe("Lets requests without `Authorization: Basic` pass, as nobody's. A bad one is refused."),
+      .describe(
+        "Lets requests without `Authorization: Basic` pass as an anonymous caller's. A bad one is rejected.",
+      ),
   }),
   createIdentifier: (options, services) => new BasicIdentifier(options, services),
 });
@@ -83,7 +85,7 @@ class BasicIdentifier implements Identifier {
   readonly isOptional: boolean;
   readonly admitsOrigin: (origin: string) => boolean;
   private readonly accounts: ReadonlyMap<string, Account>;
-  private readonly nobody: Account;
+  private readonly unknownUser: Account;
   private readonly verified = new Map<string, Identity>();
   private readonly pending = new Map<string, Promise<Identity | undefined>>();
   private readonly checks: Hold<BoundedWork>;
@@ -97,11 +99,11 @@ class BasicIdentifier implements Identifier {
     this.challenge = `Basic realm="${realm}", charset="UTF-8"`;
     this.isOptional = optional;
     this.accounts = new Map(Object.entries(users).map(([name, entry]) => [name, accountOf(name, entry)]));
-    this.nobody = nobodyLike([...this.accounts.values()]);
+    this.unknownUser = unknownUserLike([...this.accounts.values()]);
     this.checks = services.keep('password checks', () => new BoundedWork(CHECKS_RUNNING, CHECKS_WAITING));
     const headers = { 'www-authenticate': this.challenge };
     this.malformed = new GatewayError('GW_CREDENTIALS_INVALID', { headers, reason: 'malformed' });
-    // One answer for an unknown name and a wrong password.
+    // One response for an unknown name and a wrong password.
     this.wrong = new GatewayError('GW_CREDENTIALS_INVALID', { headers, reason: 'password' });
   }
 
@@ -136,7 +138,7 @@ class BasicIdentifier implements Identifier {
   /** A name that nobody has takes as long as a wrong password. */
   private check(key: string, credentials: string): Promise<Identity | undefined> | undefined {
     const colon = credentials.indexOf(':');
-    const account = this.accounts.get(credentials.slice(0, colon)) ?? this.nobody;
+    const account = this.accounts.get(credentials.slice(0, colon)) ?? this.unknownUser;
     const checking = this.checks.value.run(async () => {
       const isRight = await isPassword(credentials.slice(colon + 1), account.hash);
       return isRight ? account.identity : undefined;
@@ -165,7 +167,7 @@ function accountOf(name: string, { password, roles, permissions, plan }: User): 
   return { hash: parseHash(password), identity };
 }
 
-function nobodyLike(accounts: readonly Account[]): Account {
+function unknownUserLike(accounts: readonly Account[]): Account {
   const cost = ({ hash }: Account): number => 2 ** hash.logN * hash.blockSize * hash.parallelism;
   const dearest = accounts.reduce((most, account) => (cost(account) > cost(most) ? account : most));
   return { hash: impossibleHash(dearest.hash), identity: undefined };

@@ -1,4 +1,4 @@
-/** Runs slow work, a few at a time, and refuses what would wait too long. */
+/** Runs slow work, a few at a time, and rejects what would wait too long. */
 export class BoundedWork {
   private readonly maxRunning: number;
   private readonly maxWaiting: number;

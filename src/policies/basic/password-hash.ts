@@ -22,7 +22,7 @@ const MAX_MEMORY = 256 * 1024 * 1024;
 
 const derive = promisify<string, Buffer, number, object, Buffer>(scrypt);
 
-/** Says why a text is no hash that can be checked, with the remedy behind ' — ', or nothing. */
+/** Says why a text is not a hash that can be checked, with the remedy behind ' — ', or nothing. */
 export function findHashFault(text: string): string | undefined {
   const found = readHash(text);
   if (found === undefined)

@@ -7,14 +7,14 @@ import { tagsOf } from '../../cache/tags.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import type { Reply } from '../../core/message.ts';
-import { type Answer, answerFrom } from '../../core/reply.ts';
+import { type GatewayResponse, toResponse } from '../../core/reply.ts';
 import type { CacheStore, SharedFetches, StoredResponse } from '../../core/stores/cache-store.ts';
 import type { CacheCounts } from './cache-counts.ts';
 import { type CacheRequest, headersForUpstream } from './cache-request.ts';
 import { replyFromStored, withVerdict } from './cached-reply.ts';
 import type { Flight, Flights } from './flights.ts';
-import { type Turn, waitForTurn } from './in-turn.ts';
-import { type AnsweredHead, judgeAnswer, toStored, withOwnEtag } from './stored-answer.ts';
+import { judgeResponse, type ResponseMetadata, toStored, withOwnEtag } from './stored-response.ts';
+import { type FetchState, waitForFetch } from './wait-for-fetch.ts';
 
 export interface CacheFetchOptions {
   readonly store: CacheStore;
@@ -34,13 +34,13 @@ interface Fetching {
   /** What is stored, and has to be validated. */
   readonly stored: StoredResponse | undefined;
   readonly reason: ForwardReason;
-  /** Those who wait for the answer; `undefined` where nobody may. */
+  /** Those who wait for the response; `undefined` where nobody may. */
   readonly flight: Flight | undefined;
   /** Whether no client waits for it. */
   readonly isDetached: boolean;
 }
 
-/** Failures for which a stale answer may stand in (RFC 5861 §4). */
+/** Failures for which a stale response may stand in (RFC 5861 §4). */
 const FAILED: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 /** How long after a refresh that failed the next one is tried, in milliseconds. */
 const REFRESH_PAUSE_MS = 1000;
@@ -53,7 +53,7 @@ export class CacheFetch {
     this.options = options;
   }
 
-  /** Asks for the whole answer, on the condition of what is stored. `flight` are those who wait for it. */
+  /** Asks for the whole response, on the condition of what is stored. `flight` are those who wait for it. */
   fetch(
     exchange: Exchange,
     request: CacheRequest,
@@ -74,14 +74,14 @@ export class CacheFetch {
   ): Promise<Reply> {
     const { together } = this.options.store;
     if (together === undefined) return this.fetch(exchange, request, stored, reason, flight);
-    const turn = await this.waitForTurn(together, exchange, request, flight);
+    const turn = await this.waitForFetch(together, exchange, request, flight);
     if (turn.fresh === undefined) return this.fetch(exchange, request, turn.stale ?? stored, reason, flight);
     this.count(exchange).hit.add();
     const verdict: CacheVerdict = { kind: 'forward', reason, isCollapsed: true };
     return replyFromStored(exchange, turn.fresh, verdict, this.options.clock.now());
   }
 
-  /** Refreshes what is stored, apart from the client, whose request it does not answer any more. */
+  /** Refreshes what is stored, apart from the client, whose request it does not respond any more. */
   refresh(exchange: Exchange, request: CacheRequest, stored: StoredResponse, key: string): void {
     const { flights } = this.options;
     const pause = `refresh ${key}`;
@@ -91,7 +91,7 @@ export class CacheFetch {
     const { together } = store;
     const fail = (): void => flights.markAlone(pause, REFRESH_PAUSE_MS);
     const run = async (): Promise<void> => {
-      const turn = together && (await this.waitForTurn(together, exchange, request, flight));
+      const turn = together && (await this.waitForFetch(together, exchange, request, flight));
       if (turn?.fresh !== undefined) return;
       const next = turn?.stale ?? stored;
       const reply = await this.run({
@@ -103,21 +103,21 @@ export class CacheFetch {
         isDetached: true,
       });
       if (FAILED.has(reply.status)) fail();
-      answerFrom(reply).body.cancel();
+      toResponse(reply).body.cancel();
     };
     run().catch(fail);
   }
 
   /** Waits for the turn among all gateways. What another one has stored settles the flight. */
-  private async waitForTurn(
+  private async waitForFetch(
     together: SharedFetches,
     exchange: Exchange,
     request: CacheRequest,
     flight: Flight,
-  ): Promise<Turn> {
+  ): Promise<FetchState> {
     const { store, flights, clock } = this.options;
     try {
-      const turn = await waitForTurn(exchange, request, { together, store, flight, flights, clock });
+      const turn = await waitForFetch(exchange, request, { together, store, flight, flights, clock });
       if (turn.fresh === undefined) return turn;
       flight.settle({ response: turn.fresh, body: undefined });
       flight.end();
@@ -136,25 +136,25 @@ export class CacheFetch {
     return replyWith(await this.passOn(exchange, request), { kind: 'forward', reason });
   }
 
-  private async passOn(exchange: Exchange, { query }: CacheRequest): Promise<Answer> {
+  private async passOn(exchange: Exchange, { query }: CacheRequest): Promise<GatewayResponse> {
     this.count(exchange).miss.add();
-    return answerFrom(await exchange.proceed({ passInterim: true, ...(query !== undefined && { query }) }));
+    return toResponse(await exchange.proceed({ passInterim: true, ...(query !== undefined && { query }) }));
   }
 
-  /** Sends a HEAD on, whose answer shows whether what is stored still holds (RFC 9111 §4.3.5). */
+  /** Sends a HEAD on, whose response shows whether what is stored still holds (RFC 9111 §4.3.5). */
   async passHead(
     exchange: Exchange,
     request: CacheRequest,
     stored: StoredResponse | undefined,
   ): Promise<Reply> {
     const sent = this.startTimes();
-    const answer = await this.passOn(exchange, request);
-    const { status, headers } = answer.head;
+    const response = await this.passOn(exchange, request);
+    const { status, headers } = response.head;
     if (stored !== undefined && status === stored.status) {
       if (contradicts(headers, stored.headers)) this.options.store.drop(keyOf(request, stored), stored);
       else this.freshen({ exchange, request, stored }, { status, headers, ...this.endTimes(sent) });
     }
-    return replyWith(answer, { kind: 'forward', reason: stored === undefined ? 'uri-miss' : 'stale' });
+    return replyWith(response, { kind: 'forward', reason: stored === undefined ? 'uri-miss' : 'stale' });
   }
 
   private async run(asked: Fetching): Promise<Reply> {
@@ -171,32 +171,36 @@ export class CacheFetch {
         ...(query !== undefined && { query }),
         ...(flight !== undefined && !isDetached && { outlives: () => flight.isWanted }),
       });
-      const answer = answerFrom(reply);
-      const answered = { status: reply.status, headers: answer.head.headers, ...this.endTimes(sent) };
-      return await this.take(fetching, answer, answered);
+      const response = toResponse(reply);
+      const answered = { status: reply.status, headers: response.head.headers, ...this.endTimes(sent) };
+      return await this.take(fetching, response, answered);
     } catch (error) {
       flight?.end();
       throw error;
     }
   }
 
-  private take(fetching: Fetching, answer: Answer, answered: AnsweredHead): Reply | Promise<Reply> {
+  private take(
+    fetching: Fetching,
+    response: GatewayResponse,
+    answered: ResponseMetadata,
+  ): Reply | Promise<Reply> {
     const { stored } = fetching;
     if (stored !== undefined && answered.status === 304)
-      return this.takeNotModified({ ...fetching, stored }, answer, answered);
+      return this.takeNotModified({ ...fetching, stored }, response, answered);
     const { responseTime } = answered.times;
     const substitute = FAILED.has(answered.status) ? this.unlessPurged(fetching.request, stored) : undefined;
     if (substitute !== undefined && maySubstitute(substitute, responseTime))
-      return this.substitute({ ...fetching, stored: substitute }, answer, answered);
+      return this.substitute({ ...fetching, stored: substitute }, response, answered);
     this.count(fetching.exchange).miss.add();
-    return this.takeNew(fetching, answer, answered);
+    return this.takeNew(fetching, response, answered);
   }
 
   /** What is stored still holds; or the 304 speaks of another version, and the whole is asked for. */
   private takeNotModified(
     fetching: Fetching & { readonly stored: StoredResponse },
-    { body }: Answer,
-    answered: AnsweredHead,
+    { body }: GatewayResponse,
+    answered: ResponseMetadata,
   ): Reply | Promise<Reply> {
     const { exchange, request, stored, flight, reason } = fetching;
     body.cancel();
@@ -216,8 +220,8 @@ export class CacheFetch {
 
   private substitute(
     { exchange, stored, flight, reason, isDetached }: Fetching & { readonly stored: StoredResponse },
-    { body }: Answer,
-    { status, times }: AnsweredHead,
+    { body }: GatewayResponse,
+    { status, times }: ResponseMetadata,
   ): Reply {
     body.cancel();
     this.count(exchange).stale.add();
@@ -229,32 +233,36 @@ export class CacheFetch {
   }
 
   /** Stores what may be stored while it streams to who asked, and to all who wait for it. */
-  private takeNew(fetching: Fetching, answer: Answer, answered: AnsweredHead): Reply {
+  private takeNew(fetching: Fetching, response: GatewayResponse, answered: ResponseMetadata): Reply {
     const { exchange, request, flight, reason } = fetching;
     const { flights, settings } = this.options;
     const { status } = answered;
-    const judged = judgeAnswer(request, answered, settings);
+    const judged = judgeResponse(request, answered, settings);
     if (!judged.isStorable) {
       // A failure says nothing of what comes when it is over.
       if (flight !== undefined && !FAILED.has(status)) flights.markAlone(flight.key);
       flight?.end();
-      return replyWith(answer, { kind: 'forward', reason, status });
+      return replyWith(response, { kind: 'forward', reason, status });
     }
     const stored = toStored(answered, judged.rules, exchange.request.headers);
-    const shared = this.share(fetching, answer, stored);
+    const shared = this.share(fetching, response, stored);
     const body = shared.open();
     const mayBeShared = !stored.rules.alwaysValidate && stored.rules.lifetimeMs > stored.rules.initialAgeMs;
     if (mayBeShared && shared.isOpen) flight?.settle({ response: stored, body: shared });
     else flight?.end();
     shared.start();
     const verdict: CacheVerdict = { kind: 'forward', reason, status, isStored: shared.isOpen };
-    return replyWith({ head: answer.head, body }, verdict);
+    return replyWith({ head: response.head, body }, verdict);
   }
 
-  private share({ request, flight }: Fetching, { body }: Answer, stored: StoredResponse): SharedBody {
+  private share(
+    { request, flight }: Fetching,
+    { body }: GatewayResponse,
+    stored: StoredResponse,
+  ): SharedBody {
     const { store, maxBody, etag, flights } = this.options;
     return new SharedBody(body, {
-      maxKeptBytes: maxBody,
+      maxBufferedBytes: maxBody,
       reserve: (bytes) => store.reserve(bytes),
       release: (bytes) => store.release(bytes),
       onTooLarge: () => {
@@ -277,12 +285,12 @@ export class CacheFetch {
       request,
       stored,
     }: Pick<Fetching, 'exchange' | 'request'> & { readonly stored: StoredResponse },
-    { headers, times, askedAt }: AnsweredHead,
+    { headers, times, requestedAt }: ResponseMetadata,
   ): StoredResponse | undefined {
     const { store, settings } = this.options;
     const { status, body } = stored;
-    const answered = { status, headers: freshenHeaders(stored.headers, headers), times, askedAt };
-    const judged = judgeAnswer(request, answered, settings);
+    const answered = { status, headers: freshenHeaders(stored.headers, headers), times, requestedAt };
+    const judged = judgeResponse(request, answered, settings);
     if (!judged.isStorable) return undefined;
     const updated = toStored(answered, judged.rules, exchange.request.headers);
     // Tags are not among the stored fields; the update has its own, or changes nothing of them.
@@ -307,12 +315,12 @@ export class CacheFetch {
     return this.options.countsOf(route.id);
   }
 
-  private startTimes(): { readonly requestTime: number; readonly askedAt: number } {
-    return { requestTime: this.options.clock.now(), askedAt: this.options.store.purges };
+  private startTimes(): { readonly requestTime: number; readonly requestedAt: number } {
+    return { requestTime: this.options.clock.now(), requestedAt: this.options.store.purges };
   }
 
-  private endTimes({ requestTime, askedAt }: ReturnType<CacheFetch['startTimes']>) {
-    return { times: { requestTime, responseTime: this.options.clock.now() }, askedAt };
+  private endTimes({ requestTime, requestedAt }: ReturnType<CacheFetch['startTimes']>) {
+    return { times: { requestTime, responseTime: this.options.clock.now() }, requestedAt };
   }
 }
 
@@ -321,6 +329,6 @@ function keyOf(request: CacheRequest, { rules }: StoredResponse): string {
   return rules.scope === 'subject' ? (request.subjectKey as string) : request.key;
 }
 
-function replyWith({ head, body }: Answer, verdict: CacheVerdict): Reply {
+function replyWith({ head, body }: GatewayResponse, verdict: CacheVerdict): Reply {
   return { status: head.status, headers: withVerdict(head.headers, verdict), body };
 }

@@ -21,7 +21,7 @@ import {
 } from './cache-request.ts';
 import { hitOf, replyFromStored, withVerdict } from './cached-reply.ts';
 import { chooseStored, type Found, selects, variantOf } from './choose-stored.ts';
-import type { Flights, SharedAnswer } from './flights.ts';
+import type { FlightResponse, Flights } from './flights.ts';
 
 export interface CacheInstanceOptions {
   readonly options: CacheOptions;
@@ -47,7 +47,7 @@ export class CacheInstance implements PolicyInstance {
   private readonly read: (exchange: Exchange) => CacheRequest;
   private readonly keyedTarget: (target: string) => string;
   private readonly bufferBody: Services['bufferBody'] | undefined;
-  /** Requests that go past the cache, whose answer says so. */
+  /** Requests that go past the cache, whose response says so. */
   private readonly bypassing = new WeakSet<Exchange>();
 
   constructor({ options, store, clock, countsOf, flights, bufferBody, close }: CacheInstanceOptions) {
@@ -110,15 +110,15 @@ export class CacheInstance implements PolicyInstance {
     const request = this.read(exchange);
     const own = request.subjectKey === undefined ? undefined : this.store.find(request.subjectKey);
     const shared = this.store.find(request.key);
-    if (!isPromise(own) && !isPromise(shared)) return this.answer(exchange, request, own, shared);
+    if (!isPromise(own) && !isPromise(shared)) return this.respond(exchange, request, own, shared);
     return Promise.all([own, shared]).then((found) => {
       // What was purged while the other one was looked for.
       const [ownLeft, sharedLeft] = found.map((resource) => resource && this.store.recheck(resource));
-      return this.answer(exchange, request, ownLeft, sharedLeft);
+      return this.respond(exchange, request, ownLeft, sharedLeft);
     });
   }
 
-  private answer(
+  private respond(
     exchange: Exchange,
     request: CacheRequest,
     own: Found,
@@ -142,7 +142,7 @@ export class CacheInstance implements PolicyInstance {
     return this.ask(exchange, request, stored, known === undefined, variantOf(known?.responses[0], exchange));
   }
 
-  /** The answer to a HEAD has no body that could be stored. */
+  /** The response to a HEAD has no body that could be stored. */
   private refresh(exchange: Exchange, request: CacheRequest, stored: StoredResponse): void {
     const key =
       exchange.request.method === 'HEAD' ? undefined : this.flightKeyOf(exchange, request, stored.variantKey);
@@ -182,22 +182,22 @@ export class CacheInstance implements PolicyInstance {
     });
   }
 
-  /** Those who wait for one another must be those who may have the same answer. */
+  /** Those who wait for one another must be those who may have the same response. */
   private flightKeyOf(
     { request: { method } }: Exchange,
     request: CacheRequest,
     variant: string,
   ): string | undefined {
     if (request.forStoring.noStore) return undefined;
-    const isNobodyElses = request.hasAuthorization || this.isPrivate;
-    const key = request.subjectKey ?? (isNobodyElses ? undefined : request.key);
+    const isOfNoOther = request.hasAuthorization || this.isPrivate;
+    const key = request.subjectKey ?? (isOfNoOther ? undefined : request.key);
     if (key === undefined) return undefined;
     return `${method} ${request.hasCookies ? 'cookies ' : ''}${key} ${variant}`;
   }
 
   private replyFromShared(
     exchange: Exchange,
-    { response, body }: SharedAnswer,
+    { response, body }: FlightResponse,
     reason: ForwardReason,
   ): Reply {
     const verdict: CacheVerdict = { kind: 'forward', reason, isCollapsed: true };

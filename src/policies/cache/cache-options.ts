@@ -11,28 +11,28 @@ export function cacheOptions() {
     maxAge: duration()
       .optional()
       .describe(
-        'How long an answer is fresh that says nothing of it; left out: such answers are not stored.',
+        'How long a response is fresh that says nothing of it; left out: such responses are not stored.',
       ),
     override: z
       .boolean()
       .prefault(false)
       .describe(
-        'Whether `maxAge` wins over the lifetime that an answer names. Never over `no-store`, `private` and `Set-Cookie`.',
+        'Whether `maxAge` wins over the lifetime that a response names. Never over `no-store`, `private` and `Set-Cookie`.',
       ),
     staleWhileRevalidate: duration()
       .prefault('0s')
       .describe(
-        'How long a stale answer is used while a new one is fetched behind it (RFC 5861), where the answer itself does not say.',
+        'How long a stale response is used while a new one is fetched behind it (RFC 5861), where the response itself does not say.',
       ),
     staleIfError: duration()
       .prefault('0s')
       .describe(
-        'How long a stale answer stands in for an upstream that fails, where the answer itself does not say.',
+        'How long a stale response stands in for an upstream that fails, where the response itself does not say.',
       ),
     private: z
       .boolean()
       .prefault(false)
-      .describe('Whether each subject has answers of its own, also those that say `private`.'),
+      .describe('Whether each subject has responses of its own, also those that say `private`.'),
     key: keySchema().prefault({}).describe('What tells requests apart, beside route, host, path and query.'),
     methods: z
       .array(z.enum(METHODS))
@@ -44,23 +44,23 @@ export function cacheOptions() {
       .min(1, { error: 'is empty — name a status, or leave `statuses` out' })
       .optional()
       .describe(
-        'Statuses that are stored; left out: all whose answer names its lifetime, and for `maxAge` 200, 203, 204, 300, 301, 404 and 410.',
+        'Statuses that are stored; left out: all whose response names its lifetime, and for `maxAge` 200, 203, 204, 300, 301, 404 and 410.',
       ),
     maxBody: size().prefault('8MiB').describe('Largest body that is stored; larger ones stream through.'),
     heuristic: z
       .boolean()
       .prefault(false)
       .describe(
-        'Whether an answer that says nothing is fresh for a tenth of its time since `Last-Modified`, a day at most.',
+        'Whether a response that says nothing is fresh for a tenth of its time since `Last-Modified`, a day at most.',
       ),
     requestDirectives: z
       .boolean()
       .prefault(false)
-      .describe('Whether clients may ask for fresher or staler answers by their `Cache-Control`.'),
+      .describe('Whether clients may ask for fresher or staler responses by their `Cache-Control`.'),
     etag: z
       .boolean()
       .prefault(false)
-      .describe('Whether a stored answer without an `ETag` gets one, so that clients can be answered 304.'),
+      .describe('Whether a stored response without an `ETag` gets one, so that clients can be answered 304.'),
     bypass: bypassSchema().prefault({}).describe('Requests that go past the cache.'),
   });
 }
@@ -70,7 +70,9 @@ function keySchema() {
     headers: z
       .array(headerName())
       .prefault([])
-      .describe('Request fields whose values belong to the key, beside those that answers name in `Vary`.'),
+      .describe(
+        'Request headers whose values belong to the key, beside those that responses name in `Vary`.',
+      ),
     query: z
       .strictObject({
         only: z
@@ -94,7 +96,7 @@ function bypassSchema() {
     headers: z
       .array(headerName())
       .prefault([])
-      .describe('Request fields that make a request go past the cache.'),
+      .describe('Request headers that make a request go past the cache.'),
     cookies: z.array(headerName()).prefault([]).describe('Cookies that do.'),
   });
 }

@@ -55,7 +55,7 @@ export function compileCacheRequest(options: CacheOptions): (exchange: Exchange)
       hasAuthorization:
         headers.has('authorization') || exchange.credentialField !== '' || exchange.isAdmitted,
       hasCookies: keyCookies.length === 0 && headers.has('cookie'),
-      asked: options.requestDirectives ? asksOf(forStoring, headers) : NO_DIRECTIVES,
+      asked: options.requestDirectives ? directivesOf(forStoring, headers) : NO_DIRECTIVES,
       forStoring,
     };
   };
@@ -76,7 +76,7 @@ function targetOf(path: string, query: string): string {
 }
 
 /** `Pragma: no-cache` says the same for clients of HTTP/1.0 (RFC 9111 §5.4). */
-function asksOf(directives: Directives, headers: HeaderList): Directives {
+function directivesOf(directives: Directives, headers: HeaderList): Directives {
   if (headers.has('cache-control') || parseDirectives(headers.get('pragma')).noCache === false)
     return directives;
   return { ...directives, noCache: true };
@@ -89,10 +89,10 @@ function bodyKeyOf({ bodyBytes, request }: Exchange): string {
   return joinParts([headers.get('content-type'), headers.get('content-encoding'), hash.digest('base64')]);
 }
 
-/** Fields by which a client asks for something that is not a whole answer, or only under a condition. */
+/** Fields by which a client asks for something that is not a whole response, or only under a condition. */
 const CONDITIONS = ['if-none-match', 'if-modified-since', 'range', 'if-range'] as const;
 
-/** Copies the fields of a request for the upstream, for a whole answer, and with the conditions of `validators`. */
+/** Copies the fields of a request for the upstream, for a whole response, and with the conditions of `validators`. */
 export function headersForUpstream(
   request: HeaderList,
   validators: HeaderList | undefined,

@@ -4,10 +4,10 @@ import { CacheInstance } from './cache-instance.ts';
 import { cacheOptions } from './cache-options.ts';
 import { Flights } from './flights.ts';
 
-/** Answers from what is stored. */
+/** Responses from what is stored. */
 export const cache = definePolicy({
   name: 'cache',
-  summary: 'Stores answers and gives them again while they are fresh, as RFC 9111 allows.',
+  summary: 'Stores responses and gives them again while they are fresh, as RFC 9111 allows.',
   options: cacheOptions(),
   combination: 'replace',
   // What it waits for has limits of its own.

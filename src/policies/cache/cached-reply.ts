@@ -14,7 +14,7 @@ const IN_NOT_MODIFIED: ReadonlySet<string> = new Set([
   'last-modified',
 ]);
 
-/** Gives the verdict on an answer that is used as it is stored. */
+/** Gives the verdict on a response that is used as it is stored. */
 export function hitOf(stored: StoredResponse, now: number): CacheVerdict {
   return { kind: 'hit', ttlSeconds: Math.floor(freshnessLeft(stored, now) / 1000) };
 }
@@ -43,9 +43,9 @@ export function replyFromStored(
   return ranges.length === 1 ? oneRange(stored, headers, ranges[0]!) : severalRanges(stored, headers, ranges);
 }
 
-/** Adds what this cache says of an answer, behind what caches before it have said. */
+/** Adds what this cache says of a response, behind what caches before it have said. */
 export function withVerdict(headers: HeaderList, verdict: CacheVerdict): HeaderList {
-  // What tags are for is purging, which is nobody's business outside.
+  // What tags are for is purging, which is an anonymous caller's business outside.
   headers.delete('cache-tag');
   headers.delete('surrogate-key');
   return addVerdict(headers, verdict);
@@ -109,7 +109,7 @@ function boundaryNotIn(body: Buffer): string {
   }
 }
 
-/** The body of an answer to HEAD: none, with the length that GET would have. */
+/** The body of a response to HEAD: none, with the length that GET would have. */
 function bodyOfHead(length: number): BodySource {
   return { length, isReplayable: true, pipe: (sink) => sink.end(), resume() {}, cancel() {} };
 }

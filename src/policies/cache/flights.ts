@@ -2,17 +2,17 @@ import type { SharedBody } from '../../cache/shared-body.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { StoredResponse } from '../../core/stores/cache-store.ts';
 
-/** An answer that others may share: stored already, or with its body still coming. */
-export interface SharedAnswer {
+/** A response that others may share: stored already, or with its body still coming. */
+export interface FlightResponse {
   /** As it is stored, with an empty body where that is still coming. */
   readonly response: StoredResponse;
   readonly body: SharedBody | undefined;
 }
 
-/** What came of waiting: an answer, or that everybody asks for themselves. */
-export type WaitOutcome = SharedAnswer | 'alone';
+/** What came of waiting: a response, or that everybody asks for themselves. */
+export type WaitOutcome = FlightResponse | 'alone';
 
-/** How many may wait for one answer, and for how long in milliseconds; whoever is beyond that asks too. */
+/** How many may wait for one response, and for how long in milliseconds; whoever is beyond that asks too. */
 const MAX_WAITERS = 1000;
 const MAX_WAIT_MS = 5000;
 /** For how long nobody waits for what proved to be nobody else's, in milliseconds. */
@@ -25,7 +25,7 @@ export class Flight {
   /** Ends it: whoever still waits asks for themselves, and whoever comes finds it no more. */
   readonly end: () => void;
   /** `CacheStore.purges` when it began: what was purged since then it must answer nobody who comes later. */
-  readonly askedAt: number;
+  readonly requestedAt: number;
   private readonly clock: Pick<Clock, 'after'>;
   private readonly waiters = new Set<(outcome: WaitOutcome) => void>();
   private outcome: WaitOutcome | undefined = undefined;
@@ -33,9 +33,14 @@ export class Flight {
   /** Hears once that it has ended. */
   onEnd: (() => void) | undefined = undefined;
 
-  constructor(key: string, askedAt: number, clock: Pick<Clock, 'after'>, onEnd: (flight: Flight) => void) {
+  constructor(
+    key: string,
+    requestedAt: number,
+    clock: Pick<Clock, 'after'>,
+    onEnd: (flight: Flight) => void,
+  ) {
     this.key = key;
-    this.askedAt = askedAt;
+    this.requestedAt = requestedAt;
     this.clock = clock;
     this.end = () => {
       onEnd(this);
@@ -45,12 +50,12 @@ export class Flight {
     };
   }
 
-  /** Whether somebody else wants the answer, so that it is fetched though its client has left. */
+  /** Whether somebody else wants the response, so that it is fetched though its client has left. */
   get isWanted(): boolean {
     return this.waiters.size > 0;
   }
 
-  /** Waits for the head of the answer. */
+  /** Waits for the head of the response. */
   wait(signal: AbortSignal): Promise<WaitOutcome> {
     if (this.outcome !== undefined) return Promise.resolve(this.outcome);
     if (this.waiters.size >= MAX_WAITERS) return Promise.resolve('alone');
@@ -79,7 +84,7 @@ export class Flight {
 export class Flights {
   private readonly clock: Pick<Clock, 'after' | 'now'>;
   private readonly flights = new Map<string, Flight>();
-  /** Keys whose answers are nobody else's, and until when that is believed. */
+  /** Keys whose responses are nobody else's, and until when that is believed. */
   private readonly alone = new Map<string, number>();
 
   constructor(clock: Pick<Clock, 'after' | 'now'>) {
@@ -89,7 +94,7 @@ export class Flights {
   /** Finds one that has seen all of `purges`. */
   find(key: string, purges: number): Flight | undefined {
     const flight = this.flights.get(key);
-    return flight !== undefined && flight.askedAt >= purges ? flight : undefined;
+    return flight !== undefined && flight.requestedAt >= purges ? flight : undefined;
   }
 
   /** Begins one, in the place of an older one, which only those who wait already wait for. */
@@ -101,7 +106,7 @@ export class Flights {
     return flight;
   }
 
-  /** Whether nobody should wait for this key: its last answer was for its request alone. */
+  /** Whether nobody should wait for this key: its last response was for its request alone. */
   isAlone(key: string): boolean {
     if (this.alone.size === 0) return false;
     const until = this.alone.get(key);

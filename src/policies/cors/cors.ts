@@ -9,7 +9,7 @@ import { compileOrigins, findOriginFault } from './origin-pattern.ts';
 
 /** In capitals, since browsers compare methods with case. */
 const METHOD = /^(?:[A-Z][A-Z-]*|\*)$/;
-const ASKED_METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const REQUESTED_METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const ANY = '*';
 const FIELD_NAMES = /^[!#$%&'*+\-.^_`|~0-9A-Za-z, \t]+$/;
 
@@ -18,7 +18,7 @@ const options = z
     origins: z
       .array(origin())
       .min(1, { error: 'is empty — name an origin, or leave the policy out' })
-      .describe('Origins let in: `https://app.example.com`, `https://*.example.com`, or only `*` for all.'),
+      .describe('Allowed origins: `https://app.example.com`, `https://*.example.com`, or only `*` for all.'),
     methods: z
       .array(z.string().regex(METHOD, { error: 'is not a method — write it in capitals, such as GET' }))
       .check(aloneIfAny)
@@ -28,19 +28,21 @@ const options = z
       .array(headerName())
       .check(aloneIfAny)
       .optional()
-      .describe("Request header fields that pages may send; left out, or `['*']`: any that they ask for."),
+      .describe("Request headers that pages may send; left out, or `['*']`: any that they ask for."),
     exposedHeaders: z
       .array(headerName())
       .check(aloneIfAny)
       .prefault([])
       .describe(
-        "Response header fields that pages may read beyond the few that are always readable; `['*']`: all, but not with `credentials`.",
+        "Response headers that pages may read beyond the few that are always readable; `['*']`: all, but not with `credentials`.",
       ),
     credentials: z
       .boolean()
       .prefault(false)
       .describe("Whether pages may send cookies and other credentials. Not with `origins: ['*']`."),
-    maxAge: duration().prefault('10m').describe('How long a browser may remember the answer to a preflight.'),
+    maxAge: duration()
+      .prefault('10m')
+      .describe('How long a browser may remember the response to a preflight.'),
     privateNetwork: z
       .boolean()
       .prefault(false)
@@ -80,7 +82,7 @@ function isAny(names: readonly string[] | undefined): boolean {
 /** Tells browsers which web pages may use this API (the CORS protocol of the Fetch standard). */
 export const cors = definePolicy({
   name: 'cors',
-  summary: 'Lets web pages of other origins use the API, and answers their preflights.',
+  summary: 'Lets web pages of other origins use the API, and responds to their preflights.',
   options,
   combination: 'replace',
   position: 'first',
@@ -88,7 +90,7 @@ export const cors = definePolicy({
     const rules = compileRules(given);
     return {
       onRequest(exchange) {
-        if (isPreflight(exchange)) return answerPreflight(rules, exchange);
+        if (isPreflight(exchange)) return respondToPreflight(rules, exchange);
         notePageAccess(rules, exchange);
         return undefined;
       },
@@ -140,14 +142,15 @@ function isPreflight({ request }: Exchange): boolean {
   );
 }
 
-/** Answers without naming who is let in to those who are not. */
-function answerPreflight(rules: Rules, exchange: Exchange): Reply {
+/** Responses without naming who is let in to those who are not. */
+function respondToPreflight(rules: Rules, exchange: Exchange): Reply {
   const headers = HeaderList.from();
   headers.appendTrusted('vary', preflightVary(rules));
   if (!allowOrigin(rules, exchange, headers)) return { status: 204, headers };
-  const methods = rules.methods ?? askedFor(exchange, 'access-control-request-method', ASKED_METHOD);
+  const methods =
+    rules.methods ?? requestedHeaders(exchange, 'access-control-request-method', REQUESTED_METHOD);
   if (methods !== '') headers.append('access-control-allow-methods', methods);
-  const allowed = rules.headers ?? askedFor(exchange, 'access-control-request-headers', FIELD_NAMES);
+  const allowed = rules.headers ?? requestedHeaders(exchange, 'access-control-request-headers', FIELD_NAMES);
   if (allowed !== '') headers.append('access-control-allow-headers', allowed);
   exposeHeaders(rules, headers);
   headers.append('access-control-max-age', rules.maxAge);
@@ -158,7 +161,7 @@ function answerPreflight(rules: Rules, exchange: Exchange): Reply {
 }
 
 /** What a preflight asks for, empty where it is nothing that can be said back. */
-function askedFor(exchange: Exchange, field: string, form: RegExp): string {
+function requestedHeaders(exchange: Exchange, field: string, form: RegExp): string {
   const asked = exchange.headers.get(field);
   return asked !== undefined && form.test(asked) ? asked : '';
 }
@@ -190,7 +193,7 @@ function allowOrigin(rules: Rules, exchange: Exchange, headers: HeaderList): boo
   return true;
 }
 
-/** Also where the origin is missing or refused: a cache must not give this answer to another origin. */
+/** Also where the origin is missing or rejected: a cache must not give this response to another origin. */
 function varyByOrigin(headers: HeaderList): void {
   const vary = headers.get('vary');
   if (vary === undefined || !/(^|,)\s*(\*|origin)\s*(,|$)/i.test(vary))

@@ -12,7 +12,7 @@ import type { Services, UpstreamSender } from '../../core/services.ts';
 import { compileOrigins } from '../cors/origin-pattern.ts';
 import { dropTrailers } from '../drop-trailers.ts';
 import { LookalikeNames } from '../lookalike-names.ts';
-import { type AuthAnswer, askService } from './ask-service.ts';
+import { type AuthResponse, callService } from './call-service.ts';
 import { isSingleField } from './message-fields.ts';
 
 export interface ForwardAuthOptions {
@@ -35,17 +35,17 @@ interface IdentityFields {
   readonly permissions?: string | undefined;
 }
 
-/** An answer that lets pass: who it is, and what the upstream is told. */
-interface Pass {
+/** A response that lets pass: who it is, and what the upstream is told. */
+interface AcceptedResponse {
   readonly who: Identity | 'admitted';
   readonly fields: readonly Field[];
   /** What the client is told. */
-  readonly answerFields: readonly Field[];
+  readonly responseFields: readonly Field[];
 }
 
 type Field = readonly [name: string, value: string];
 
-interface KeptPass extends Pass {
+interface CachedResponse extends AcceptedResponse {
   /** Monotonic milliseconds. */
   readonly until: number;
 }
@@ -56,7 +56,7 @@ const MAX_KEPT = 10_000;
 export class ForwardAuth implements Identifier {
   readonly challenge = '';
   readonly isOptional = false;
-  readonly writesAnswer: boolean;
+  readonly writesResponse: boolean;
   readonly singleFields: readonly string[];
   readonly admitsOrigin: (origin: string) => boolean;
   private readonly options: ForwardAuthOptions;
@@ -68,7 +68,7 @@ export class ForwardAuth implements Identifier {
   private readonly owned: ReadonlySet<string>;
   private readonly lookalikes: readonly LookalikeNames[];
   private readonly inTrailers: readonly LookalikeNames[];
-  private readonly kept = new Map<string, KeptPass>();
+  private readonly kept = new Map<string, CachedResponse>();
 
   constructor(options: ForwardAuthOptions, services: Services) {
     const { url, upstream = '', path = '/' } = options;
@@ -81,7 +81,7 @@ export class ForwardAuth implements Identifier {
     this.path = place === undefined ? path : `${place.pathname}${place.search}`;
     const told = [...options.responseHeaders, ...Object.values(options.identity ?? {})];
     this.owned = new Set(told.map(folded));
-    this.writesAnswer = options.clientHeaders.length > 0;
+    this.writesResponse = options.clientHeaders.length > 0;
     this.singleFields = options.requestHeaders.filter(isSingleField);
     this.admitsOrigin = compileOrigins(options.origins);
     this.lookalikes = options.requestHeaders.map((name) => new LookalikeNames(name, false));
@@ -93,7 +93,7 @@ export class ForwardAuth implements Identifier {
     const key = this.keyOf(exchange);
     const kept = key === undefined ? undefined : this.kept.get(key);
     if (kept !== undefined && kept.until > this.services.clock.monotonic())
-      return this.letPass(exchange, kept);
+      return this.acceptResponse(exchange, kept);
     return this.ask(exchange, key);
   }
 
@@ -124,15 +124,16 @@ export class ForwardAuth implements Identifier {
 
   private async ask(exchange: Exchange, key: string | undefined): Promise<Identification> {
     const { clock } = this.services;
-    const answer = await askService(this.sender, exchange, this.requestFor(exchange), clock);
-    if (answer instanceof Error) return unavailable(answer);
-    if (isRefusal(answer.status)) return this.refusalOf(answer);
-    if (!isPass(answer.status)) return unavailable(new Error(`the service answered ${answer.status}`));
-    const pass = this.passOf(answer);
-    if (pass === undefined) return UNNAMED;
+    const response = await callService(this.sender, exchange, this.requestFor(exchange), clock);
+    if (response instanceof Error) return unavailable(response);
+    if (isRejection(response.status)) return this.rejectionOf(response);
+    if (!isAccepted(response.status))
+      return unavailable(new Error(`the service answered ${response.status}`));
+    const accepted = this.passOf(response);
+    if (accepted === undefined) return UNNAMED;
     // What the client is told, such as a new cookie, it is told once.
-    if (key !== undefined && pass.answerFields.length === 0) this.keep(key, pass);
-    return this.letPass(exchange, pass);
+    if (key !== undefined && accepted.responseFields.length === 0) this.keep(key, accepted);
+    return this.acceptResponse(exchange, accepted);
   }
 
   private requestFor(exchange: Exchange): TargetRequest {
@@ -159,19 +160,22 @@ export class ForwardAuth implements Identifier {
     };
   }
 
-  private letPass(exchange: Exchange, { who, fields, answerFields }: Pass): Identity | 'admitted' {
+  private acceptResponse(
+    exchange: Exchange,
+    { who, fields, responseFields }: AcceptedResponse,
+  ): Identity | 'admitted' {
     for (const [name, value] of fields) exchange.headers.append(name, value);
     if (fields.length > 0) exchange.callerFields = fields;
-    if (answerFields.length > 0) exchange.answerFields = answerFields;
+    if (responseFields.length > 0) exchange.responseFields = responseFields;
     return who;
   }
 
-  /** `undefined` where the answer does not name whom it should. */
-  private passOf({ headers }: AuthAnswer): Pass | undefined {
+  /** `undefined` where the response does not name whom it should. */
+  private passOf({ headers }: AuthResponse): AcceptedResponse | undefined {
     const fields = pick(headers, this.options.responseHeaders);
-    const answerFields = pick(headers, this.options.clientHeaders);
+    const responseFields = pick(headers, this.options.clientHeaders);
     const { identity } = this.options;
-    if (identity === undefined) return { who: 'admitted', fields, answerFields };
+    if (identity === undefined) return { who: 'admitted', fields, responseFields };
     // Of two names nobody knows which one is meant.
     if (headers.isRepeated(identity.subject)) return undefined;
     const subject = decodeFieldText(headers.get(identity.subject) ?? '');
@@ -179,10 +183,10 @@ export class ForwardAuth implements Identifier {
     const roles = listIn(headers, identity.roles);
     const permissions = listIn(headers, identity.permissions);
     const who = sealIdentity({ subject, roles, permissions }, 'forward-auth');
-    return { who, fields, answerFields };
+    return { who, fields, responseFields };
   }
 
-  private refusalOf({ status, headers, body }: AuthAnswer): Reply {
+  private rejectionOf({ status, headers, body }: AuthResponse): Reply {
     const told = HeaderList.from(pick(headers, this.options.answerHeaders));
     if (!told.has('cache-control')) told.append('cache-control', 'no-store');
     return { status, headers: told, body };
@@ -201,11 +205,11 @@ export class ForwardAuth implements Identifier {
     return createHash('sha256').update(JSON.stringify(parts)).digest('base64');
   }
 
-  private keep(key: string, pass: Pass): void {
+  private keep(key: string, accepted: AcceptedResponse): void {
     const until = this.services.clock.monotonic() + (this.options.cache?.maxAge ?? 0);
     this.kept.delete(key);
     if (this.kept.size >= MAX_KEPT) this.kept.delete(this.kept.keys().next().value as string);
-    this.kept.set(key, { ...pass, until });
+    this.kept.set(key, { ...accepted, until });
   }
 }
 
@@ -224,11 +228,11 @@ function isOneOf(names: readonly LookalikeNames[], text: string, start: number, 
   return false;
 }
 
-function isPass(status: number): boolean {
+function isAccepted(status: number): boolean {
   return status >= 200 && status < 300;
 }
 
-function isRefusal(status: number): boolean {
+function isRejection(status: number): boolean {
   return status === 401 || status === 403 || (status >= 300 && status < 400 && status !== 304);
 }
 

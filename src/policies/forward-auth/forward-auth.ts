@@ -4,10 +4,10 @@ import { findOwnedField } from '../../core/fields/owned-fields.ts';
 import { defineIdentifyingPolicy } from '../../core/identity/identify.ts';
 import { pageOrigins } from '../page-origins.ts';
 import { ForwardAuth } from './forward-auth-identifier.ts';
-import { findAnswerField, findRequestField } from './message-fields.ts';
+import { findRequestField, findResponseField } from './message-fields.ts';
 
-/** What the client hears of an answer that lets nobody in. */
-const ANSWER_HEADERS = [
+/** What the client hears of a response that lets nobody in. */
+const RESPONSE_HEADERS = [
   ...['content-type', 'www-authenticate', 'location', 'set-cookie', 'cache-control', 'retry-after'],
 ];
 
@@ -17,40 +17,40 @@ export const forwardAuth = defineIdentifyingPolicy({
   summary: 'Asks a service of yours whether a request may pass, and who is calling.',
   options: z
     .strictObject({
-      url: serviceUrl().optional().describe('What is asked, such as `http://auth:9000/verify`.'),
+      url: serviceUrl().optional().describe('URL that is called, such as `http://auth:9000/verify`.'),
       upstream: text()
         .optional()
-        .describe('Upstream that is asked, in place of `url`: with balancing, health and TLS of its own.'),
+        .describe('Upstream that is called, in place of `url`: with balancing, health and TLS of its own.'),
       path: z
         .string()
         .regex(/^\/[\x21\x22\x24-\x7e]*$/, { error: 'is not a path — write it like /verify' })
         .optional()
-        .describe('Path that is asked at `upstream`. Default: `/`.'),
+        .describe('Path that is requested at `upstream`. Default: `/`.'),
       requestHeaders: z
         .array(freeHeader())
         .describe(
-          'Header fields of the request that the service gets, such as `[authorization, cookie]`; no others. Method, URI, host and client are told in `X-Forwarded-…`.',
+          'Headers of the request that the service gets, such as `[authorization, cookie]`; no others. Method, URI, host and client are sent in `X-Forwarded-…`.',
         ),
       responseHeaders: z
         .array(copiedHeader())
         .prefault([])
         .describe(
-          'Header fields of its answer that the upstream gets. What clients send under these names never passes.',
+          'Headers of its response that the upstream gets. What clients send under these names never passes.',
         ),
       answerHeaders: z
         .array(freeHeader())
-        .prefault(ANSWER_HEADERS)
-        .describe('Header fields that the client gets where the service refuses.'),
+        .prefault(RESPONSE_HEADERS)
+        .describe('Headers that the client gets where the service rejects.'),
       clientHeaders: z
-        .array(freeHeader().check(refuse(findRequestField)))
+        .array(freeHeader().check(reject(findRequestField)))
         .prefault([])
         .describe(
-          'Header fields of an answer that lets pass that the client gets beside those of the upstream, such as `[set-cookie]` for a session that is prolonged. Such an answer is not kept.',
+          'Headers of an accepted response that the client gets beside those of the upstream, such as `[set-cookie]` for a session that is prolonged. Such a response is not kept.',
         ),
       origins: pageOrigins('cookies, or a password that the browser keeps'),
       identity: identitySchema()
         .optional()
-        .describe('Which header fields of the answer say who is calling; left out: nobody is named.'),
+        .describe('Which headers of the response say who is calling; left out: the caller stays anonymous.'),
       forward: z
         .enum(['pass', 'exchange'])
         .prefault('pass')
@@ -60,7 +60,9 @@ export const forwardAuth = defineIdentifyingPolicy({
       timeout: timeLimit()
         .prefault('2s')
         .describe('How long the service has. Later is answered 503, `0s` sets no limit.'),
-      cache: cacheSchema().optional().describe('Keeps answers that let pass; left out: asks each time.'),
+      cache: cacheSchema()
+        .optional()
+        .describe('Stores accepted responses; left out: calls the service each time.'),
     })
     .check(({ value, issues }) => {
       for (const [path, message] of findFaults(value))
@@ -84,9 +86,9 @@ function* findFaults(options: {
   if (url !== undefined && upstream !== undefined) yield ['upstream', 'stands beside url — keep one of them'];
   if (path !== undefined && url !== undefined) yield ['path', 'has no effect beside url — write it there'];
   if (cache?.key === 'headers' && requestHeaders.length === 0)
-    yield ['cache', 'would let everyone in by one answer — name requestHeaders, or write key: request'];
+    yield ['cache', 'would let everyone in by one response — name requestHeaders, or write key: request'];
   if (forward === 'exchange' && identity === undefined)
-    yield ['forward', 'has nobody to make a token for — add identity'];
+    yield ['forward', 'has no caller to make a token for — add identity'];
 }
 
 function serviceUrl() {
@@ -104,7 +106,7 @@ function serviceUrl() {
 
 function identitySchema() {
   return z.strictObject({
-    subject: headerName().describe('Field with the name of the caller. An answer without it is none.'),
+    subject: headerName().describe('Field with the name of the caller. A response without it is none.'),
     roles: headerName().optional().describe('Field with roles, separated by commas.'),
     permissions: headerName().optional().describe('Field with permissions, separated by commas.'),
   });
@@ -114,7 +116,7 @@ function cacheSchema() {
   return z.strictObject({
     maxAge: duration()
       .refine((ms) => ms > 0, { error: 'keeps nothing — write a time, or leave cache out' })
-      .describe('How long an answer counts.'),
+      .describe('How long a response counts.'),
     key: z
       .enum(['request', 'headers'])
       .prefault('request')
@@ -139,12 +141,12 @@ const OWN_WORDS = /^x[-_]auth[-_](?:subject|roles|permissions)$/i;
 function copiedHeader() {
   return freeHeader()
     .refine((name) => !OWN_WORDS.test(name), {
-      error: 'is what the gateway itself tells upstreams — name it in identity instead',
+      error: 'is what the gateway itself sends to upstreams — name it in identity instead',
     })
-    .check(refuse(findAnswerField));
+    .check(reject(findResponseField));
 }
 
-function refuse(findFault: (name: string) => string | undefined) {
+function reject(findFault: (name: string) => string | undefined) {
   return ({ value, issues }: z.core.ParsePayload<string>): void => {
     const message = findFault(value);
     if (message !== undefined) issues.push({ code: 'custom', message, input: value });

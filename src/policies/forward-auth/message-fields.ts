@@ -1,11 +1,11 @@
-/** Fields that say something about an answer, and nothing where a request is due. */
-const OF_ANSWERS: ReadonlySet<string> = new Set([
+/** Fields that say something about a response, and nothing where a request is due. */
+const OF_RESPONSES: ReadonlySet<string> = new Set([
   ...['set-cookie', 'set-cookie2', 'www-authenticate', 'proxy-authenticate', 'location', 'retry-after'],
   ...['content-type', 'content-encoding', 'content-language', 'content-location', 'content-disposition'],
   ...['content-range', 'accept-ranges', 'etag', 'last-modified', 'vary', 'age', 'allow', 'server', 'date'],
   ...['strict-transport-security', 'content-security-policy', 'clear-site-data'],
 ]);
-/** Fields that say something about a request, and nothing where an answer is due. */
+/** Fields that say something about a request, and nothing where a response is due. */
 const OF_REQUESTS: ReadonlySet<string> = new Set([
   ...['authorization', 'cookie', 'proxy-authorization', 'origin', 'referer', 'user-agent', 'accept'],
 ]);
@@ -15,11 +15,11 @@ const LISTS: ReadonlySet<string> = new Set([
   ...['if-match', 'if-none-match', 'prefer', 'tracestate', 'baggage'],
 ]);
 
-/** Says why an upstream cannot be told what a field of an answer says, with the remedy behind ' — ', or nothing. */
-export function findAnswerField(name: string): string | undefined {
+/** Says why an upstream cannot be told what a field of a response says, with the remedy behind ' — ', or nothing. */
+export function findResponseField(name: string): string | undefined {
   if (name === 'set-cookie') return 'is for the client — name it in clientHeaders';
-  return OF_ANSWERS.has(name)
-    ? 'is about the answer of the service, not about the request — leave it out'
+  return OF_RESPONSES.has(name)
+    ? 'is about the response of the service, not about the request — leave it out'
     : undefined;
 }
 

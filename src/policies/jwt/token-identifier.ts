@@ -5,8 +5,8 @@ import type { Exchange } from '../../core/exchange.ts';
 import { findOwnedField } from '../../core/fields/owned-fields.ts';
 import {
   endOfToken,
-  isRefusal,
-  type TokenRefusal,
+  isRejection,
+  type TokenRejection,
   type TokenVerifier,
   type VerifiedToken,
 } from '../../core/identity/auth-service.ts';
@@ -30,19 +30,21 @@ export function tokenOptions() {
   return {
     from: z
       .strictObject({
-        header: tokenHeader().optional().describe('Header field; in `authorization` behind `Bearer`.'),
+        header: tokenHeader().optional().describe('Header; in `authorization` behind `Bearer`.'),
         cookie: cookieName().optional().describe('Cookie; it never goes to the upstream.'),
       })
       .refine(({ header, cookie }) => header !== undefined || cookie !== undefined, {
         error: 'names no place — set header, cookie or both',
       })
       .prefault({ header: 'authorization' })
-      .describe('Where the token stands. One that stands in both places is refused.'),
+      .describe('Where the token stands. One that stands in both places is rejected.'),
     origins: pageOrigins('a token in a cookie'),
     optional: z
       .boolean()
       .prefault(false)
-      .describe('Lets requests without a token pass, as nobody; a bad token is refused nevertheless.'),
+      .describe(
+        'Lets requests without a token pass as an anonymous caller; a bad token is rejected nevertheless.',
+      ),
     forward: z
       .enum(['pass', 'drop', 'exchange'])
       .prefault('pass')
@@ -95,7 +97,7 @@ export function findServices(
   });
 }
 
-/** Identifies by a token that auth services verify. Of several the one answers whose `issuer` the token names. */
+/** Identifies by a token that auth services verify. Of several the one responses whose `issuer` the token names. */
 export class TokenIdentifier implements Identifier {
   readonly challenge: string;
   readonly isOptional: boolean;
@@ -157,8 +159,8 @@ export class TokenIdentifier implements Identifier {
     return issuer === undefined ? undefined : this.byIssuer.get(issuer);
   }
 
-  private settle(exchange: Exchange, outcome: VerifiedToken | TokenRefusal): Identification {
-    if (!isRefusal(outcome)) return this.accept(exchange, outcome);
+  private settle(exchange: Exchange, outcome: VerifiedToken | TokenRejection): Identification {
+    if (!isRejection(outcome)) return this.accept(exchange, outcome);
     if (outcome.isUnavailable === true) return UNAVAILABLE;
     return this.failure(outcome.refused, 'invalid_token');
   }

@@ -4,7 +4,7 @@ import type { HeaderList } from '../../core/header-list.ts';
 import { dropTrailers } from '../drop-trailers.ts';
 import { LookalikeNames } from '../lookalike-names.ts';
 
-/** What a request presents: a token, or in a word why that is none, or nothing. */
+/** What a request presents: a token, or in a word why that is invalid, or nothing. */
 export type Presented = string | TokenFault | undefined;
 
 /** Why what stands where a token is due is none. */

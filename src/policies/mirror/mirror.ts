@@ -5,7 +5,7 @@ import type { Exchange } from '../../core/exchange.ts';
 import { IDENTITY_HEADERS } from '../../core/identity/identity.ts';
 import { definePolicy } from '../../core/policy.ts';
 import { CopiedBody } from './copied-body.ts';
-import { IgnoredAnswer } from './ignored-answer.ts';
+import { IgnoredResponse } from './ignored-response.ts';
 
 /** Fields that prove or say who somebody is. */
 const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie', 'x-api-key', ...IDENTITY_HEADERS];
@@ -14,7 +14,7 @@ const RESPONSE_TIMEOUT_MS = 15_000;
 /** Sends copies of requests elsewhere, to try something on real traffic. */
 export const mirror = definePolicy({
   name: 'mirror',
-  summary: 'Sends a copy of some requests to another upstream, whose answers are ignored.',
+  summary: 'Sends a copy of some requests to another upstream, whose responses are ignored.',
   options: z.strictObject({
     upstream: text().describe('Name of the upstream that gets the copies.'),
     share: share().prefault('100%').describe('Share of the requests that are copied, at random.'),
@@ -64,7 +64,7 @@ export const mirror = definePolicy({
         for (const name of dropped) headers.delete(name);
         if (credentialField !== '' && !kept.has(credentialField)) headers.delete(credentialField);
         active++;
-        const ignored = new IgnoredAnswer(() => active--);
+        const ignored = new IgnoredResponse(() => active--);
         ignored.follow(
           target.send(
             exchange,

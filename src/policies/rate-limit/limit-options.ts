@@ -10,7 +10,7 @@ import { limitKeyFor } from '../../limits/limit-key.ts';
 import { readUnits, type UsageCost } from '../../limits/usage-cost.ts';
 
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
-/** The length of a body is no field here: not every message says it. */
+/** The length of a body is not a field here: not every message says it. */
 const COST = new RegExp(
   `^(?:(?:header|response-header):(?![cC][oO][nN][tT][eE][nN][tT]-[lL][eE][nN][gG][tT][hH]$)${TOKEN}|response-json:[^.\\s]+(?:\\.[^.\\s]+)*)$`,
 );
@@ -28,7 +28,7 @@ export function limitKeys() {
 /** Takes what a request costs. */
 export function limitCost() {
   const error =
-    'is no cost — write a whole number, header:<name>, response-header:<name> (any but content-length, which not every message has) or response-json:<path>';
+    'is not a cost — write a whole number, header:<name>, response-header:<name> (any but content-length, which not every message has) or response-json:<path>';
   return z.union([wholeNumber(1), z.string().regex(COST, { error })], { error });
 }
 
@@ -40,7 +40,7 @@ export function limitAllowList() {
   });
 }
 
-/** Compiles what a request costs when it comes, and where the rest is read off the answer. */
+/** Compiles what a request costs when it comes, and where the rest is read off the response. */
 export function compileCost(cost: number | string): {
   costOf: (exchange: Exchange) => number;
   usage: UsageCost | undefined;
@@ -116,7 +116,7 @@ export function limitsOf<Written>(
 
 /** Says what is wrong with a cost that no request could ever pay. `capacity` is what may be spent at once. */
 export function findCostFault(cost: number | string, capacity: number): string | undefined {
-  // What is no limit at all is said elsewhere.
+  // What is not a limit at all is said elsewhere.
   if (typeof cost !== 'number' || cost <= capacity || capacity < 1) return undefined;
   return `holds ${capacity}, but a request costs ${cost}, so none would pass — lower the cost, or raise this`;
 }

@@ -30,7 +30,7 @@ function ownLimit() {
 }
 
 function positiveDuration() {
-  return duration().refine((ms) => ms >= 1, { error: 'is no time — write at least 1ms' });
+  return duration().refine((ms) => ms >= 1, { error: 'is not a time — write at least 1ms' });
 }
 
 const options = z
@@ -44,14 +44,14 @@ const options = z
       ),
     algorithm: z
       .enum(['token-bucket', 'leaky-bucket', 'fixed-window', 'sliding-window'], {
-        error: 'is no algorithm — write token-bucket, leaky-bucket, fixed-window or sliding-window',
+        error: 'is not an algorithm — write token-bucket, leaky-bucket, fixed-window or sliding-window',
       })
       .prefault('token-bucket')
       .describe('How it counts.'),
     maxDelay: duration()
       .prefault('0s')
       .describe(
-        '`leaky-bucket` only: requests beyond the rate wait up to this long instead of being refused.',
+        '`leaky-bucket` only: requests beyond the rate wait up to this long instead of being rejected.',
       ),
     key: limitKeys()
       .prefault('ip')
@@ -75,24 +75,24 @@ const options = z
     legacyHeaders: z.boolean().prefault(false).describe('Sends `X-RateLimit-*` too.'),
   })
   .check(({ value, issues }) => {
-    const refuse = (message: string, path: PropertyKey[]): void =>
+    const reject = (message: string, path: PropertyKey[]): void =>
       void issues.push({ code: 'custom', message, path, input: value });
     if (value.maxDelay > 0 && value.algorithm !== 'leaky-bucket')
-      refuse('is for leaky-bucket only — take it out, or write algorithm: leaky-bucket', ['maxDelay']);
+      reject('is for leaky-bucket only — take it out, or write algorithm: leaky-bucket', ['maxDelay']);
     const fault = findOverridesFault(value);
-    if (fault !== undefined) refuse(fault, ['overrides']);
+    if (fault !== undefined) reject(fault, ['overrides']);
     const isBucket = !value.algorithm.endsWith('-window');
     for (const [path, own] of limitsOf<OwnLimit>(value)) {
       if (own.burst !== undefined && !isBucket)
-        refuse('is for buckets only — take it out', [...path, 'burst']);
+        reject('is for buckets only — take it out', [...path, 'burst']);
       const rule = ruleOf(value, own);
       // Where requests wait, more than a burst may pass.
       const costFault =
         value.maxDelay > 0 ? undefined : findCostFault(value.cost, isBucket ? rule.burst : rule.limit);
       if (costFault !== undefined)
-        refuse(costFault, [...path, isBucket && own.burst !== undefined ? 'burst' : 'limit']);
+        reject(costFault, [...path, isBucket && own.burst !== undefined ? 'burst' : 'limit']);
       if (!isCountable(rule))
-        refuse('is too much for such a long window — write a quota', [...path, 'limit']);
+        reject('is too much for such a long window — write a quota', [...path, 'limit']);
     }
   });
 

@@ -28,7 +28,7 @@ function componentValue(
   if (value.kind !== 'string') return undefined;
   const name = value.text;
   if (name === '@query-param') return parameters.size === 1 ? query.find(parameters.get('name')) : undefined;
-  // None of the others takes parameters here: `sf`, `key`, `bs`, `tr` and `req` are refused.
+  // None of the others takes parameters here: `sf`, `key`, `bs`, `tr` and `req` are rejected.
   if (parameters.size > 0) return undefined;
   return name.startsWith('@') ? derivedValue(name, exchange) : fieldValue(name, exchange);
 }

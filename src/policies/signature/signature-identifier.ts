@@ -230,7 +230,7 @@ export class SignatureIdentifier implements Identifier {
     return identity;
   }
 
-  /** One answer for whatever is wrong. */
+  /** One response for whatever is wrong. */
   private failure(reason: Fault): GatewayError {
     let failure = this.failures.get(reason);
     if (failure === undefined) {

@@ -42,7 +42,7 @@ export function readSignatureKey(written: WrittenKey): SignatureKey | string {
     return 'has not exactly one key — write secret, base64Secret or publicKey';
   if (publicKey !== undefined) return readPublicKey(publicKey, algorithm);
   if (secret !== undefined && isLossyText(secret))
-    return 'has a secret of bytes that are no text — write them in base64, as base64Secret';
+    return 'has a secret of bytes that are not text — write them in base64, as base64Secret';
   const bytes = secretBytesOf(written) as Buffer;
   if (bytes.length < MIN_SECRET_BYTES)
     return `has a secret of fewer than ${MIN_SECRET_BYTES} bytes — make one with openssl rand -base64 32`;

@@ -25,7 +25,7 @@ export const signature = defineIdentifyingPolicy({
       .min(1, { error: 'is empty — name what must be signed' })
       .prefault(USUAL_COMPONENTS)
       .describe(
-        'What a signature must cover: `@method`, `@authority`, `@path`, `@query` (or `@target-uri` for the last three), or names of header fields. Where there is a body, `content-digest` as well.',
+        'What a signature must cover: `@method`, `@authority`, `@path`, `@query` (or `@target-uri` for the last three), or names of headers. Where there is a body, `content-digest` as well.',
       ),
     maxAge: period(1000).prefault('5m').describe('How old `created` may be.'),
     leeway: duration().prefault('30s').describe("How far clients' clocks may be wrong."),
@@ -48,7 +48,7 @@ export const signature = defineIdentifyingPolicy({
     optional: z
       .boolean()
       .prefault(false)
-      .describe("Lets requests without a signature pass, as nobody's. A bad one is refused."),
+      .describe("Lets requests without a signature pass as an anonymous caller's. A bad one is rejected."),
   }),
   createIdentifier: (options, services) => new SignatureIdentifier(options, services),
 });
@@ -85,6 +85,6 @@ function keyId() {
 function component() {
   return z.string().regex(COMPONENT, {
     error:
-      'is nothing that can be signed here — write @method, @authority, @path, @query, @target-uri, or the name of a header field in lower case',
+      'is nothing that can be signed here — write @method, @authority, @path, @query, @target-uri, or the name of a header in lower case',
   });
 }

@@ -63,5 +63,5 @@ export class OtherGateways {
 
 function describe(name: string): string {
   const [host, pid] = name.split(':');
-  return `the gateway on ${host}, process ${pid}: it has not confirmed in time`;
+  return `the gateway on ${host}, process ${pid}: it has not confirmed before the timeout`;
 }

@@ -1,13 +1,13 @@
 import { redisScript } from '../redis-script.ts';
 
 /** So many purges are known one by one; what was stored before the oldest of them is not used any more. */
-export const KEPT_PURGES = 10_000;
+export const STORED_PURGES = 10_000;
 /** How many purges are read at a time. */
 export const PURGES_AT_ONCE = 1000;
 /** How long a gateway counts after it was last heard, in milliseconds: a purge that it does not confirm did not reach all. */
 export const COUNTED_MS = 60_000;
 /** Longer than anything is stored. */
-const KEPT_MS = 31 * 86_400_000;
+const RETENTION_MS = 31 * 86_400_000;
 
 /**
  * The state of the purges: an epoch, the number of the last purge, and that of the last one that is not kept. Where any
@@ -51,7 +51,7 @@ for i = 2, #gateways, 2 do
   local heard = tonumber(string.match(gateways[i], '%d+$'))
   if now - heard > ${COUNTED_MS} then redis.call('HDEL', KEYS[3], gateways[i - 1]) end
 end
-for i = 1, #KEYS do redis.call('PEXPIRE', KEYS[i], ${KEPT_MS}) end
+for i = 1, #KEYS do redis.call('PEXPIRE', KEYS[i], ${RETENTION_MS}) end
 local entries = redis.call('XRANGE', KEYS[2], string.format('(%.0f-0', known), '+', 'COUNT', ${PURGES_AT_ONCE})
 return { epoch, seq, floor, string.format('%.0f', now), gateways, entries }
 `);
@@ -61,10 +61,10 @@ export const PURGE_SCRIPT = redisScript(`${OPEN}
 seq = seq + 1
 redis.call('XADD', KEYS[2], string.format('%.0f-0', seq), 't', ARGV[5], 'p', ARGV[6])
 redis.call('HSET', KEYS[1], 'seq', seq)
-if seq - floor > ${KEPT_PURGES} then
-  redis.call('XTRIM', KEYS[2], 'MAXLEN', ${KEPT_PURGES})
-  redis.call('HSET', KEYS[1], 'floor', seq - ${KEPT_PURGES})
+if seq - floor > ${STORED_PURGES} then
+  redis.call('XTRIM', KEYS[2], 'MAXLEN', ${STORED_PURGES})
+  redis.call('HSET', KEYS[1], 'floor', seq - ${STORED_PURGES})
 end
-for i = 1, 2 do redis.call('PEXPIRE', KEYS[i], ${KEPT_MS}) end
+for i = 1, 2 do redis.call('PEXPIRE', KEYS[i], ${RETENTION_MS}) end
 return { epoch, seq }
 `);

@@ -1,13 +1,13 @@
 import type { Clock } from '../../core/clock.ts';
 import type {
   CachedResource,
-  FetchTurn,
+  FetchLock,
   Purge,
   PurgeReach,
   StoredResponse,
 } from '../../core/stores/cache-store.ts';
 import type { RedisConnection } from '../redis-connection.ts';
-import { FetchTurns } from './fetch-turns.ts';
+import { FetchLocks } from './fetch-locks.ts';
 import { RedisResponses } from './redis-responses.ts';
 import { type PurgeNotes, SharedPurges } from './shared-purges.ts';
 
@@ -15,13 +15,13 @@ import { type PurgeNotes, SharedPurges } from './shared-purges.ts';
 export class RedisCacheTier {
   private readonly purges: SharedPurges;
   private readonly responses: RedisResponses;
-  private readonly turns: FetchTurns;
+  private readonly turns: FetchLocks;
 
   /** `notes` are the purges of the store in memory, which this one stands behind. */
   constructor(connection: RedisConnection, notes: PurgeNotes, clock: Clock) {
     this.purges = new SharedPurges(connection, notes, clock);
     this.responses = new RedisResponses(connection, this.purges, () => clock.now());
-    this.turns = new FetchTurns(connection, clock, (keys) => this.responses.flushed(keys));
+    this.turns = new FetchLocks(connection, clock, (keys) => this.responses.flushed(keys));
   }
 
   /** Whether anything can be found there now. */
@@ -56,7 +56,7 @@ export class RedisCacheTier {
     return this.purges.pulse();
   }
 
-  async takeTurn(key: string, signal: AbortSignal): Promise<FetchTurn | undefined> {
+  async acquireFetchLock(key: string, signal: AbortSignal): Promise<FetchLock | undefined> {
     return this.isUsable ? this.turns.take(key, signal) : undefined;
   }
 

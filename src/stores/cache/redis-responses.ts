@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { CachedResource, StoredResponse } from '../../core/stores/cache-store.ts';
 import type { RedisConnection } from '../redis-connection.ts';
-import { isAnswer } from '../redis-failure.ts';
+import { isResponse } from '../redis-failure.ts';
 import { redisScript } from '../redis-script.ts';
-import { keptForMs } from './kept-for.ts';
+import { retentionMs } from './retention.ts';
 import type { SharedPurges } from './shared-purges.ts';
 import { MAX_SHARED_BODY, readShared, type SharedResponse, writeShared } from './stored-format.ts';
 
@@ -84,7 +84,7 @@ export class RedisResponses {
     const name = this.nameOf(key);
     const reply = await this.connection.sendBytes(name, ['HGETALL', name]).catch((error: unknown) => {
       // Something else stands there.
-      if (isAnswer(error) && this.connection.isAvailable)
+      if (isResponse(error) && this.connection.isAvailable)
         void this.connection.send(name, ['UNLINK', name]).catch(() => {});
       throw error;
     });
@@ -109,8 +109,8 @@ export class RedisResponses {
 
   private async write(key: string, url: string, response: StoredResponse): Promise<boolean> {
     const { length } = response.body;
-    const keptMs = keptForMs(response, this.now());
-    const point = this.purges.isUsable ? this.purges.pointOf(response.askedAt) : undefined;
+    const keptMs = retentionMs(response, this.now());
+    const point = this.purges.isUsable ? this.purges.pointOf(response.requestedAt) : undefined;
     const isTooMuch = length > MAX_SHARED_BODY || this.writingBytes + length > MAX_WRITING_BYTES;
     if (point === undefined || keptMs <= 0 || isTooMuch) return false;
     const variant = variantOf(response);
@@ -141,12 +141,12 @@ export class RedisResponses {
   /** `undefined` for one of which it is not known which purges it has seen. */
   private toOwn({ epoch, seq, response }: SharedResponse): StoredResponse | undefined {
     const { purges } = this;
-    const askedAt = purges.countOf({ epoch, seq });
-    if (askedAt === undefined) return undefined;
+    const requestedAt = purges.countOf({ epoch, seq });
+    if (requestedAt === undefined) return undefined;
     const { responseTime, staleSince } = response;
     return {
       ...response,
-      askedAt,
+      requestedAt,
       responseTime: purges.fromShared(responseTime),
       staleSince: staleSince === undefined ? undefined : purges.fromShared(staleSince),
     };

@@ -3,7 +3,7 @@ import type {
   CachedResource,
   CacheStanding,
   CacheStore,
-  FetchTurn,
+  FetchLock,
   Purge,
   PurgeReach,
   SharedFetches,
@@ -87,8 +87,8 @@ export class SharedCacheStore implements CacheStore, SharedFetches {
     return this.memory.standing();
   }
 
-  async takeTurn(key: string, signal: AbortSignal): Promise<FetchTurn | undefined> {
-    return this.tier?.takeTurn(key, signal);
+  async acquireFetchLock(key: string, signal: AbortSignal): Promise<FetchLock | undefined> {
+    return this.tier?.acquireFetchLock(key, signal);
   }
 
   async findElsewhere(key: string): Promise<CachedResource | undefined> {

@@ -132,7 +132,7 @@ export class SharedPurges {
     });
     if (!(await this.send(own))) {
       own.onConfirmed = undefined;
-      const why = this.connection.trouble ?? 'Redis does not answer';
+      const why = this.connection.problem ?? 'Redis does not respond';
       return { reached: 1, unreached: [`other gateways: ${why}; they hear of it when it is back`] };
     }
     this.waiting++;
@@ -211,9 +211,9 @@ export class SharedPurges {
       for (let hasMore = true; hasMore && !this.isClosed; ) {
         this.lastPulseAt = this.clock.monotonic();
         const known = [randomUUID(), this.epoch, String(this.seq), this.token, this.name];
-        const askedAt = this.clock.now();
+        const requestedAt = this.clock.now();
         const reply = await this.connection.runScript(PULSE_SCRIPT, this.keys, known);
-        hasMore = this.take(reply as readonly RedisReply[], askedAt);
+        hasMore = this.take(reply as readonly RedisReply[], requestedAt);
       }
       for (const own of this.own.values()) if (own.seq === undefined && !own.isSending) void this.send(own);
     } catch {
@@ -223,7 +223,7 @@ export class SharedPurges {
   }
 
   /** Notes what Redis tells. Gives whether there was something new. */
-  private take(reply: readonly RedisReply[], askedAt: number): boolean {
+  private take(reply: readonly RedisReply[], requestedAt: number): boolean {
     const [epoch, seq, floor, now, gateways, entries] = reply as [
       string,
       number,
@@ -232,7 +232,7 @@ export class SharedPurges {
       readonly string[],
       readonly (readonly [string, readonly string[]])[],
     ];
-    this.ahead = Number(now) - (askedAt + this.clock.now()) / 2;
+    this.ahead = Number(now) - (requestedAt + this.clock.now()) / 2;
     if (epoch !== this.epoch) this.beginEpoch(epoch, floor);
     else if (floor > this.seq) this.missed(floor);
     for (const [id, [, token = '', , text = '']] of entries) this.note(Number.parseInt(id, 10), token, text);

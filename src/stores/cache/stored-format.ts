@@ -25,7 +25,7 @@ export interface SharedResponse {
   /** The last purge that it has seen. */
   readonly epoch: string;
   readonly seq: number;
-  /** Its times by the clock that all have. `askedAt` says nothing outside of its process. */
+  /** Its times by the clock that all have. `requestedAt` says nothing outside of its process. */
   readonly response: StoredResponse;
 }
 
@@ -101,7 +101,7 @@ export async function readShared(bytes: Buffer): Promise<SharedResponse | undefi
     const response = {
       ...{ status: rest.status, headers: HeaderList.from(headers), body, rules: rest.rules },
       ...{ variantKey: rest.variantKey, responseTime: rest.responseTime },
-      ...{ staleSince: staleSince ?? undefined, tags: rest.tags, askedAt: 0 },
+      ...{ staleSince: staleSince ?? undefined, tags: rest.tags, requestedAt: 0 },
     };
     return { key, url, epoch, seq, response };
   } catch {

@@ -30,7 +30,7 @@ export function scheduleChecks(
     };
     stopTimer = clock.after(timeoutMs, () => {
       stopCheck();
-      finish(`no answer within ${timeoutMs} ms`);
+      finish(`no response within ${timeoutMs} ms`);
     });
     stopCheck = check.run(finish);
   };

@@ -50,7 +50,7 @@ function requestFor(target: Target, { path, timeoutMs }: HttpCheckSettings): Tar
   };
 }
 
-/** Judges an answer. */
+/** Judges a response. */
 class CheckSink implements ResponseSink {
   onDrain: (() => void) | undefined = undefined;
   private readonly settings: HttpCheckSettings;
@@ -106,8 +106,8 @@ class CheckSink implements ResponseSink {
   }
 
   private settle(failure: CheckResult): void {
-    const tell = this.onResult;
+    const report = this.onResult;
     this.onResult = undefined;
-    tell?.(failure);
+    report?.(failure);
   }
 }

@@ -27,7 +27,7 @@ export async function readPodAccess({ env, folder }: PodEnvironment): Promise<Cl
   const host = env.KUBERNETES_SERVICE_HOST;
   const port = env.KUBERNETES_SERVICE_PORT ?? '443';
   if (host === undefined) {
-    throw new Error('this is no pod (KUBERNETES_SERVICE_HOST is not set) — set kubeconfig');
+    throw new Error('this is not a pod (KUBERNETES_SERVICE_HOST is not set) — set kubeconfig');
   }
   const [token, ca] = await Promise.all([
     readAccessFile(join(folder, 'token')),

@@ -1,6 +1,6 @@
 import { Backoff } from './backoff.ts';
 import type { DiscoveredTarget, DiscoveryServices } from './discovery.ts';
-import { getWhole, type WholeAnswer } from './http-get.ts';
+import { getWhole, type WholeResponse } from './http-get.ts';
 import { pause } from './pause.ts';
 import type { TargetReport, TargetSource } from './target-source.ts';
 
@@ -15,7 +15,7 @@ export interface ConsulSettings {
 
 const WAIT_SECONDS = 60;
 /** Consul adds up to a sixteenth of the wait at random; the rest is for the way. */
-const ANSWER_MS = (WAIT_SECONDS + WAIT_SECONDS / 16 + 10) * 1000;
+const RESPONSE_MS = (WAIT_SECONDS + WAIT_SECONDS / 16 + 10) * 1000;
 /** Least time between two questions, since a service whose checks write every moment answers every one at once. */
 const SHORTEST_MS = 1000;
 
@@ -31,21 +31,21 @@ export function createConsulSource(
   /** Asks once and returns the index to ask from next. */
   const ask = async (index: bigint, report: TargetReport): Promise<bigint> => {
     const headers = settings.token === undefined ? {} : { 'x-consul-token': settings.token };
-    const call = { url: questionUrl(settings, index), headers, headMs: ANSWER_MS, wholeMs: ANSWER_MS };
-    const answer = await getWhole(call, clock, closing.signal);
-    if (answer.status !== 200) throw new Error(refusalOf(answer, settings));
-    const { targets, remark } = targetsOf(answer.body, settings.service);
+    const call = { url: questionUrl(settings, index), headers, headMs: RESPONSE_MS, wholeMs: RESPONSE_MS };
+    const response = await getWhole(call, clock, closing.signal);
+    if (response.status !== 200) throw new Error(rejectionOf(response, settings));
+    const { targets, remark } = targetsOf(response.body, settings.service);
     report.found(targets, remark);
-    return nextIndex(index, answer.header('x-consul-index'));
+    return nextIndex(index, response.header('x-consul-index'));
   };
   const run = async (report: TargetReport): Promise<void> => {
     let index = 0n;
     while (!closing.signal.aborted) {
-      const askedAt = clock.monotonic();
+      const requestedAt = clock.monotonic();
       try {
         index = await ask(index, report);
         backoff.reset();
-        await pause(clock, Math.max(0, askedAt + SHORTEST_MS - clock.monotonic()), closing.signal);
+        await pause(clock, Math.max(0, requestedAt + SHORTEST_MS - clock.monotonic()), closing.signal);
       } catch (error) {
         if (closing.signal.aborted) return;
         // The servers that come back may count from elsewhere.
@@ -112,9 +112,9 @@ function toTarget({ Node, Service }: HealthEntry): DiscoveredTarget {
   return { host, port: Service?.Port ?? 0, ...(weight > 0 && { weight }) };
 }
 
-function refusalOf({ status, body }: WholeAnswer, { service }: ConsulSettings): string {
+function rejectionOf({ status, body }: WholeResponse, { service }: ConsulSettings): string {
   if (status === 401 || status === 403) {
-    return `refuses the token (${status}) — give it service:read on '${service}' and node:read`;
+    return `rejects the token (${status}) — give it service:read on '${service}' and node:read`;
   }
   return `answers ${status} (${body.slice(0, 100).trim()}) — see its log`;
 }
@@ -123,5 +123,5 @@ function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code !== undefined) return `cannot be reached (${code}) — check the URL`;
   const isUnreadable = error instanceof SyntaxError || error instanceof TypeError;
-  return isUnreadable ? 'the answer is none of Consul — check the URL' : message;
+  return isUnreadable ? 'the response does not come from Consul — check the URL' : message;
 }

@@ -14,9 +14,9 @@ export interface ExchangeSettings {
 
 /**
  * Asks one server, `address` or `address:port`: by UDP, from a socket and so a port of its own, and by TCP where the
- * answer does not fit. What is no answer to the question is not heard. Rejects with an error that has a `code`.
+ * answer does not fit. What is not a response to the question is not heard. Rejects with an error that has a `code`.
  */
-export async function askServer(
+export async function queryServer(
   server: string,
   query: DnsQuery,
   { timeoutMs, clock, signal }: ExchangeSettings,
@@ -26,8 +26,8 @@ export async function askServer(
   const ending = AbortSignal.any([signal, timeout.signal]);
   const place = placeOf(server);
   try {
-    const reply = await askByDatagram(place, query, ending);
-    return reply === 'truncated' ? await askByStream(place, query, ending) : reply;
+    const reply = await queryByDatagram(place, query, ending);
+    return reply === 'truncated' ? await queryByStream(place, query, ending) : reply;
   } finally {
     cancelTimer();
   }
@@ -43,7 +43,7 @@ interface Place {
   readonly port: number;
 }
 
-function askByDatagram(
+function queryByDatagram(
   { host, port }: Place,
   query: DnsQuery,
   ending: AbortSignal,
@@ -61,7 +61,7 @@ function askByDatagram(
   });
 }
 
-function askByStream({ host, port }: Place, query: DnsQuery, ending: AbortSignal): Promise<DecodedPacket> {
+function queryByStream({ host, port }: Place, query: DnsQuery, ending: AbortSignal): Promise<DecodedPacket> {
   return settleBefore(ending, (resolve, reject) => {
     const length = Buffer.alloc(2);
     length.writeUInt16BE(query.bytes.length);

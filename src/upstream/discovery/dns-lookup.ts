@@ -49,16 +49,16 @@ export async function lookUpTargets(resolver: TargetResolver, question: DnsQuest
 /**
  * Finds the addresses behind SRV records (RFC 2782).
  *
- * 1. Records that name no service are refused.
+ * 1. Records that name no service are rejected.
  * 2. Of the others only those of the lowest priority count.
- * 3. A name without addresses is left out; one that cannot be asked for fails the whole answer, since half of the
+ * 3. A name without addresses is left out; one that cannot be reached for fails the whole response, since half of the
  *    targets would then be gone for no fault of theirs.
  */
 async function lookUpServices(resolver: AddressResolver, found: ServiceRecords): Promise<DnsAnswer> {
   const { records } = found;
   // 1.
-  const usable = records.filter((record) => refusalOf(record) === undefined);
-  const remarks = new Set(records.map(refusalOf).filter((refusal) => refusal !== undefined));
+  const usable = records.filter((record) => rejectionOf(record) === undefined);
+  const remarks = new Set(records.map(rejectionOf).filter((rejection) => rejection !== undefined));
   // 2.
   const lowest = Math.min(...usable.map(({ priority }) => priority));
   const chosen = usable.filter(({ priority }) => priority === lowest);
@@ -85,9 +85,9 @@ async function lookUpServices(resolver: AddressResolver, found: ServiceRecords):
 /** What a host may be called. Other names are bytes that somebody sent us, and no log is to repeat them. */
 const HOST_NAME = /^(?!.{254})[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 
-function refusalOf({ name, port }: ServiceRecord): string | undefined {
-  if (name === '' || name === '.') return "the SRV record says '.', that is no service — correct it";
-  if (!HOST_NAME.test(name)) return 'an SRV record holds what is no host name — correct it';
+function rejectionOf({ name, port }: ServiceRecord): string | undefined {
+  if (name === '' || name === '.') return "the SRV record says '.', that is not a service — correct it";
+  if (!HOST_NAME.test(name)) return 'an SRV record holds what is not a host name — correct it';
   if (port === 0) return `the SRV record of ${name} has port 0 — correct it`;
   return undefined;
 }
@@ -115,7 +115,7 @@ function reasonOf(error: unknown, { name, type }: DnsQuestion): string {
   const code = codeOf(error);
   if (code === 'ENOTFOUND') return `DNS does not know ${name} — check the name`;
   if (code === 'ENODATA') return `DNS has no ${type} record for ${name} — check the name and the type`;
-  return `DNS does not answer for ${name} (${code}) — check that its servers can be reached`;
+  return `DNS does not respond for ${name} (${code}) — check that its servers can be reached`;
 }
 
 function isAbsence(code: string): boolean {

@@ -8,22 +8,22 @@ export interface DnsQuery {
   readonly bytes: Buffer;
 }
 
-/** What a datagram or a message on a connection is to a query: its answer, a part of it, or something else. */
+/** What a datagram or a message on a connection is to a query: its response, a part of it, or something else. */
 export type DnsReply = DecodedPacket | 'truncated' | 'foreign';
 
-/** The size of answers that passes everywhere without being cut into pieces (RFC 9715). */
+/** The size of responses that passes everywhere without being cut into pieces (RFC 9715). */
 const UDP_PAYLOAD_BYTES = 1232;
 const HEADER_BYTES = 12;
 
-/** Makes a question for SRV records. `saysSize` tells that answers may be longer than 512 bytes (EDNS, RFC 6891). */
-export function createQuery(name: string, saysSize: boolean): DnsQuery {
+/** Makes a question for SRV records. `hasSize` tells that answers may be longer than 512 bytes (EDNS, RFC 6891). */
+export function createQuery(name: string, hasSize: boolean): DnsQuery {
   const id = randomInt(0x10000);
   const bytes = encode({
     type: 'query',
     id,
     flags: RECURSION_DESIRED,
     questions: [{ type: 'SRV', class: 'IN', name }],
-    additionals: saysSize ? [SIZE] : [],
+    additionals: hasSize ? [SIZE] : [],
   });
   return { id, name, bytes };
 }

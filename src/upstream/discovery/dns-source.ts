@@ -9,7 +9,7 @@ import type { TargetReport, TargetSource } from './target-source.ts';
 export interface DnsSettings extends DnsQuestion {
   /** Servers to ask, as `address` or `address:port`, instead of the system's. */
   readonly servers?: readonly string[] | undefined;
-  /** Longest time between two questions, in milliseconds, whatever the answer's TTL says. */
+  /** Longest time between two questions, in milliseconds, whatever the response's TTL says. */
   readonly refresh?: number | undefined;
 }
 
@@ -18,7 +18,7 @@ const LONGEST_MS = 300_000;
 const TIMEOUT_MS = 2000;
 const TRIES = 2;
 
-/** Makes a source that asks DNS, and asks again when the answer's TTL has passed. */
+/** Makes a source that asks DNS, and asks again when the response's TTL has passed. */
 export function createDnsSource(
   settings: DnsSettings,
   services: Pick<DiscoveryServices, 'clock' | 'random'>,

@@ -8,18 +8,18 @@ export interface GetCall {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly tls?: Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'servername' | 'rejectUnauthorized'>;
-  /** Milliseconds until the head of the answer is due, then until all of it is, counted from the start. */
+  /** Milliseconds until the head of the response is due, then until all of it is, counted from the start. */
   readonly headMs: number;
   readonly wholeMs: number;
 }
 
 export interface GetHead {
   readonly status: number;
-  /** Reads a header field, `''` where it is missing. */
+  /** Reads a header, `''` where it is missing. */
   header(name: string): string;
 }
 
-/** Takes an answer as it comes. What these throw ends the call with that error. */
+/** Takes a response as it comes. What these throw ends the call with that error. */
 export interface GetHandlers {
   onHead(head: GetHead): void;
   onData(chunk: Buffer): void;
@@ -45,7 +45,7 @@ export function get(call: GetCall, clock: Clock, signal: AbortSignal, handlers: 
       lookup: lookUpName,
       signal,
     });
-    const late = (ms: number) => () => request.destroy(new Error(`no answer within ${ms / 1000} s`));
+    const late = (ms: number) => () => request.destroy(new Error(`no response within ${ms / 1000} s`));
     const cancels = [clock.after(headMs, late(headMs)), clock.after(wholeMs, late(wholeMs))];
     const end = (error?: unknown): void => {
       for (const cancel of cancels) cancel();
@@ -66,7 +66,7 @@ export function get(call: GetCall, clock: Clock, signal: AbortSignal, handlers: 
       cancels[0]?.();
       const header = (name: string): string => String(response.headers[name] ?? '');
       response.on('data', (chunk: Buffer) => attempt(() => handlers.onData(chunk)));
-      response.on('end', () => end(response.complete ? undefined : new Error('the answer broke off')));
+      response.on('end', () => end(response.complete ? undefined : new Error('the response broke off')));
       response.on('error', end);
       attempt(() => handlers.onHead({ status: response.statusCode ?? 0, header }));
     });
@@ -74,13 +74,13 @@ export function get(call: GetCall, clock: Clock, signal: AbortSignal, handlers: 
   });
 }
 
-/** An answer with the whole of its body. */
-export interface WholeAnswer extends GetHead {
+/** A response with the whole of its body. */
+export interface WholeResponse extends GetHead {
   readonly body: string;
 }
 
-/** Sends a GET and reads the whole answer, whatever its status. */
-export async function getWhole(call: GetCall, clock: Clock, signal: AbortSignal): Promise<WholeAnswer> {
+/** Sends a GET and reads the whole response, whatever its status. */
+export async function getWhole(call: GetCall, clock: Clock, signal: AbortSignal): Promise<WholeResponse> {
   const chunks: Buffer[] = [];
   let size = 0;
   let head: GetHead | undefined;
@@ -90,7 +90,7 @@ export async function getWhole(call: GetCall, clock: Clock, signal: AbortSignal)
     },
     onData(chunk) {
       size += chunk.length;
-      if (size > MAX_BODY_BYTES) throw new Error('the answer is too large');
+      if (size > MAX_BODY_BYTES) throw new Error('the response is too large');
       chunks.push(chunk);
     },
   });

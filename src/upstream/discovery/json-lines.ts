@@ -5,7 +5,7 @@ const LINE_FEED = 0x0a;
 
 /**
  * Splits bytes that come in any pieces into lines, and gives each as parsed JSON. An unfinished last line is dropped.
- * The returned function throws for a line that is no JSON or too long.
+ * The returned function throws for a line that is not JSON or too long.
  */
 export function readJsonLines(onValue: (value: unknown) => void): (chunk: Buffer) => void {
   let pieces: Buffer[] = [];
@@ -22,6 +22,6 @@ export function readJsonLines(onValue: (value: unknown) => void): (chunk: Buffer
     }
     pieces.push(chunk.subarray(start));
     size += chunk.length - start;
-    if (size > MAX_LINE_BYTES) throw new Error('a line of the answer is too long');
+    if (size > MAX_LINE_BYTES) throw new Error('a line of the response is too long');
   };
 }

@@ -9,11 +9,11 @@ import { type ClusterAccess, readAccessFile } from './cluster-access.ts';
  */
 export async function readKubeconfig(file: string): Promise<ClusterAccess> {
   const text = await readAccessFile(file);
-  const refuse = (problem: string): Error => new Error(`${file}: ${problem}`);
-  const parsed = kubeconfigSchema().safeParse(parseText(text, refuse));
+  const reject = (problem: string): Error => new Error(`${file}: ${problem}`);
+  const parsed = kubeconfigSchema().safeParse(parseText(text, reject));
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    throw refuse(`${issue?.path.join('.')}: ${issue?.message} — correct the kubeconfig`);
+    throw reject(`${issue?.path.join('.')}: ${issue?.message} — correct the kubeconfig`);
   }
   const config = parsed.data;
   const find = <Entry extends { readonly name: string }>(
@@ -22,16 +22,16 @@ export async function readKubeconfig(file: string): Promise<ClusterAccess> {
     name: string,
   ): Entry => {
     const found = list.find((entry) => entry.name === name);
-    if (found === undefined) throw refuse(`has no ${kind} '${name}' — correct current-context`);
+    if (found === undefined) throw reject(`has no ${kind} '${name}' — correct current-context`);
     return found;
   };
   const { context } = find(config.contexts, 'context', config['current-context']);
   const { cluster } = find(config.clusters, 'cluster', context.cluster);
   const { user } = find(config.users, 'user', context.user);
   if (user.exec !== undefined || user['auth-provider'] !== undefined) {
-    throw refuse('its user runs a program to log in — use a token or a client certificate');
+    throw reject('its user runs a program to log in — use a token or a client certificate');
   }
-  if (cluster['proxy-url'] !== undefined) throw refuse('proxy-url is not supported — take it out');
+  if (cluster['proxy-url'] !== undefined) throw reject('proxy-url is not supported — take it out');
   return readAccess(cluster, user, dirname(file));
 }
 
@@ -66,12 +66,12 @@ async function readAccess(cluster: Cluster, user: User, folder: string): Promise
   };
 }
 
-function parseText(text: string, refuse: (problem: string) => Error): unknown {
+function parseText(text: string, reject: (problem: string) => Error): unknown {
   try {
     return parse(text);
   } catch {
     // The reader's own words would quote the line, which may hold a token.
-    throw refuse('is not valid YAML — correct it');
+    throw reject('is not valid YAML — correct it');
   }
 }
 

@@ -109,9 +109,9 @@ class EndpointWatch {
 
   private async list(): Promise<void> {
     const call = await this.call({}, LIST_MS);
-    const answer = await getWhole(call, this.clock, this.closing);
-    if (answer.status !== 200) throw new Error(this.refusalOf(answer));
-    const { items, metadata } = JSON.parse(answer.body) as SliceList;
+    const response = await getWhole(call, this.clock, this.closing);
+    if (response.status !== 200) throw new Error(this.rejectionOf(response));
+    const { items, metadata } = JSON.parse(response.body) as SliceList;
     this.slices.clear();
     for (const slice of items ?? []) this.slices.set(slice.metadata.name, slice);
     this.version = metadata.resourceVersion;
@@ -132,7 +132,7 @@ class EndpointWatch {
     await get(call, this.clock, this.closing, {
       onHead: (head) => {
         if (head.status === 410) throw new VersionGone();
-        if (head.status !== 200) throw new Error(this.refusalOf(head));
+        if (head.status !== 200) throw new Error(this.rejectionOf(head));
         this.watchingSince = this.clock.monotonic();
         this.tell();
       },
@@ -178,10 +178,10 @@ class EndpointWatch {
     this.report.failed(`Kubernetes service ${this.settings.namespace}/${this.settings.service}: ${reason}`);
   }
 
-  private refusalOf({ status }: GetHead): string {
+  private rejectionOf({ status }: GetHead): string {
     const { namespace } = this.settings;
     if (status === 401)
-      return 'the API server refuses the token (401) — check the account that it belongs to';
+      return 'the API server rejects the token (401) — check the account that it belongs to';
     if (status === 403) {
       return `the account may not read EndpointSlices (403) — allow it to get, list and watch endpointslices of discovery.k8s.io in namespace ${namespace}`;
     }
@@ -205,5 +205,5 @@ function reasonOf(error: unknown): string {
     return `the API server cannot be reached (${code}) — check its address and certificate`;
   }
   const isUnreadable = error instanceof SyntaxError || error instanceof TypeError;
-  return isUnreadable ? 'the answer is none of an API server — check its address' : message;
+  return isUnreadable ? 'the response does not come from an API server — check its address' : message;
 }

@@ -7,7 +7,7 @@ const SETTLE_MS = 1000;
 interface Outcome {
   readonly targets: readonly DiscoveredTarget[];
   /** Why there is nothing to be used, or what part is not. */
-  readonly trouble: string | undefined;
+  readonly problem: string | undefined;
 }
 
 /**
@@ -25,10 +25,10 @@ class LastGoodTargets implements Discovery {
   private readonly removeGauge: () => void;
   private onTargets: (targets: readonly DiscoveredTarget[]) => void = () => {};
   private current: DiscoveryStatus = { ok: false, detail: 'has not answered yet' };
-  private said: DiscoveryStatus = { ok: true };
+  private reported: DiscoveryStatus = { ok: true };
   private targets: readonly DiscoveredTarget[] = [];
   private fingerprint = '[]';
-  private latest: Outcome = { targets: [], trouble: undefined };
+  private latest: Outcome = { targets: [], problem: undefined };
   private settledAt = Number.NEGATIVE_INFINITY;
   private cancelSettling: (() => void) | undefined = undefined;
   private isClosed = false;
@@ -49,10 +49,10 @@ class LastGoodTargets implements Discovery {
       found: (targets, remark) =>
         this.take(
           targets.length > 0
-            ? { targets, trouble: remark }
-            : { targets, trouble: remark ?? 'lists no targets — check that any are up' },
+            ? { targets, problem: remark }
+            : { targets, problem: remark ?? 'lists no targets — check that any are up' },
         ),
-      failed: (reason) => this.take({ targets: [], trouble: reason }),
+      failed: (reason) => this.take({ targets: [], problem: reason }),
     });
   }
 
@@ -77,11 +77,11 @@ class LastGoodTargets implements Discovery {
   }
 
   private settle(): void {
-    const { targets, trouble } = this.latest;
+    const { targets, problem } = this.latest;
     this.cancelSettling = undefined;
     this.settledAt = this.services.clock.monotonic();
-    if (targets.length > 0) this.use(tidy(targets), trouble);
-    else this.keep(trouble ?? '');
+    if (targets.length > 0) this.use(tidy(targets), problem);
+    else this.keep(problem ?? '');
   }
 
   private use(targets: readonly DiscoveredTarget[], remark: string | undefined): void {
@@ -89,7 +89,7 @@ class LastGoodTargets implements Discovery {
     const fingerprint = JSON.stringify(targets);
     const before = this.targets;
     this.targets = targets;
-    this.say();
+    this.report();
     if (fingerprint === this.fingerprint) return;
     try {
       this.onTargets(targets);
@@ -105,15 +105,15 @@ class LastGoodTargets implements Discovery {
     const count = this.targets.length;
     const effect = count === 0 ? 'no target is known yet' : `the last known stay in use (${count})`;
     this.current = { ok: false, detail: `${reason}; ${effect}` };
-    this.say();
+    this.report();
   }
 
   /** Logs what became of the state, once: a source that stays silent for hours is one line. */
-  private say(): void {
+  private report(): void {
     const { ok, detail } = this.current;
-    const before = this.said;
+    const before = this.reported;
     if (before.ok === ok && before.detail === detail) return;
-    this.said = this.current;
+    this.reported = this.current;
     const fields = { upstream: this.upstream, targets: this.targets.length, ...(detail && { detail }) };
     if (!ok) this.services.log.warn(fields, 'discovery finds no targets');
     else if (detail !== undefined) this.services.log.warn(fields, 'discovery leaves some targets out');

@@ -1,5 +1,5 @@
 import type { DecodedPacket } from 'dns-packet';
-import { askServer, dnsFault, type ExchangeSettings } from './dns-exchange.ts';
+import { dnsFault, type ExchangeSettings, queryServer } from './dns-exchange.ts';
 import { createQuery } from './dns-message.ts';
 
 /** An SRV record (RFC 2782). */
@@ -12,12 +12,12 @@ export interface ServiceRecord {
 
 export interface ServiceRecords {
   readonly records: readonly ServiceRecord[];
-  /** The shortest time to live of the answer, aliases (CNAME) on the way included. */
+  /** The shortest time to live of the response, aliases (CNAME) on the way included. */
   readonly ttlSeconds: number;
 }
 
 export interface ServiceQuerySettings extends ExchangeSettings {
-  /** Servers in the order in which they are asked, each as `address` or `address:port`. */
+  /** Servers in the order in which they are tried, each as `address` or `address:port`. */
   readonly servers: readonly string[];
   /** How often each server is asked. */
   readonly tries: number;
@@ -35,7 +35,7 @@ export async function findServiceRecords(
   for (let i = 0; i < settings.tries; i++) {
     for (const server of settings.servers) {
       try {
-        return recordsOf(await askPlainly(server, name, settings));
+        return recordsOf(await queryPlainly(server, name, settings));
       } catch (error) {
         if (settings.signal.aborted || isAbsent(error)) throw error;
         failure = error;
@@ -57,13 +57,15 @@ const FAULTS = new Map([
 ]);
 
 /** Asks, and once more in the words of 1987 where the server does not understand what came later. */
-async function askPlainly(
+async function queryPlainly(
   server: string,
   name: string,
   settings: ServiceQuerySettings,
 ): Promise<DecodedPacket> {
-  const answer = await askServer(server, createQuery(name, true), settings);
-  return codeOf(answer) === FORMAT_ERROR ? askServer(server, createQuery(name, false), settings) : answer;
+  const response = await queryServer(server, createQuery(name, true), settings);
+  return codeOf(response) === FORMAT_ERROR
+    ? queryServer(server, createQuery(name, false), settings)
+    : response;
 }
 
 function recordsOf(packet: DecodedPacket): ServiceRecords {
@@ -71,11 +73,11 @@ function recordsOf(packet: DecodedPacket): ServiceRecords {
   if (code !== NO_ERROR) throw dnsFault(FAULTS.get(code) ?? 'EBADRESP');
   const records: ServiceRecord[] = [];
   let ttlSeconds = Number.POSITIVE_INFINITY;
-  for (const answer of packet.answers ?? []) {
-    if (answer.type !== 'SRV' && answer.type !== 'CNAME') continue;
-    ttlSeconds = Math.min(ttlSeconds, ttlOf(answer.ttl ?? 0));
-    if (answer.type !== 'SRV') continue;
-    const { target, port, priority = 0, weight = 0 } = answer.data;
+  for (const response of packet.answers ?? []) {
+    if (response.type !== 'SRV' && response.type !== 'CNAME') continue;
+    ttlSeconds = Math.min(ttlSeconds, ttlOf(response.ttl ?? 0));
+    if (response.type !== 'SRV') continue;
+    const { target, port, priority = 0, weight = 0 } = response.data;
     records.push({ name: target, port, priority, weight });
   }
   if (records.length === 0) throw dnsFault('ENODATA');

@@ -31,12 +31,12 @@ function contentSchema() {
     { url: targetUrl(), weight: wholeNumber(0).optional(), zone: text().optional() },
     {
       error: ({ code }) =>
-        code === 'invalid_type' ? 'is no target — write a URL, or { url, weight, zone }' : undefined,
+        code === 'invalid_type' ? 'is not a target — write a URL, or { url, weight, zone }' : undefined,
     },
   );
   // An entry is told apart before it is read, so that what is wrong with it is named and not "no match".
   const entry = z.preprocess((value) => (typeof value === 'string' ? { url: value } : value), target);
-  const error = 'is no list of targets — write targets: [...]';
+  const error = 'is not a list of targets — write targets: [...]';
   return z.strictObject({ targets: z.array(entry.transform(toTarget), { error }) });
 }
 

@@ -4,7 +4,7 @@ import type { DiscoveredTarget } from './discovery.ts';
 export interface TargetReport {
   /** All targets there are now. None at all counts as a failure. `remark` tells what part had to be left out. */
   found(targets: readonly DiscoveredTarget[], remark?: string): void;
-  /** The source does not answer, or not with targets; the reason carries its remedy behind ' — '. */
+  /** The source does not respond, or not with targets; the reason carries its remedy behind ' — '. */
   failed(reason: string): void;
 }
 

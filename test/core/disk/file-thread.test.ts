@@ -41,8 +41,8 @@ describe('a thread that waits for files', () => {
     const held = thread.call('hold', [gate.buffer], Number.POSITIVE_INFINITY);
     const behind = thread.call('add', [1, 1]);
     clock.advance(2000);
-    await expect(behind).rejects.toThrow('the disk does not answer within 2000 ms');
-    await expect(thread.call('add', [1, 1])).rejects.toThrow('the disk does not answer');
+    await expect(behind).rejects.toThrow('the disk does not respond within 2000 ms');
+    await expect(thread.call('add', [1, 1])).rejects.toThrow('the disk does not respond');
     gate.open();
     expect(await held).toBe('held');
     expect(await thread.call('add', [2, 2])).toBe(4);

@@ -21,10 +21,10 @@ function create(limit: number) {
 const numbered = (fd: number): Socket => ({ _handle: { fd } }) as unknown as Socket;
 
 describe('descriptors', () => {
-  it('are kept free for refusals, targets and operators, in that order', async () => {
+  it('are kept free for rejections, targets and operators, in that order', async () => {
     const { descriptors } = create(256);
     const rooms = Array.from({ length: 256 }, (_, fd) => descriptors.roomFor(numbered(fd)));
-    expect(rooms.indexOf('refusal')).toBe(192);
+    expect(rooms.indexOf('rejection')).toBe(192);
     expect(rooms.indexOf('nothing')).toBe(208);
     const ended: number[] = [];
     for (let fd = 0; fd < 256; fd++) {
@@ -39,18 +39,18 @@ describe('descriptors', () => {
   it('are for clients nearly all where there are many', () => {
     const { descriptors } = create(100_000);
     expect(descriptors.roomFor(numbered(99_743))).toBe('exchange');
-    expect(descriptors.roomFor(numbered(99_744))).toBe('refusal');
+    expect(descriptors.roomFor(numbered(99_744))).toBe('rejection');
   });
 
   it('that are short are told once in a while, and counted', () => {
     const { descriptors, clock, lines, counts } = create(256);
-    expect(descriptors.trouble).toBeUndefined();
+    expect(descriptors.problem).toBeUndefined();
     for (let i = 0; i < 500; i++) descriptors.roomFor(numbered(200));
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatchObject({ level: 'error', fields: { side: 'client', limit: 256 } });
-    expect(descriptors.trouble).toBe('file descriptors are short: this process may have 256');
+    expect(descriptors.problem).toBe('file descriptors are short: this process may have 256');
     clock.advance(10_000);
-    expect(descriptors.trouble).toBeUndefined();
+    expect(descriptors.problem).toBeUndefined();
     descriptors.noteShortage('target', Object.assign(new Error('connect EMFILE'), { code: 'EMFILE' }));
     expect(lines).toHaveLength(2);
     expect(JSON.stringify([...counts])).toContain('gateway_descriptor_shortages_total');
@@ -81,7 +81,7 @@ describe('a fault of our own', () => {
     expect(isOwnFault(failed(code))).toBe(true);
   });
 
-  it('is no fault of the target, also where only some of its addresses could not be tried', () => {
+  it('is not a fault of the target, also where only some of its addresses could not be tried', () => {
     for (const code of ['ECONNREFUSED', 'ETIMEDOUT', 'EHOSTUNREACH', 'ECONNRESET'])
       expect(isOwnFault(failed(code))).toBe(false);
     expect(isOwnFault(undefined)).toBe(false);

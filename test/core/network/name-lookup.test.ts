@@ -11,7 +11,7 @@ import {
   type LookupAddress,
 } from '../../../src/core/network/address-query.ts';
 import { NameLookup } from '../../../src/core/network/name-lookup.ts';
-import { namesToAsk, parseHosts, parseSearchRules } from '../../../src/core/network/resolver-files.ts';
+import { namesToQuery, parseHosts, parseSearchRules } from '../../../src/core/network/resolver-files.ts';
 import { StubClock } from '../../observability/stub-clock.ts';
 import { Dnsmasq, type DnsZone } from '../../support/dnsmasq.ts';
 import { until } from '../../support/until.ts';
@@ -40,14 +40,14 @@ async function query(
 ) {
   const server = await startDns(zone);
   const asked: string[] = [];
-  const askSystem = async (name: string) => {
+  const querySystem = async (name: string) => {
     asked.push(name);
     throw Object.assign(new Error('getaddrinfo'), { code: 'ENOTFOUND' });
   };
   const all = {
     clock: systemClock,
     servers: [server.server],
-    askSystem,
+    querySystem,
     ...(await files(hosts, resolvConf)),
     ...settings,
   };
@@ -181,8 +181,8 @@ describe('the question for addresses', () => {
 
   it('takes at most two threads of the system, and none where the name server is silent', async () => {
     const inSystem: ((addresses: LookupAddress[]) => void)[] = [];
-    const askSystem = () => new Promise<LookupAddress[]>((resolve) => inSystem.push(resolve));
-    const { query: dns, server } = await query({ records: ['a.test,127.0.0.2'] }, { askSystem });
+    const querySystem = () => new Promise<LookupAddress[]>((resolve) => inSystem.push(resolve));
+    const { query: dns, server } = await query({ records: ['a.test,127.0.0.2'] }, { querySystem });
     const unknown = ['x', 'y', 'z'].map((name) => dns.ask(`${name}.test`));
     await until(() => inSystem.length === 2);
     expect(await dns.ask('a.test')).toMatchObject({ kind: 'found' });
@@ -218,8 +218,8 @@ describe('the files of the resolver', () => {
 
   it('say in which order names are asked for', () => {
     const rules = { search: ['ns.test', 'test'], ndots: 2 };
-    expect(namesToAsk('orders', rules)).toEqual(['orders.ns.test', 'orders.test', 'orders']);
-    expect(namesToAsk('a.b.c', rules)).toEqual(['a.b.c', 'a.b.c.ns.test', 'a.b.c.test']);
-    expect(namesToAsk('a.', rules)).toEqual(['a']);
+    expect(namesToQuery('orders', rules)).toEqual(['orders.ns.test', 'orders.test', 'orders']);
+    expect(namesToQuery('a.b.c', rules)).toEqual(['a.b.c', 'a.b.c.ns.test', 'a.b.c.test']);
+    expect(namesToQuery('a.', rules)).toEqual(['a']);
   });
 });

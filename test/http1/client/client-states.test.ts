@@ -19,7 +19,7 @@ const KINDS = [
   'discarding',
   'tunnel',
   'lingering',
-  'gone',
+  'closed',
 ] as const satisfies Kind[];
 
 const HEAD_START = 'GET /x';
@@ -48,7 +48,7 @@ function connected(): Bench {
     limits: LIMITS,
     deadlines: new Deadlines(clock),
     clock,
-    refuse: () => ({ status: 400 }),
+    reject: () => ({ status: 400 }),
   };
   const connection = new ClientConnection(socket.asSocket(), CLIENT, serve, () => {});
   const bench: Bench = { connection, socket, clock, request: undefined, sink: undefined };
@@ -145,10 +145,10 @@ const reach: Record<Kind, (request?: string) => Bench | Promise<Bench>> = {
     answer(bench);
     return bench;
   },
-  async gone() {
+  async closed() {
     const bench = connected();
     bench.connection.destroy();
-    await until(() => bench.connection.state.kind === 'gone');
+    await until(() => bench.connection.state.kind === 'closed');
     return bench;
   },
 };
@@ -212,7 +212,7 @@ function waitLong({ clock }: Bench): void {
 async function waitForTarget(bench: Bench): Promise<void> {
   await sendEnd(bench);
   waitLong(bench);
-  await until(() => bench.connection.state.kind === 'gone');
+  await until(() => bench.connection.state.kind === 'closed');
 }
 
 /** Lets an event happen, and returns the state that it leads to, which is one of `next`. */

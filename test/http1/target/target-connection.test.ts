@@ -14,7 +14,7 @@ import { type RawConnection, startRaw } from '../../support/raw-target.ts';
 import { until } from '../../support/until.ts';
 
 type Kind = TargetConnection['state']['kind'];
-const KINDS = ['idle', 'resting', 'exchange', 'tunnel', 'gone'] as const satisfies Kind[];
+const KINDS = ['idle', 'resting', 'exchange', 'tunnel', 'closed'] as const satisfies Kind[];
 const TUNNEL = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
@@ -50,7 +50,7 @@ async function connected(): Promise<Bench> {
     onReserved() {},
     onResting() {},
     onDetached() {},
-    onGone: () => {
+    onClosed: () => {
       bench.isClosed = true;
     },
   };
@@ -103,7 +103,7 @@ const reach: Record<Kind, () => Promise<Bench>> = {
     await until(() => bench.connection.state.kind === 'tunnel');
     return bench;
   },
-  async gone() {
+  async closed() {
     const bench = await connected();
     bench.connection.close();
     return bench;
@@ -116,10 +116,10 @@ const cause: Record<string, ((bench: Bench) => unknown)[]> = {
   bytes: [
     async ({ connection, raw }) => {
       raw.write('HTTP/1.1 103 Early Hints\r\n\r\n');
-      await until(() => isIn(connection, ['gone', 'tunnel']) || isInterimHere(connection));
+      await until(() => isIn(connection, ['closed', 'tunnel']) || isInterimHere(connection));
     },
   ],
-  'whole answer': [
+  'whole response': [
     (bench) => answerWith(bench, OK),
     (bench) => answerWith(bench, 'HTTP/1.1 204 No Content\r\n\r\n'),
     (bench) => answerWith(bench, OK.replace('\r\n', '\r\nConnection: close\r\n')),
@@ -164,7 +164,7 @@ const cause: Record<string, ((bench: Bench) => unknown)[]> = {
       while (state.tunnel.write(Buffer.alloc(64 * 1024))) {}
       await until(() => {
         clock.advance(1000);
-        return connection.state.kind === 'gone';
+        return connection.state.kind === 'closed';
       });
     },
   ],

@@ -109,7 +109,7 @@ describe('the cache', () => {
   });
 });
 
-describe('a stale answer', () => {
+describe('a stale response', () => {
   const validated = (request: { headers: Record<string, unknown> }) =>
     request.headers['if-none-match'] === '"v1"'
       ? { status: 304, headers: { 'cache-control': 'max-age=100', etag: '"v1"', 'x-a': 'new' } }

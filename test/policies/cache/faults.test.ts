@@ -66,7 +66,7 @@ describe('what changes a resource', () => {
   });
 });
 
-describe('a stored answer', () => {
+describe('a stored response', () => {
   it('that a HEAD made fresh says nothing of the HEAD', async () => {
     const { get, clock } = await startCached({}, () => fresh(10, { etag: '"a"', 'cache-tag': 'x' }));
     await get('/a');

@@ -52,7 +52,7 @@ describe('the schedule of checks', () => {
     const { clock, results, left } = schedule();
     clock.advance(500);
     clock.advance(2000);
-    expect(results).toEqual(['no answer within 2000 ms']);
+    expect(results).toEqual(['no response within 2000 ms']);
     expect(left()).toBe(1);
   });
 

@@ -136,7 +136,7 @@ describe('a blocking query', () => {
     await clock.pass(1000);
     await consul.calls.next();
     await clock.pass(LOST_MS);
-    expect(await source.nextFailure()).toContain('no answer within');
+    expect(await source.nextFailure()).toContain('no response within');
     await clock.until(1000);
   });
 });
@@ -158,11 +158,11 @@ describe('a Consul that refuses or is away', () => {
   });
 
   it.each([
-    [403, 'ACL not found', 'refuses the token (403) — give it service:read'],
+    [403, 'ACL not found', 'rejects the token (403) — give it service:read'],
     [500, 'No cluster leader', 'answers 500 (No cluster leader) — see its log'],
-    [200, '<html>', 'the answer is none of Consul — check the URL'],
-    [200, '{}', 'the answer is none of Consul'],
-    [200, '[null]', 'the answer is none of Consul'],
+    [200, '<html>', 'the response does not come from Consul — check the URL'],
+    [200, '{}', 'the response does not come from Consul'],
+    [200, '[null]', 'the response does not come from Consul'],
   ])('is named when it answers %i %s', async (status, body, words) => {
     const { clock, consul, discover } = await startConsul();
     consul.reply = { status, body };

@@ -65,7 +65,7 @@ describe('the discovery of an upstream', () => {
     for (let i = 0; i < 2; i++) await clock.pass(2000);
     expect(await logged.next()).toMatchObject({
       message: 'discovery finds no targets',
-      detail: expect.stringContaining(`DNS does not answer for ${name} (ETIMEOUT)`),
+      detail: expect.stringContaining(`DNS does not respond for ${name} (ETIMEOUT)`),
     });
     expect(discovery.status()).toMatchObject({
       ok: false,

@@ -56,11 +56,11 @@ describe('the targets of SRV records', () => {
     expect(await lookUpTargets(resolver, QUESTION)).toMatchObject({ targets: [{ host: '10.0.0.2' }] });
   });
 
-  it('are none where the name is no host name, which nothing repeats', async () => {
+  it('are none where the name is not a host name, which nothing repeats', async () => {
     const resolver = resolverOf([record('a\nb', 80), record('-\u0007', 80)], {});
     expect(await lookUpTargets(resolver, QUESTION)).toEqual({
       kind: 'failed',
-      reason: 'an SRV record holds what is no host name — correct it',
+      reason: 'an SRV record holds what is not a host name — correct it',
     });
   });
 

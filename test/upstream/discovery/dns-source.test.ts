@@ -94,7 +94,7 @@ describe('DNS discovery of addresses', () => {
     await dns.stop();
     await clock.pass(5000);
     expect(await source.next()).toEqual({
-      failed: 'DNS does not answer for orders.test (ECONNREFUSED) — check that its servers can be reached',
+      failed: 'DNS does not respond for orders.test (ECONNREFUSED) — check that its servers can be reached',
     });
     await clock.pass(1000);
     await source.nextFailure();
@@ -154,7 +154,7 @@ describe('DNS discovery of services', () => {
 
   it.each([
     ['port 0', `${SERVICE.name},b.test,0,1,1`, 'the SRV record of b.test has port 0 — correct it'],
-    ['no service', SERVICE.name, "the SRV record says '.', that is no service — correct it"],
+    ['no service', SERVICE.name, "the SRV record says '.', that is not a service — correct it"],
     [
       'a name without address',
       `${SERVICE.name},x.test,80,1,1`,

@@ -41,7 +41,7 @@ describe('lines of JSON', () => {
     expect(read([toBytes([1]), Buffer.from('{"type":"ADD')])).toEqual([1]);
   });
 
-  it('throw when one is no JSON', () => {
+  it('throw when one is not JSON', () => {
     expect(() => read([Buffer.from('<html>\n')])).toThrow(SyntaxError);
   });
 

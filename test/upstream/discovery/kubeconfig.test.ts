@@ -73,7 +73,7 @@ describe('a kubeconfig', () => {
     await expect(readKubeconfig(file)).rejects.toThrow(words);
   });
 
-  it('is refused without its words when it is no YAML, since these may be a token', async () => {
+  it('is refused without its words when it is not YAML, since these may be a token', async () => {
     writeFileSync(file, 'users: [ { token: s3cret');
     const error = await readKubeconfig(file).catch((reason: unknown) => reason);
     expect(String(error)).toContain('kubeconfig.yaml: is not valid YAML');

@@ -200,11 +200,15 @@ describe('a watch that ends', () => {
 
   it.each([
     ['an error of the server', (api: FakeKubernetes) => api.sendError(500, 'etcd is away'), 'etcd is away'],
-    ['a line that is no JSON', (api: FakeKubernetes) => api.sendRaw('<html>\n'), 'is none of an API server'],
+    [
+      'a line that is not JSON',
+      (api: FakeKubernetes) => api.sendRaw('<html>\n'),
+      'does not come from an API server',
+    ],
     [
       'an event without object',
       (api: FakeKubernetes) => api.sendRaw('{"type":"ADDED"}\n'),
-      'is none of an API',
+      'does not come from an API',
     ],
   ])('lists again after %s, and says so', async (_, fail, words) => {
     const { api, clock, source } = await startWatched();
@@ -266,7 +270,7 @@ describe('an API server that refuses or is away', () => {
     await clock.pass(WATCH_MS);
     await clock.pass(1000);
     expect((await nextCall(api, 'watch')).authorization).toBe('Bearer first');
-    expect(await source.nextFailure()).toContain('refuses the token (401)');
+    expect(await source.nextFailure()).toContain('rejects the token (401)');
     await clock.until(2000);
     writeToken('second');
     clock.advance(2000);
@@ -290,7 +294,7 @@ describe('an API server that refuses or is away', () => {
     const source = discover();
     await nextCall(api, 'list');
     await clock.pass(10_000);
-    expect(await source.nextFailure()).toContain('no answer within 10 s');
+    expect(await source.nextFailure()).toContain('no response within 10 s');
     await clock.until(1000);
   });
 

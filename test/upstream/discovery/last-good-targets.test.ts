@@ -155,7 +155,7 @@ describe('a source that yields nothing, or stops', () => {
   it.each([
     ['lists no target', (source: TargetReport) => source.found([]), 'lists no targets'],
     [
-      'says why it does not answer',
+      'says why it does not respond',
       (source: TargetReport) => source.failed('refused (401)'),
       'refused (401)',
     ],

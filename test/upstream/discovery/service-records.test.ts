@@ -44,7 +44,7 @@ const srv = (target: string, ttl: number, port = 8001): Answer => ({
 });
 
 /** An answer to `query` that holds these records. */
-function answerTo(query: Buffer, answers: Answer[], changes: Partial<Packet> = {}): Buffer {
+function respondTo(query: Buffer, answers: Answer[], changes: Partial<Packet> = {}): Buffer {
   const { id = 0, questions = [] } = decode(query);
   return encode({ type: 'response', id, questions, answers, ...changes });
 }
@@ -70,7 +70,7 @@ describe('the SRV records of a name', () => {
   it('are good for the shortest time of the answer, that of an alias too', async () => {
     const alias: Answer = { type: 'CNAME', name: NAME, ttl: 30, data: '_http._tcp.other.test' };
     const dns = await startScript((query) => [
-      answerTo(query, [alias, srv('a.test', 60), srv('b.test', 90)]),
+      respondTo(query, [alias, srv('a.test', 60), srv('b.test', 90)]),
     ]);
     expect(await find(dns.server).found).toMatchObject({
       records: [{ name: 'a.test' }, { name: 'b.test' }],
@@ -79,7 +79,7 @@ describe('the SRV records of a name', () => {
   });
 
   it('are good for no time where the highest bit is set', async () => {
-    const dns = await startScript((query) => [answerTo(query, [srv('a.test', 0x8000_0001)])]);
+    const dns = await startScript((query) => [respondTo(query, [srv('a.test', 0x8000_0001)])]);
     expect(await find(dns.server).found).toMatchObject({ ttlSeconds: 0 });
   });
 });
@@ -88,24 +88,24 @@ describe('an answer to another question', () => {
   const forgeries: [string, (query: Buffer) => Buffer][] = [
     [
       'with another id',
-      (query) => answerTo(query, [srv('evil.test', 1)], { id: ((decode(query).id ?? 0) + 1) & 0xffff }),
+      (query) => respondTo(query, [srv('evil.test', 1)], { id: ((decode(query).id ?? 0) + 1) & 0xffff }),
     ],
     [
       'for another name',
-      (query) => answerTo(query, [srv('evil.test', 1)], { questions: [{ type: 'SRV', name: 'evil.test' }] }),
+      (query) => respondTo(query, [srv('evil.test', 1)], { questions: [{ type: 'SRV', name: 'evil.test' }] }),
     ],
     [
       'for another type',
-      (query) => answerTo(query, [srv('evil.test', 1)], { questions: [{ type: 'A', name: NAME }] }),
+      (query) => respondTo(query, [srv('evil.test', 1)], { questions: [{ type: 'A', name: NAME }] }),
     ],
-    ['for no question', (query) => answerTo(query, [srv('evil.test', 1)], { questions: [] })],
-    ['that is a question itself', (query) => answerTo(query, [srv('evil.test', 1)], { type: 'query' })],
+    ['for no question', (query) => respondTo(query, [srv('evil.test', 1)], { questions: [] })],
+    ['that is a question itself', (query) => respondTo(query, [srv('evil.test', 1)], { type: 'query' })],
     [
       'that is cut off with another id',
-      (query) => answerTo(query, [], { id: ((decode(query).id ?? 0) + 1) & 0xffff, flags: TRUNCATED }),
+      (query) => respondTo(query, [], { id: ((decode(query).id ?? 0) + 1) & 0xffff, flags: TRUNCATED }),
     ],
-    ['that is no message', () => Buffer.from('hello')],
-    ['that ends within a record', (query) => answerTo(query, [srv('evil.test', 1)]).subarray(0, -3)],
+    ['that is not a message', () => Buffer.from('hello')],
+    ['that ends within a record', (query) => respondTo(query, [srv('evil.test', 1)]).subarray(0, -3)],
   ];
 
   it.each(forgeries)('is not heard: %s', async (_, forge) => {
@@ -117,10 +117,10 @@ describe('an answer to another question', () => {
   it('by TCP ends that attempt', async () => {
     const dns = await startScript((query, transport) =>
       transport === 'udp'
-        ? [answerTo(query, [], { flags: TRUNCATED })]
+        ? [respondTo(query, [], { flags: TRUNCATED })]
         : [
             withPrefix(
-              answerTo(query, [srv('evil.test', 1)], { id: ((decode(query).id ?? 0) + 1) & 0xffff }),
+              respondTo(query, [srv('evil.test', 1)], { id: ((decode(query).id ?? 0) + 1) & 0xffff }),
             ),
           ],
     );
@@ -128,7 +128,7 @@ describe('an answer to another question', () => {
   });
 
   it('is hard to forge: each question has a port and an id of its own', async () => {
-    const dns = await startScript((query) => [answerTo(query, [srv('a.test', 1)])]);
+    const dns = await startScript((query) => [respondTo(query, [srv('a.test', 1)])]);
     for (let i = 0; i < 8; i++) await find(dns.server).found;
     expect(new Set(dns.queries.map(({ port }) => port)).size).toBeGreaterThan(4);
     expect(new Set(dns.queries.map(({ query }) => query.readUInt16BE(0))).size).toBeGreaterThan(4);
@@ -138,8 +138,8 @@ describe('an answer to another question', () => {
 describe('an answer by TCP', () => {
   const startTruncating = (script: (answer: Buffer) => readonly Buffer[]) =>
     startScript((query, transport) => {
-      if (transport === 'udp') return [answerTo(query, [], { flags: TRUNCATED })];
-      return script(withPrefix(answerTo(query, [srv('a.test', 7)])));
+      if (transport === 'udp') return [respondTo(query, [], { flags: TRUNCATED })];
+      return script(withPrefix(respondTo(query, [srv('a.test', 7)])));
     });
 
   it('may come in any pieces', async () => {
@@ -188,15 +188,15 @@ describe('a server', () => {
     ['does not know the kind of question', 4],
     ['refuses', 5],
   ])('that %s hands over at once', async (_, code) => {
-    const bad = await startScript((query) => [answerTo(query, [], { flags: code })]);
+    const bad = await startScript((query) => [respondTo(query, [], { flags: code })]);
     expect(await find(bad.server, (await startDns()).server).found).toMatchObject({ records: [RECORD] });
   });
 
   it('that does not know EDNS is asked without it', async () => {
     const old = await startScript((query) =>
       (decode(query).additionals ?? []).length > 0
-        ? [answerTo(query, [], { flags: 1 })]
-        : [answerTo(query, [srv('a.test', 7)])],
+        ? [respondTo(query, [], { flags: 1 })]
+        : [respondTo(query, [srv('a.test', 7)])],
     );
     expect(await find(old.server).found).toEqual({ records: [RECORD], ttlSeconds: 7 });
     expect(old.queries).toHaveLength(2);
@@ -236,7 +236,7 @@ describe('a server', () => {
 
 describe('whatever bytes come', () => {
   const query = createQuery(NAME, true);
-  const whole = answerTo(query.bytes, [srv('a.test', 7), srv('b.test', 7)]);
+  const whole = respondTo(query.bytes, [srv('a.test', 7), srv('b.test', 7)]);
 
   it('reading them throws nothing', () => {
     fc.assert(

@@ -32,16 +32,16 @@ describe('a file of targets', () => {
   });
 
   it.each([
-    ['is empty', '', 'targets.yaml:1 targets is no list of targets — write targets: [...]'],
-    ['is no list', 'targets: http://10.0.0.1', 'targets.yaml:1 targets is no list of targets'],
-    ['is no YAML', 'targets:\n  - [', 'targets.yaml:'],
+    ['is empty', '', 'targets.yaml:1 targets is not a list of targets — write targets: [...]'],
+    ['is not a list', 'targets: http://10.0.0.1', 'targets.yaml:1 targets is not a list of targets'],
+    ['is not YAML', 'targets:\n  - [', 'targets.yaml:'],
     ['has a key twice', 'targets: []\ntargets: []', 'targets.yaml:2 this key is there twice'],
     [
       'has a wrong URL',
       'targets:\n  - http://10.0.0.1\n  - nowhere',
       'targets.yaml:3 targets.1.url is not the URL',
     ],
-    ['has a number', 'targets:\n  - 9001', 'targets.yaml:2 targets.0 is no target — write a URL'],
+    ['has a number', 'targets:\n  - 9001', 'targets.yaml:2 targets.0 is not a target — write a URL'],
     [
       'has a negative weight',
       'targets: [{ url: "http://a", weight: -1 }]',

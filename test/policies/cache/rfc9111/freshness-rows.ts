@@ -20,7 +20,7 @@ const lifetimes = rowsOf('RFC 9111 §4.2.1', [
   ],
   [
     'optimal',
-    'max-age wins over Expires that is no date',
+    'max-age wins over Expires that is not a date',
     reused({ ...control('max-age=3600'), expires: '0' }),
   ],
   ['required', 'max-age=0 wins over Expires', notReused({ ...control('max-age=0'), expires: HOUR })],
@@ -74,7 +74,7 @@ const aged = (age: string | string[], lifetime = HOUR): Fields => ({
 });
 
 const ageParsing = rowsOf('RFC 9111 §5.1', [
-  ['required', 'an Age that is no number is ignored', reused(aged('abc'))],
+  ['required', 'an Age that is not a number is ignored', reused(aged('abc'))],
   ['required', 'a negative Age is ignored', reused(aged('-7200'))],
   ['required', 'an Age with a fraction is ignored', reused(aged('7200.0'))],
   ['required', 'an Age of 2^31 - 1', notReused(aged('2147483647'))],
@@ -121,7 +121,7 @@ const parsing = rowsOf('RFC 9111 §4.2.1', [
   ['choice', 'a space before = makes it none', notReused(control('max-age =3600'))],
   ['choice', 'a space behind = makes it none', notReused(control('max-age= 3600'))],
   ['required', 'zeros in front do not matter', reused(control('max-age=003600'))],
-  ['required', 'single quotes are no quotes', notReused(control("max-age='3600'"))],
+  ['required', 'single quotes are not quotes', notReused(control("max-age='3600'"))],
   ['choice', 'a fraction is none', notReused(control('max-age=3600.0'))],
   ['choice', 'letters in front make it none', notReused(control('max-age=a3600'))],
   ['choice', 'letters behind make it none', notReused(control('max-age=3600a'))],

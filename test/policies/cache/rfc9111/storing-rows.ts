@@ -223,7 +223,7 @@ const targeted = rowsOf('RFC 9213 §2', [
   ['required', 'it wins over no-store', reused(cdn('max-age=10000', control('no-store')))],
   [
     'required',
-    'one that is no dictionary is ignored',
+    'one that is not a dictionary is ignored',
     notReused(cdn('max-age=10000, &&&&&', control('no-store'))),
   ],
   ['required', 'a number in quotes is none', notReused(cdn('max-age="10000"', control('no-store')))],

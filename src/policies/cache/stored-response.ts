@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import type { ResponseTimes } from '../../cache/freshness.ts';
+import { judgeStorability, type Storability, type StoreSettings } from '../../cache/storability.ts';
+import { tagsOf } from '../../cache/tags.ts';
+import { variantKeyOf } from '../../cache/vary.ts';
+import { FieldKind } from '../../core/field-kind.ts';
+import { HeaderBlock, HeaderList } from '../../core/header-list.ts';
+import type { ReuseRules, StoredResponse } from '../../core/stores/cache-store.ts';
+import type { CacheRequest } from './cache-request.ts';
+
+/** The head of a response, and when it was asked for and came. */
+export interface ResponseMetadata {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly times: ResponseTimes;
+  /** `CacheStore.purges` when it was asked for. */
+  readonly requestedAt: number;
+}
+
+/** Decides whether a response to this request may be stored. */
+export function judgeResponse(
+  request: CacheRequest,
+  { status, headers, times }: ResponseMetadata,
+  settings: StoreSettings,
+): Storability {
+  const requestTraits = {
+    isIdentified: request.isIdentified,
+    hasAuthorization: request.hasAuthorization,
+    hasCookies: request.hasCookies,
+    directives: request.forStoring,
+  };
+  return judgeStorability({ status, headers }, requestTraits, times, settings);
+}
+
+/** Makes what is stored of a response, its body still missing. `requestHeaders` are those that it was selected by. */
+export function toStored(
+  answered: ResponseMetadata,
+  rules: ReuseRules,
+  requestHeaders: HeaderList,
+): StoredResponse {
+  const { status, headers, times, requestedAt } = answered;
+  return {
+    status,
+    headers: storableHeaders(headers, rules.hiddenFields),
+    body: NO_BODY,
+    rules,
+    variantKey: variantKeyOf(rules.vary, requestHeaders),
+    responseTime: times.responseTime,
+    staleSince: undefined,
+    tags: tagsOf(headers),
+    requestedAt,
+  };
+}
+
+const NO_BODY = Buffer.alloc(0);
+
+/** Fields between a client and the proxy next to it, which are nobody else's (RFC 9111 §3.1). */
+const TO_THE_PROXY = ['proxy-authenticate', 'proxy-authentication-info', 'proxy-authorization'] as const;
+
+/** `Age` is counted on by us, and what tags are for is purging, which is an anonymous caller's business outside. */
+const OURS = ['age', 'cache-tag', 'surrogate-key'] as const;
+
+/**
+ * Fields are copied out of the received head, which else would be kept whole with all that was removed from it, and their
+ * lines written once for all who are answered with them.
+ */
+function storableHeaders(headers: HeaderList, hidden: readonly string[]): HeaderList {
+  const kept = headers.clone();
+  kept.deleteKind(FieldKind.contentLength);
+  kept.deleteKind(FieldKind.connection);
+  for (const name of [...TO_THE_PROXY, ...OURS, ...hidden]) kept.delete(name);
+  return preparedHeaders([...kept].flat());
+}
+
+/** Makes a list of names and values by turns, of fields that were in a list already. */
+function preparedHeaders(fields: readonly string[]): HeaderList {
+  const prepared = HeaderList.from();
+  if (fields.length > 0) prepared.appendBlock(new HeaderBlock(fields));
+  return prepared;
+}
+
+/** Gives a response without an entity tag one of its own, made of its bytes: strong, since they are the same (RFC 9110 §8.8.3). */
+export function withOwnEtag(stored: StoredResponse): StoredResponse {
+  if (stored.headers.has('etag') || stored.status !== 200) return stored;
+  const etag = `"${createHash('sha256').update(stored.body).digest('base64url').slice(0, 27)}"`;
+  return { ...stored, headers: preparedHeaders([...[...stored.headers].flat(), 'ETag', etag]) };
+}

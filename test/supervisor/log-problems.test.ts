@@ -1,0 +1,82 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, constants, openSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { LOOPBACK, reservePort } from '../support/loopback.ts';
+import { until } from '../support/until.ts';
+import { readValue } from './pool-of.ts';
+
+const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+/** More than a pipe and the gateway's own memory for its log hold. */
+const REQUESTS = 700;
+const LONG_PATH = `/${'long/'.repeat(1400)}`;
+
+/** Opens what the log is written to. It ends with the test. */
+type OpenLog = (folder: string) => number;
+
+const nobodyReads: OpenLog = (folder) => {
+  execFileSync('mkfifo', [join(folder, 'log')]);
+  // Open for reading as well, so that it is no broken pipe.
+  return openSync(join(folder, 'log'), constants.O_RDWR);
+};
+const diskIsFull: OpenLog = () => openSync('/dev/full', 'w');
+
+/** Starts a gateway whose log goes there. */
+async function start(workers: number, openLog: OpenLog) {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-test-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const [port, status] = [await reservePort(), await reservePort()];
+  const file = join(folder, 'sallyport.json');
+  const config = {
+    workers,
+    listeners: [{ host: LOOPBACK, port }],
+    admin: { host: LOOPBACK, port: 0, token: 'test' },
+    status: { host: LOOPBACK, port: status },
+    drain: { delay: '0s', timeout: '5s' },
+    routes: [{ id: 'all', path: '/*', respond: { status: 200, body: 'x' } }],
+  };
+  await writeFile(file, JSON.stringify(config));
+  const log = openLog(folder);
+  onTestFinished(() => closeSync(log));
+  const child: ChildProcess = spawn(process.execPath, [cli, 'start', '--config', file], {
+    stdio: ['ignore', log, 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const ask = async (path: string): Promise<Response> => fetch(`http://${LOOPBACK}:${status}${path}`);
+  await until(() =>
+    ask('/readyz').then(
+      ({ ok }) => ok,
+      () => false,
+    ),
+  );
+  return { child, url: `http://${LOOPBACK}:${port}`, ask };
+}
+
+describe.each([
+  ['nobody reads the log', nobodyReads],
+  ['the disk of the log is full', diskIsFull],
+])('while %s', (_, openLog) => {
+  it.each([1, 2])(
+    'all is served, lines that are lost are counted, and SIGTERM ends it (%i processes)',
+    async (workers) => {
+      const { child, url, ask } = await start(workers, openLog);
+      for (let asked = 0; asked < REQUESTS; asked += 50) {
+        const answers = Array.from({ length: 50 }, async () => (await fetch(url + LONG_PATH)).status);
+        expect(await Promise.all(answers)).toEqual(Array(50).fill(200));
+      }
+      // A file is still read, and so a reload works.
+      expect((await ask('/readyz')).status).toBe(200);
+      await until(async () => {
+        const metrics = await (await ask('/metrics')).text();
+        return readValue(metrics, 'gateway_log_lines_dropped_total') > 0;
+      });
+      const exited = once(child, 'exit');
+      child.kill('SIGTERM');
+      expect(await exited).toEqual([0, null]);
+    },
+  );
+});
