@@ -37,6 +37,10 @@ const MAX_WAITING = 10_000;
 /** Longer than it takes to replace a worker that hangs. */
 const MAX_WAIT_MS = 30_000;
 const LOOK_INTERVAL_MS = 1000;
+/** A worker that has not acknowledged a connection after so long is queried whether it has it. */
+const QUERY_AFTER_MS = 20;
+/** How long a worker that could not receive a connection is given none, so that the others get them first. */
+const REST_MS = 1000;
 
 /**
  * Gives accepted connections to workers in turn, and keeps each until its worker says that it has it: of a worker that
@@ -51,6 +55,8 @@ export class HandOver {
   private readonly refused: Counter;
   private readonly handedAgain: Counter;
   private readonly stopLooking: () => void;
+  /** Stops the timer of the next query, which runs only while something is in flight. */
+  private stopQuerying: (() => void) | undefined = undefined;
   /** Told when nothing waits any more, where somebody waits for that. */
   private onEmpty: (() => void) | undefined = undefined;
 
@@ -152,6 +158,7 @@ export class HandOver {
   /** Closes all that no worker has acknowledged. */
   close(): void {
     this.stopLooking();
+    this.stopQuerying?.();
     for (const connection of [...this.waiting.splice(0), ...this.inFlight]) connection.socket.destroy();
   }
 
@@ -177,6 +184,7 @@ export class HandOver {
     desk.sent++;
     desk.inFlight = { connection, since: this.clock.monotonic(), isStatusRequested: false };
     desk.receiver.send(connection);
+    this.querySoon();
   }
 
   private giveAgain(desk: Desk): void {
@@ -194,23 +202,39 @@ export class HandOver {
     const late = this.waiting.filter(isOverdue);
     if (late.length > 0) this.waiting = this.waiting.filter((each) => !isOverdue(each));
     for (const connection of late) this.reject(connection);
+  }
+
+  private querySoon(): void {
+    this.stopQuerying ??= this.clock.after(QUERY_AFTER_MS, () => {
+      this.stopQuerying = undefined;
+      this.queryOverdue();
+    });
+  }
+
+  /** Queries each worker that should have acknowledged its connection by now. */
+  private queryOverdue(): void {
+    const now = this.clock.monotonic();
     for (const desk of this.desks.values()) {
       const { inFlight } = desk;
-      if (inFlight === undefined || inFlight.isStatusRequested || now - inFlight.since < LOOK_INTERVAL_MS)
-        continue;
-      inFlight.isStatusRequested = true;
-      void this.queryWorker(desk, inFlight);
+      if (inFlight === undefined || inFlight.isStatusRequested) continue;
+      if (now - inFlight.since < QUERY_AFTER_MS) this.querySoon();
+      else void this.queryWorker(desk, inFlight);
     }
   }
 
-  /** A worker that has no descriptor left receives the message without the connection, and never hears of that one. */
+  /**
+   * A worker that has no descriptor left receives the message without the connection, and never hears of that one: it goes to
+   * another worker. The response comes behind what was sent before the query.
+   */
   private async queryWorker(desk: Desk, asked: NonNullable<Desk['inFlight']>): Promise<void> {
+    asked.isStatusRequested = true;
     const received = await desk.receiver.countReceived().catch(() => undefined);
     asked.isStatusRequested = false;
-    if (received === undefined || received >= desk.sent || desk.inFlight !== asked) return;
+    if (desk.inFlight !== asked) return;
+    if (received === undefined || received >= desk.sent) return this.querySoon();
     desk.sent = received;
     this.giveAgain(desk);
-    this.setFree(desk);
+    this.clock.after(REST_MS, () => this.setFree(desk));
   }
 
   private reject({ socket }: Unclaimed): void {

@@ -154,12 +154,49 @@ describe('connections that were accepted', () => {
     const socket = connect();
     one.received = 0;
     handOver.join(two);
-    clock.advance(1000);
+    clock.advance(20);
     await nextTurn();
     expect(two.sockets).toEqual([socket]);
-    // It is still given others.
+    // For a moment others come first, and then it is given more.
     const next = connect();
-    expect(one.sockets).toEqual([socket, next]);
+    handOver.acknowledge(two);
+    expect(two.sockets).toEqual([socket, next]);
+    const last = connect();
+    clock.advance(1000);
+    expect(one.sockets).toEqual([socket, last]);
+  });
+
+  it('come back to the only worker, which could not receive them, a second later', async () => {
+    const { clock, handOver, connect } = setUp();
+    const worker = new FakeWorker('a');
+    handOver.join(worker);
+    const socket = connect();
+    worker.received = 0;
+    clock.advance(20);
+    await nextTurn();
+    clock.advance(980);
+    expect(worker.sockets).toEqual([socket]);
+    clock.advance(20);
+    expect(worker.sockets).toEqual([socket, socket]);
+    handOver.acknowledge(worker);
+    expect(handOver.size).toBe(0);
+  });
+
+  it('are asked for again while a worker has them and is slow to say so', async () => {
+    const { clock, handOver, connect } = setUp();
+    const [one, two] = [new FakeWorker('a'), new FakeWorker('a')];
+    handOver.join(one);
+    const socket = connect();
+    handOver.join(two);
+    for (let i = 0; i < 3; i++) {
+      clock.advance(20);
+      await nextTurn();
+    }
+    expect(two.sockets).toEqual([]);
+    one.received = 0;
+    clock.advance(20);
+    await nextTurn();
+    expect(two.sockets).toEqual([socket]);
   });
 
   it('stay where they are while a worker has them and is slow to say so', async () => {
