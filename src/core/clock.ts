@@ -10,6 +10,13 @@ export interface Clock {
   after(delayMs: number, task: () => void): () => void;
 }
 
+let armed = 0;
+
+/** How many tasks of the machine's clock are still to run: one for each `after`, and one for each `every` until it is stopped. */
+export function countArmedTimers(): number {
+  return armed;
+}
+
 /**
  * The clock of the machine. A task runs only after what had arrived by then was read: a process that was held up would
  * else give up on peers whose bytes lie waiting.
@@ -22,17 +29,31 @@ export const systemClock: Clock = {
     const timer = setInterval(() => {
       due = setImmediate(task).unref();
     }, intervalMs).unref();
+    armed++;
+    let isArmed = true;
     return () => {
+      if (isArmed) armed--;
+      isArmed = false;
       clearInterval(timer);
       clearImmediate(due);
     };
   },
   after(delayMs, task) {
     let due: NodeJS.Immediate | undefined;
+    let isArmed = true;
+    const disarm = (): void => {
+      if (isArmed) armed--;
+      isArmed = false;
+    };
+    armed++;
     const timer = setTimeout(() => {
-      due = setImmediate(task).unref();
+      due = setImmediate(() => {
+        disarm();
+        task();
+      }).unref();
     }, delayMs).unref();
     return () => {
+      disarm();
       clearTimeout(timer);
       clearImmediate(due);
     };

@@ -52,6 +52,8 @@ export interface RunOptions {
   readonly clock?: Clock;
 }
 
+const BUFFERED_HELP = 'Bytes of bodies that are buffered for slow clients, retries and policies.';
+
 /** An API gateway: listens, handles requests, changes its configuration under way. */
 export class Gateway extends RequestsAsValues implements GatewayControl, Service {
   protected readonly clock: Clock;
@@ -102,6 +104,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     });
     const { listeners } = this;
     const budget = new BufferBudget();
+    metrics.gauge('gateway_buffered_bytes', BUFFERED_HELP, {}, () => budget.used);
     this.current = new RunningConfig({
       loaded,
       context: { services, clock, log, metrics, deadlines, kept, budget, targetConnections, snapshots },

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, type Registry } from '@prometheus-io/client';
+import { countArmedTimers } from '../core/clock.ts';
 import { readDescriptorLimit } from '../core/network/descriptors.ts';
 
 const RESOLUTION_MS = 20;
@@ -12,6 +13,14 @@ export function registerProcessMetrics(registry: Registry): () => void {
   registerCpu(registers);
   registerMemory(registers);
   registerDescriptors(registers);
+  new Gauge({
+    name: 'gateway_timers',
+    help: 'Timers of the gateway that are armed. A number that keeps growing is a leak.',
+    registers,
+    collect() {
+      this.set(countArmedTimers());
+    },
+  });
   new Gauge({
     name: 'process_start_time_seconds',
     help: 'When the process started, in seconds since 1970.',

@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { systemClock } from '../../src/core/clock.ts';
+import { countArmedTimers, systemClock } from '../../src/core/clock.ts';
 
 /** Two ends between which bytes are as soon as they are written, which those of TCP need not be. */
 async function openPair(): Promise<{ near: Socket; far: Socket }> {
@@ -57,4 +57,15 @@ it('runs nothing that was cancelled, though it was due', async () => {
   for (const until = performance.now() + 5; performance.now() < until; );
   await promise;
   expect(runs).toBe(0);
+});
+
+it('counts what is armed, until it has run or was stopped', async () => {
+  const before = countArmedTimers();
+  const stops = [systemClock.after(60_000, () => {}), systemClock.every(60_000, () => {})];
+  const ran = new Promise<void>((resolve) => void systemClock.after(1, resolve));
+  expect(countArmedTimers()).toBe(before + 3);
+  await ran;
+  expect(countArmedTimers()).toBe(before + 2);
+  for (const stop of [...stops, ...stops]) stop();
+  expect(countArmedTimers()).toBe(before);
 });
