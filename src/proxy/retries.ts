@@ -12,9 +12,8 @@ import { isRepeatable } from './repeatable.ts';
 /** Full jitter: a random time up to these bounds, which double with each attempt. */
 const FIRST_WAIT_MS = 25;
 const LONGEST_WAIT_MS = 250;
-/** How long an attempt waits for its share of the budget, and how often it looks. */
-const LONGEST_BUDGET_WAIT_MS = 250;
-const BUDGET_LOOK_MS = 20;
+/** How long an attempt waits at least for its share of the budget: longer where the one before it took longer to fail. */
+const BUDGET_WAIT_MS = 250;
 /** The longest `Retry-After` that is waited for here rather than by the client. */
 const LONGEST_RETRY_AFTER_MS = 3000;
 
@@ -44,7 +43,9 @@ export class Retries {
   private readonly tried: UpstreamTarget[] = [];
   private attempts = 0;
   private holdsBudget = false;
-  private waitedForBudgetMs = 0;
+  private readonly sentAt: number;
+  /** Until when the budget is waited for; `undefined` where it never was. */
+  private budgetUntil: number | undefined = undefined;
   private stopWaiting: () => void = () => {};
   private stopDeadline: (() => void) | undefined = undefined;
 
@@ -54,6 +55,7 @@ export class Retries {
     this.owner = owner;
     this.upstream = owner.upstream;
     this.clock = owner.clock;
+    this.sentAt = sentAt;
     this.deadline = sentAt + owner.plan.timeoutMs;
   }
 
@@ -101,11 +103,25 @@ export class Retries {
     this.stopDeadline ??= this.clock.after(this.remainingMs, onTimeout);
   }
 
-  /** Calls `decide` when there may be more of the budget. */
+  /**
+   * Calls `decide` when there is some of the budget, or none is to be waited for any more. What failed in one moment (all
+   * requests at a target that ended) is repeated one after the other, and waits the longer the slower everything is.
+   */
   waitForBudget(decide: () => void): void {
-    const waitMs = BUDGET_LOOK_MS * (0.5 + this.upstream.settings.random());
-    this.waitedForBudgetMs += waitMs;
-    this.stopWaiting = this.clock.after(waitMs, decide);
+    const now = this.clock.monotonic();
+    this.budgetUntil ??= Math.min(this.deadline, now + Math.max(BUDGET_WAIT_MS, now - this.sentAt));
+    const giveUpPlace = this.upstream.state.retryBudget.wait(() => {
+      stopTimer();
+      decide();
+    });
+    const stopTimer = this.clock.after(this.budgetUntil - now, () => {
+      giveUpPlace();
+      decide();
+    });
+    this.stopWaiting = () => {
+      giveUpPlace();
+      stopTimer();
+    };
   }
 
   /** There will be no more attempts. */
@@ -117,7 +133,7 @@ export class Retries {
   }
 
   private get mayWaitForBudget(): boolean {
-    return this.waitedForBudgetMs < LONGEST_BUDGET_WAIT_MS;
+    return this.budgetUntil === undefined || this.clock.monotonic() < this.budgetUntil;
   }
 
   private waitAfter(outcome: GatewayError | ResponseHead): number | undefined {

@@ -3,6 +3,7 @@ export class RetryBudget {
   private readonly share: number;
   private readonly minimum: number;
   private taken = 0;
+  private readonly waiting = new Set<() => void>();
 
   constructor(share: number, minimum = 3) {
     this.share = share;
@@ -16,8 +17,21 @@ export class RetryBudget {
     return true;
   }
 
+  /** Gives one back, to who waits for it first and still wants it. */
   release(): void {
     this.taken--;
+    const before = this.taken;
+    for (let left = this.waiting.size; left > 0 && this.taken === before; left--) {
+      const [wake] = this.waiting as Iterable<() => void> as [() => void];
+      this.waiting.delete(wake);
+      wake();
+    }
+  }
+
+  /** Calls `onFree` when one is given back and nobody else waits longer, unless the returned function is called before. */
+  wait(onFree: () => void): () => void {
+    this.waiting.add(onFree);
+    return () => void this.waiting.delete(onFree);
   }
 }
 
