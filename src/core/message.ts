@@ -117,7 +117,8 @@ export interface TargetRequest {
   readonly host: string;
   /** Without hop-by-hop and framing fields and without `Host`. */
   readonly headers: HeaderList;
-  readonly body: BodySource;
+  /** Replaced where an attempt has read some of it, and no target was given any: by one that gives all of it. */
+  body: BodySource;
   /** The protocol to switch to, such as `websocket`. */
   readonly upgrade: string | undefined;
   /** Whether the client takes trailer fields (`TE: trailers`). */
@@ -143,8 +144,11 @@ export interface Target {
   readonly name: string;
   /** What `Host` says where it speaks of the target, if that is not its name. */
   readonly authority?: string;
-  /** Sends `request` and gives the response to `sink`. Failures come by `sink.abort` with a `GatewayError`. */
-  exchange(request: TargetRequest, sink: ResponseSink): OngoingExchange;
+  /**
+   * Sends `request` and gives the response to `sink`. Failures come by `sink.abort` with a `GatewayError`. `now`, in monotonic
+   * milliseconds, of who has just read the clock.
+   */
+  exchange(request: TargetRequest, sink: ResponseSink, now?: number): OngoingExchange;
 }
 
 /** A response made by the gateway or a policy. */

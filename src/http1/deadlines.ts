@@ -9,13 +9,15 @@ export interface Deadlined {
 }
 
 const TICK_MS = 100;
+/** A clock that is this far behind was not read for want of time: the event loop was blocked. */
+const STALE_MS = 2 * TICK_MS;
 
 /**
  * Watches the deadlines of many connections with one timer: coarse, so that moving a deadline is an assignment.
- * A deadline is met up to two ticks late, never early.
+ * A deadline is met up to two ticks late, never early, also one that is set right after the event loop was blocked.
  */
 export class Deadlines {
-  /** Milliseconds on the injected clock at the last tick. */
+  /** Milliseconds on the injected clock, at the last tick or somewhat later. */
   now: number;
   private readonly clock: Clock;
   private readonly watched = new Set<Deadlined>();
@@ -30,6 +32,19 @@ export class Deadlines {
   /** The moment `delayMs` from now. */
   after(delayMs: number): number {
     return this.now + delayMs + TICK_MS;
+  }
+
+  /**
+   * Takes the time from who has just read the clock. Without it, what begins after a blocked event loop and before the next
+   * tick would have less time, by as long as that was. Within a tick `now` stays as it is.
+   */
+  refresh(now: number): void {
+    if (now - this.now > STALE_MS) this.now = now;
+  }
+
+  /** Reads the clock: for what begins rarely. */
+  look(): void {
+    this.refresh(this.clock.monotonic());
   }
 
   watch(item: Deadlined): void {

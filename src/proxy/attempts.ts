@@ -105,6 +105,7 @@ export class Attempts implements ResponseSink, HedgeOwner {
 
   /** It is over: stops whatever is still under way. */
   leave(): void {
+    if (this.state === 'waiting') this.request?.body.cancel();
     this.cancel();
     this.retries?.close();
     this.replay?.discard();
@@ -229,7 +230,7 @@ export class Attempts implements ResponseSink, HedgeOwner {
     const ongoing =
       hedgeAfterMs !== undefined && isHedgeable(request) && this.retries === undefined
         ? this.hedge(slot, request, hedgeAfterMs)
-        : slot.target.exchange(request, this);
+        : slot.target.exchange(request, this, this.sentAt);
     // It may have been left, or cancelled by who takes the body, while it began.
     if (this.isOver) ongoing.cancel();
     else this.ongoing = ongoing;
@@ -320,6 +321,7 @@ export class Attempts implements ResponseSink, HedgeOwner {
     this.state = 'over';
     this.retries?.close();
     this.replay?.discard();
+    this.request?.body.cancel();
     this.owner.fail(error);
   }
 

@@ -104,7 +104,7 @@ class HedgedAttempt implements ResponseSink {
   }
 
   start(request: TargetRequest): void {
-    this.ongoing = this.target.target.exchange(request, this);
+    this.ongoing = this.target.target.exchange(request, this, this.sentAt);
     if (this.isLeft) this.ongoing.cancel();
   }
 

@@ -34,6 +34,8 @@ export interface HttpTargetOptions {
 
 /** By how much of itself the life of a connection is shorter, so that those made together do not end together. */
 const LIFE_JITTER = 0.1;
+/** Says that nobody listens at the address, or at the socket file. */
+const REFUSALS: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT']);
 /** How long the pool waits after it could not keep `minIdle` connections open. */
 const REFILL_PAUSE_MS = 1000;
 
@@ -57,6 +59,8 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
   private readonly queue = new Set<PooledAttempt>();
   private session: Buffer | undefined = undefined;
   private isClosed = false;
+  /** Whether the target took no connection the last time. */
+  private isRefusing = false;
   /** When the pool last saw to it that slow clients do not keep its connections. */
   private relievedAt = -1;
 
@@ -92,7 +96,8 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
     return this.idle.size;
   }
 
-  exchange(request: TargetRequest, sink: ResponseSink): OngoingExchange {
+  exchange(request: TargetRequest, sink: ResponseSink, now?: number): OngoingExchange {
+    if (now !== undefined) this.services.deadlines.refresh(now);
     const attempt = new PooledAttempt(this, request, sink);
     if (this.comesSlowly(request)) attempt.readAhead();
     else this.place(attempt);
@@ -117,12 +122,13 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
   onLink(dial: Dial, link: Link): void {
     const { options, services } = this;
     this.dials.delete(dial);
+    this.isRefusing = false;
     const connection = new TargetConnection(link, this, options.times, this.newLife(), services.deadlines);
     this.connections.add(connection);
     connection.start();
   }
 
-  onDialFailed(dial: Dial, error: Error): void {
+  onDialFailed(dial: Dial, error: NodeJS.ErrnoException): void {
     this.dials.delete(dial);
     this.services.connections.open--;
     this.deadline = this.services.deadlines.after(REFILL_PAUSE_MS);
@@ -131,6 +137,9 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
       // Who waits may yet get one of the connections that there are, or are about to be; another would fail for the same want.
       if (this.connections.size > 0 || this.dials.size > 0) return;
     }
+    // Who takes no connection any more is about to end, and may do so just as a request comes on one that is open.
+    this.isRefusing = REFUSALS.has(error.code ?? '');
+    if (this.isRefusing) this.closeIdle();
     if (this.places > 0) this.failNext(error);
     else while (this.queue.size > 0) this.failNext(error);
     this.connectForWaiting();
@@ -140,7 +149,7 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
     this.spare.delete(connection);
     const next = this.takeWaiting();
     if (next !== undefined) next.sendOn(connection);
-    else if (this.isClosed) connection.close();
+    else if (this.isClosed || this.isRefusing) connection.close();
     else this.idle.push(connection);
   }
 
@@ -342,23 +351,27 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
    * at that moment: then the request is sent once more if that cannot do it twice (RFC 9110 §9.2.2, RFC 9112 §9.3.1). So is
    * one of which nothing was written, whatever its method; when that does not help, the target could not be reached.
    */
-  private judge(connection: TargetConnection, lost: LostAttempt, error: Error | undefined): void {
-    const attempt = lost.attempt as PooledAttempt;
-    const { body, hasSent } = lost;
-    const isUntouched = !hasSent && lost.isBodyWhole;
-    const maySendAgain = isUntouched || isRepeatable(attempt.request, hasSent);
-    if (!isUntouched) body?.cancel();
-    if (maySendAgain && !attempt.wasRepeated && (connection.uses > 1 || !hasSent)) {
+  private judge(connection: TargetConnection, { attempt: lost, unsent }: LostAttempt, error?: Error): void {
+    const attempt = lost as PooledAttempt;
+    const body = unsent ?? (isRepeatable(attempt.request) ? attempt.request.body : undefined);
+    if (body !== undefined && !attempt.wasRepeated && (connection.uses > 1 || unsent !== undefined)) {
       attempt.wasRepeated = true;
-      attempt.restart();
-      for (const other of this.idle.takeAll()) other.close();
+      attempt.restart(body);
+      this.closeIdle();
       return this.enqueue(attempt);
     }
     const cause = error ?? new Error('the target closed the connection without a response');
-    if (maySendAgain && !hasSent) return attempt.fail(connectFailure(cause));
+    if (unsent !== undefined) {
+      attempt.body = unsent;
+      return attempt.fail(connectFailure(cause));
+    }
     attempt.fail(
       new GatewayError(isOwnFault(error) ? 'GW_RESOURCES_EXHAUSTED' : 'GW_UPSTREAM_BROKEN', { cause }),
     );
+  }
+
+  private closeIdle(): void {
+    for (const connection of this.idle.takeAll()) connection.close();
   }
 
   private failNext(error: Error): void {

@@ -24,16 +24,18 @@ export interface AttemptPool {
   timeOut(attempt: PooledAttempt): void;
 }
 
-/** Where an attempt is: waiting for its body, waiting for a connection, or on one. */
+/** Where an attempt is: waiting for its body, waiting for a connection, on one, or nowhere any more. */
 type AttemptPlace =
   | { readonly kind: 'new' }
   | { readonly kind: 'reading' }
   | { readonly kind: 'queued' }
+  | { readonly kind: 'failed' }
   | { readonly kind: 'sent'; readonly connection: TargetConnection };
 
 const NEW: AttemptPlace = { kind: 'new' };
 const READING: AttemptPlace = { kind: 'reading' };
 const QUEUED: AttemptPlace = { kind: 'queued' };
+const FAILED: AttemptPlace = { kind: 'failed' };
 
 /** After such a pause of the client a connection is taken for it where there are plenty: it may wait for a response. */
 const PAUSE_MS = 100;
@@ -81,22 +83,27 @@ export class PooledAttempt implements Attempt, OngoingExchange, Deadlined, ReadA
     connection.send(this);
   }
 
-  /** Begins anew, with a body that can be had again. */
-  restart(): void {
+  /** Begins anew: no target was given anything of `body`, or it can be had again. */
+  restart(body: BodySource): void {
     this.place = NEW;
-    this.body = this.request.body;
+    this.body = body;
     this.ahead = undefined;
   }
 
   cancel(): void {
     this.backlog?.cancel();
     if (this.place.kind === 'sent') return this.place.connection.cancel(this);
+    if (this.place === FAILED) return;
     this.pool.forget(this);
-    this.ahead?.cancel();
+    this.body.cancel();
   }
 
+  /** What was read of a body that cannot be had again goes along with the request, which another target may be sent. */
   fail(error: GatewayError): void {
-    this.ahead?.cancel();
+    const { request, body } = this;
+    this.place = FAILED;
+    if (request.body.isReplayable !== true) request.body = body;
+    else if (body !== request.body) body.cancel();
     this.sink.abort(error);
   }
 
@@ -128,7 +135,7 @@ export class PooledAttempt implements Attempt, OngoingExchange, Deadlined, ReadA
   }
 
   onBodyBroken(error: Error): void {
-    this.pool.deadlines.forget(this);
+    this.pool.forget(this);
     this.sink.abort(
       error instanceof GatewayError ? error : new GatewayError('GW_BAD_REQUEST', { cause: error }),
     );

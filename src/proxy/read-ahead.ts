@@ -31,6 +31,7 @@ export class ReadAhead implements BodySource, BodySink {
   private isSinkFull = false;
   private isOver = false;
   private ending: { readonly trailers: HeaderList | undefined } | undefined = undefined;
+  private error: Error | undefined = undefined;
 
   constructor(source: BodySource, budget: BufferBudget, owner: ReadAheadOwner) {
     this.length = source.length;
@@ -52,6 +53,7 @@ export class ReadAhead implements BodySource, BodySink {
   }
 
   pipe(sink: BodySink): void {
+    if (this.error !== undefined) return sink.abort(this.error);
     this.sink = sink;
     this.give(sink);
   }
@@ -91,6 +93,7 @@ export class ReadAhead implements BodySource, BodySink {
   abort(error: Error): void {
     if (this.isOver) return;
     const { sink } = this;
+    this.error = error;
     this.finish();
     if (sink === undefined) this.owner.onBodyBroken(error);
     else sink.abort(error);

@@ -16,7 +16,7 @@ export function isIdempotent(method: string): boolean {
   return IDEMPOTENT.has(method);
 }
 
-/** Tells whether a request may be sent again, of which something was sent unless `wasSent` says otherwise. */
-export function isRepeatable({ method, body }: TargetRequest, wasSent = true): boolean {
-  return (!wasSent || IDEMPOTENT.has(method)) && (body.length === 0 || body.isReplayable === true);
+/** Tells whether a request of which something was sent may be sent again. */
+export function isRepeatable({ method, body }: TargetRequest): boolean {
+  return IDEMPOTENT.has(method) && (body.length === 0 || body.isReplayable === true);
 }

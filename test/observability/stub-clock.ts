@@ -31,6 +31,11 @@ export class StubClock implements Clock {
     }
   }
 
+  /** Lets time pass in which nothing runs, as while the event loop is blocked. */
+  block(ms: number): void {
+    this.time += ms;
+  }
+
   private plan(task: { at: number; every: number | undefined; run: () => void }): () => void {
     this.tasks.add(task);
     return () => void this.tasks.delete(task);

@@ -43,7 +43,7 @@ export function poolFor(
     target,
     send(request = {}) {
       const sink = new CollectingSink();
-      const ongoing = target.exchange(requestFor(request), sink);
+      const ongoing = target.exchange(requestFor(request), sink, clock.monotonic());
       return Object.assign(sink, { ongoing });
     },
   };
@@ -95,8 +95,8 @@ export class ManualBody implements BodySource {
     return this.sink?.write(Buffer.from(text, 'latin1'));
   }
 
-  end(): void {
-    this.sink?.end();
+  end(trailers?: HeaderList): void {
+    this.sink?.end(trailers);
   }
 
   abort(error: Error): void {

@@ -74,6 +74,8 @@ export interface RawTarget {
   readonly connections: readonly RawConnection[];
   /** Waits for connection number `index`. */
   connection(index: number): Promise<RawConnection>;
+  /** Refuses connections from now on, and leaves those that there are. */
+  stopListening(): void;
   close(): Promise<void>;
 }
 
@@ -113,6 +115,7 @@ export async function startRaw(
       }
       return connections[index] as RawConnection;
     },
+    stopListening: () => void server.close(),
     async close() {
       for (const { socket } of connections) socket.destroy();
       server.close();

@@ -59,6 +59,7 @@ export class ClientConnection
     this.options = options;
     this.client = client;
     this.onClosed = onClosed;
+    options.deadlines.look();
     this.deadline = options.deadlines.after(options.limits.headerTimeoutMs);
     this.transport = Transport.accept(socket, this);
     this.input = new RequestReader(this, this.transport, options);
@@ -164,7 +165,11 @@ export class ClientConnection
   }
 
   onPiece(): void {
+    if (this.current === HEAD) return;
     this.current = HEAD;
+    // What is left of the head may come any time from now on: the clock must not be that of before a blocked event loop.
+    this.options.deadlines.look();
+    this.onHeadBegins();
   }
 
   onHead(head: RequestHead): void {

@@ -1,10 +1,11 @@
-import type { BodySink, BodySource } from '../../core/body.ts';
+import { type BodySink, type BodySource, EMPTY_BODY } from '../../core/body.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { FieldKind } from '../../core/field-kind.ts';
 import type { HeaderList } from '../../core/header-list.ts';
 import type { TargetRequest } from '../../core/message.ts';
 import type { Transport } from '../transport.ts';
 import { falseLength, RequestWriter } from './request-writer.ts';
+import { type BodyOutcome, UnsentBody } from './unsent-body.ts';
 
 /** Hears how the sending of a request goes. */
 export interface SenderOwner {
@@ -22,6 +23,8 @@ export interface SenderOwner {
  */
 export type SendPhase = 'awaiting-continue' | 'body' | 'sent';
 
+const WHOLE: BodyOutcome = { kind: 'whole', trailers: undefined };
+
 /** Sends the requests of one connection, one after the other: the head, then the body at the speed of the target. */
 export class RequestSender implements BodySink {
   phase: SendPhase = 'sent';
@@ -30,8 +33,12 @@ export class RequestSender implements BodySink {
   private readonly writer: RequestWriter;
   private body: BodySource | undefined = undefined;
   private needsResume = false;
-  /** Whether the body of the request under way was not begun, so that it can still go elsewhere. */
-  isBodyWhole = true;
+  /** The body of the request under way, whether or not all of it was taken, and how it ended. */
+  private source: BodySource | undefined = undefined;
+  private isBegun = false;
+  private outcome: BodyOutcome | undefined = undefined;
+  /** What takes the rest of the body in this one's place, where the connection closed before anything was sent. */
+  private heir: UnsentBody | undefined = undefined;
 
   constructor(transport: Transport, owner: SenderOwner) {
     this.transport = transport;
@@ -42,7 +49,9 @@ export class RequestSender implements BodySink {
   /** With `headFirst` the body is not touched before the system has taken the head. */
   begin(request: TargetRequest, body: BodySource, headFirst: boolean): void {
     this.needsResume = false;
-    this.isBodyWhole = true;
+    this.source = body;
+    this.isBegun = false;
+    this.outcome = undefined;
     this.writer.begin(request);
     if (body.length !== 0 && request.headers.getKind(FieldKind.expect) !== undefined) {
       this.phase = 'awaiting-continue';
@@ -74,8 +83,20 @@ export class RequestSender implements BodySink {
   takeBody(): BodySource | undefined {
     const { body } = this;
     this.body = undefined;
+    this.source = undefined;
     this.phase = 'sent';
+    this.writer.unsent = '';
     return body;
+  }
+
+  /** Ends the sending of a request of which the system took nothing, and returns its body as it was, for another connection. */
+  takeUnsent(): BodySource {
+    const { source, outcome } = this;
+    const { unsent } = this.writer;
+    this.takeBody();
+    if (source === undefined || !this.isBegun) return source ?? EMPTY_BODY;
+    this.heir = new UnsentBody(source, unsent, outcome);
+    return this.heir;
   }
 
   /** The system took what waited. */
@@ -90,7 +111,7 @@ export class RequestSender implements BodySink {
   // What the body gives
 
   write(chunk: Uint8Array): boolean {
-    if (this.phase !== 'body') return true;
+    if (this.phase !== 'body') return this.heir?.write(chunk) ?? true;
     if (!this.writer.write(chunk)) this.owner.onSendFailed(falseLength('longer'));
     if (!this.transport.isWritePending) return true;
     this.needsResume = true;
@@ -98,7 +119,8 @@ export class RequestSender implements BodySink {
   }
 
   end(trailers?: HeaderList): void {
-    if (this.phase !== 'body') return;
+    if (this.phase !== 'body') return this.heir?.end(trailers);
+    this.outcome = trailers === undefined ? WHOLE : { kind: 'whole', trailers };
     if (!this.writer.end(trailers)) return this.owner.onSendFailed(falseLength('shorter'));
     this.phase = 'sent';
     this.body = undefined;
@@ -107,7 +129,7 @@ export class RequestSender implements BodySink {
 
   /** The client's body broke: the target must not take it as whole. */
   abort(error: Error): void {
-    if (this.phase !== 'body') return;
+    if (this.phase !== 'body') return this.heir?.abort(error);
     this.body = undefined;
     this.owner.onSendFailed(
       error instanceof GatewayError ? error : new GatewayError('GW_BAD_REQUEST', { cause: error }),
@@ -117,7 +139,7 @@ export class RequestSender implements BodySink {
   private sendBody(body: BodySource): void {
     if (body.length === 0) return this.end();
     this.body = body;
-    this.isBodyWhole = false;
+    this.isBegun = true;
     this.owner.onBodyMoved();
     body.pipe(this);
     if (this.phase === 'body') this.writer.flush();

@@ -13,6 +13,8 @@ export class RequestWriter {
   private due = 0;
   /** Text that waits to travel with what comes next. */
   private pending = '';
+  /** What of the body was written while the system had taken nothing of the request, as latin1. */
+  unsent = '';
 
   constructor(transport: Transport) {
     this.transport = transport;
@@ -23,6 +25,7 @@ export class RequestWriter {
     this.isChunked = request.body.length === undefined;
     this.due = request.body.length ?? Number.POSITIVE_INFINITY;
     this.pending = requestHeadText(request);
+    this.unsent = '';
   }
 
   /**
@@ -48,12 +51,16 @@ export class RequestWriter {
   private send(chunk: Uint8Array): void {
     if (this.isChunked) this.pending += `${chunk.length.toString(16)}\r\n`;
     if (this.pending !== '' && this.pending.length + chunk.length < MERGED_BYTES) {
-      this.pending += this.isChunked ? `${latin1(chunk)}\r\n` : latin1(chunk);
+      const piece = latin1(chunk);
+      this.pending += this.isChunked ? `${piece}\r\n` : piece;
       this.flush();
+      if (!this.transport.hasHandedOver) this.unsent += piece;
     } else {
       const text = this.pending;
       this.pending = this.isChunked ? '\r\n' : '';
       this.transport.writeBoth(text, chunk);
+      // It has just failed: else it would have been taken, or be on its way.
+      if (!this.transport.hasHandedOver) this.unsent += latin1(chunk);
     }
   }
 

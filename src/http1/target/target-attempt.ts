@@ -36,12 +36,8 @@ export interface Attempt {
 /** A request whose connection died before a byte of the response came. */
 export interface LostAttempt {
   readonly attempt: Attempt;
-  /** What of the body was under way. */
-  readonly body: BodySource | undefined;
-  /** Whether any of the request's bytes were handed to the system. */
-  readonly hasSent: boolean;
-  /** Whether the body was not begun, so that it can go elsewhere. */
-  readonly isBodyWhole: boolean;
+  /** The body, whole, where the system took none of the request's bytes, so that the target cannot know of it. */
+  readonly unsent: BodySource | undefined;
 }
 
 /** What heads of responses may be; larger than for requests, since targets are ours. */

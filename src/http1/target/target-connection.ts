@@ -102,9 +102,12 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
     return this.current;
   }
 
-  /** Whether a request can be sent: also `false` for an idle connection whose end is known but not yet told. */
+  /**
+   * Whether a request can be sent: also `false` for an idle connection whose end is known but not yet told, or whose idle time
+   * is over, so that the target may just have closed it.
+   */
   get isUsable(): boolean {
-    return this.current === IDLE && !this.transport.isEnding && this.deadlines.now < this.life.endsAt;
+    return this.current === IDLE && !this.transport.isEnding && this.deadlines.now < this.deadline;
   }
 
   /** Tells the owner that it stands. */
@@ -333,15 +336,13 @@ export class TargetConnection implements TransportOwner, Deadlined, SenderOwner,
 
   /** The connection died under an exchange. */
   private breakOff(attempt: Attempt, error: Error | undefined): void {
-    const { isBodyWhole } = this.sender;
-    const body = this.sender.takeBody();
-    const hasSent = this.transport.hasHandedOver;
     this.reader.leave();
     if (!attempt.hasReceived) {
-      this.lost = { attempt, body, hasSent, isBodyWhole };
-      return;
+      const hasSent = this.transport.hasHandedOver;
+      this.lost = hasSent ? { attempt, unsent: undefined } : { attempt, unsent: this.sender.takeUnsent() };
+      return this.sender.drop();
     }
-    body?.cancel();
+    this.sender.drop();
     attempt.sink.abort(brokenResponse(error ?? 'the connection ended before the response did'));
   }
 
