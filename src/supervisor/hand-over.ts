@@ -24,7 +24,7 @@ export interface Receiver {
 interface Desk {
   readonly receiver: Receiver;
   sent: number;
-  /** What it was given and has not acknowledged; since when, and whether it was asked where that is. */
+  /** What it was given and has not acknowledged; since when, and whether the worker was queried where that is. */
   inFlight:
     | { readonly connection: Unclaimed; readonly since: number; isStatusRequested: boolean }
     | undefined;

@@ -72,7 +72,7 @@ describe('right after the event loop was blocked for longer than a time limit', 
       limits: { ...LIMITS, headerTimeoutMs: 10_000 },
       deadlines,
       clock,
-      refuse: () => ({ status: 408 }),
+      reject: () => ({ status: 408 }),
     };
     const connection = new ClientConnection(socket.asSocket(), CLIENT, serve, () => {});
     if (sent !== '') connection.onBytes(Buffer.from(sent), sent.length);
@@ -90,7 +90,7 @@ describe('right after the event loop was blocked for longer than a time limit', 
       limits: { ...LIMITS, headerTimeoutMs: 10_000, keepAliveMs: 75_000 },
       deadlines: new Deadlines(clock),
       clock,
-      refuse: () => ({ status: 408 }),
+      reject: () => ({ status: 408 }),
     };
     const connection = new ClientConnection(socket.asSocket(), CLIENT, serve, () => {});
     clock.block(BLOCKED_MS);

@@ -168,7 +168,7 @@ const ways: Record<string, (state: Kind) => Way[]> = {
     { request: POST, happen: (bench) => send(bench, POST_REST) },
     ...(state === 'discarding' ? [{ happen: lastBodyOfAll }] : []),
   ],
-  answer: (state) =>
+  response: (state) =>
     state === 'probing'
       ? [{ happen: answer }, { happen: answerLate }]
       : [GET, POST, CLOSING_GET].map((request) => ({ request, happen: answer })),
