@@ -96,6 +96,7 @@ export {
   cors,
   forwardAuth,
   headers,
+  idempotencyKey,
   introspect,
   ipFilter,
   jwt,

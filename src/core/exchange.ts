@@ -26,6 +26,8 @@ export interface ProceedOptions {
   readonly outlives?: () => boolean;
   /** Whether the client gets the interim responses (1xx) that come before the reply. Default: false. */
   readonly passInterim?: boolean;
+  /** Hears, before the reply is given, why the gateway itself made it, where it did. */
+  readonly onFailure?: (failure: GatewayError) => void;
 }
 
 /** What runs the rest of an exchange. Given by the gateway. */

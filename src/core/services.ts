@@ -8,6 +8,7 @@ import type { TokenVerifier } from './identity/auth-service.ts';
 import type { OngoingExchange, Reply, ResponseSink, TargetRequest } from './message.ts';
 import type { Hold } from './shared-resources.ts';
 import type { CacheStore } from './stores/cache-store.ts';
+import type { IdempotencyStore } from './stores/idempotency-store.ts';
 import type { LimitStore } from './stores/limit-store.ts';
 import type { OnceStore } from './stores/once-store.ts';
 
@@ -126,6 +127,8 @@ export interface Services {
   readonly limits?: LimitStore;
   /** What is good once, such as a signature. */
   readonly once?: OnceStore;
+  /** Which requests with an idempotency key run and have run. */
+  readonly idempotency?: IdempotencyStore;
   /** Where responses are stored. */
   readonly cache?: CacheStore;
 }

@@ -25,7 +25,7 @@ function upstreamsOf(action: RouteAction): readonly string[] {
 /** Names what works less well than it should, a sentence each. */
 export function snapshotProblems(
   snapshot: Snapshot | undefined,
-  { apiKeys, gatewayLimits, gatewayCache, descriptors }: GatewayServices,
+  { apiKeys, stores, descriptors }: GatewayServices,
 ): string[] {
   const upstreams = [...(snapshot?.upstreams.values() ?? [])];
   const authServices = [...(snapshot?.authServices.values() ?? [])];
@@ -33,8 +33,7 @@ export function snapshotProblems(
     ...upstreams.flatMap((upstream) => upstream.problems()),
     ...authServices.flatMap((service) => service.problems?.() ?? []),
     ...apiKeys.problems(),
-    ...gatewayLimits.problems(),
-    ...gatewayCache.problems(),
+    ...stores.flatMap((store) => store.problems()),
     ...nameProblems(),
     ...(descriptors.problem === undefined ? [] : [descriptors.problem]),
   ];

@@ -10,9 +10,11 @@ import type { SnapshotCount } from '../snapshot/snapshot-context.ts';
 import type { SpreadPurge } from '../stores/cache/shared-cache-store.ts';
 import type { GatewayCache } from './cache/gateway-cache.ts';
 import { openCache } from './cache/open-cache.ts';
-import { createMemoryLimits, type GatewayLimits } from './gateway-limits.ts';
 import { createGatewayKeys } from './open-api-keys.ts';
-import { createRedisLimits } from './redis-limits.ts';
+import { createIdempotency, type GatewayIdempotency } from './stores/gateway-idempotency.ts';
+import { createMemoryLimits, type GatewayLimits } from './stores/gateway-limits.ts';
+import type { GatewayStore } from './stores/gateway-store.ts';
+import { createRedisLimits } from './stores/redis-limits.ts';
 
 export interface GatewayServicesOptions extends Pick<Services, 'clock' | 'metrics'> {
   readonly log: AreaLog;
@@ -21,6 +23,8 @@ export interface GatewayServicesOptions extends Pick<Services, 'clock' | 'metric
   readonly kept: SharedResources;
   /** The counters of limits, where they are not this process's own. */
   readonly limits?: GatewayLimits | undefined;
+  /** Where idempotency keys are noted, where that is not this process. */
+  readonly idempotency?: GatewayIdempotency | undefined;
   /** Purges in the other processes of the same gateway, where there are some. */
   readonly spreadPurge?: SpreadPurge | undefined;
 }
@@ -37,6 +41,8 @@ export interface GatewayServices extends Services {
   readonly gatewayLimits: GatewayLimits;
   /** What `cache` is the store of. */
   readonly gatewayCache: GatewayCache;
+  /** All of these, to be prepared and closed. */
+  readonly stores: readonly GatewayStore[];
   readonly descriptors: Descriptors;
   readonly targetConnections: ConnectionCount;
   readonly snapshots: SnapshotCount;
@@ -52,6 +58,7 @@ export function createServices(options: GatewayServicesOptions): GatewayServices
   metrics.gauge('gateway_snapshots', SNAPSHOTS_HELP, {}, () => snapshots.inUse);
   const descriptors = new Descriptors({ ...base, log: log.of('listeners') });
   const gatewayLimits = options.limits ?? createLimits(config, { ...base, log: log.of('limits'), keep });
+  const gatewayIdempotency = options.idempotency ?? createIdempotency(config, base);
   const gatewayCache = openCache(config, { ...base, log: log.of('policies') }, options.spreadPurge);
   return {
     ...base,
@@ -63,6 +70,8 @@ export function createServices(options: GatewayServicesOptions): GatewayServices
     limits: gatewayLimits.store,
     once: gatewayLimits.once,
     gatewayLimits,
+    idempotency: gatewayIdempotency.store,
+    stores: [gatewayLimits, gatewayIdempotency, gatewayCache],
     descriptors,
     targetConnections: new ConnectionCount(descriptors),
     snapshots,

@@ -28,7 +28,6 @@ import { VERSION } from '../version.ts';
 import type { AuthService } from './auth-service.ts';
 import type { GatewayInput } from './define-gateway.ts';
 import { describeSnapshot, snapshotProblems } from './describe-snapshot.ts';
-import { useLimits } from './gateway-limits.ts';
 import { createServices, type GatewayServices } from './gateway-services.ts';
 import { handleRequest, type ListenerRules, type RequestContext } from './handle-request.ts';
 import { Life, type Service } from './life/life.ts';
@@ -38,6 +37,8 @@ import type { ConfigToPrepare, LoadedConfig } from './load-configuration.ts';
 import { RequestsAsValues, type ServingRules } from './requests-as-values.ts';
 import { OpenReplies } from './run-rest.ts';
 import { RunningConfig } from './running-config.ts';
+import { useIdempotency } from './stores/gateway-idempotency.ts';
+import { useLimits } from './stores/gateway-limits.ts';
 import type { DrainTimes, PreparedConfig, WorkerRole } from './worker-role.ts';
 
 /** How a gateway runs, whatever its configuration says. */
@@ -89,6 +90,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
       clock,
       metrics,
       limits: role?.limits && role.once && useLimits(role.limits, role.once),
+      idempotency: role?.idempotency && useIdempotency(role.idempotency),
       spreadPurge: role?.spreadPurge,
     });
     const { services } = this;
@@ -109,8 +111,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
       loaded,
       context: { services, clock, log, metrics, deadlines, kept, budget, targetConnections, snapshots },
       listeners,
-      prepareStores: (config) =>
-        Promise.all([services.gatewayLimits.prepare(config), services.gatewayCache.prepare(config)]),
+      prepareStores: (config) => Promise.all(services.stores.map((store) => store.prepare(config))),
       logs,
       onVersion: (version) => metrics.setConfigVersion(version),
       check: () => this.rejectWhenStopping(),
@@ -270,8 +271,8 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     await this.listeners.drain(0);
     this.requestContext.detached.leave('GW_SHUTTING_DOWN');
     await this.current.drain();
-    const { apiKeys, gatewayLimits, gatewayCache } = this.services;
-    await Promise.all([apiKeys.close(), gatewayLimits.close(), gatewayCache.close()]);
+    const { apiKeys, stores } = this.services;
+    await Promise.all([apiKeys, ...stores].map((store) => store.close()));
     this.deadlines.close();
     this.ownMetrics.close();
   }

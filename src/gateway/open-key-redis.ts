@@ -2,7 +2,7 @@ import type { RedisConfig } from '../config/schema/redis-schema.ts';
 import type { Services } from '../core/services.ts';
 import type { KeyRedis } from '../keys/redis-key-store.ts';
 import { redisScript } from '../stores/redis-script.ts';
-import { holdRedis } from './hold-redis.ts';
+import { holdRedis } from './stores/hold-redis.ts';
 
 /** Lets keys use Redis. Resolves when it has answered or is known to be away; whoever needs it then hears that. */
 export async function openKeyRedis(

@@ -81,7 +81,7 @@ export interface RestOwner {
  */
 export async function runRest(
   owner: RestOwner,
-  { detached = false, signal, headers, query, outlives, passInterim = false }: ProceedOptions,
+  { detached = false, signal, headers, query, outlives, passInterim = false, onFailure }: ProceedOptions,
 ): Promise<Reply> {
   const { exchange } = owner;
   signal?.throwIfAborted();
@@ -114,6 +114,7 @@ export async function runRest(
   owner.begin(branch, rest, sink);
   const reply = await sink.reply;
   if (!detached) exchange.takeOutcome(branch);
+  if (branch.failure !== undefined) onFailure?.(branch.failure);
   return reply;
 }
 

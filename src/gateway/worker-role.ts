@@ -1,3 +1,4 @@
+import type { IdempotencyStore } from '../core/stores/idempotency-store.ts';
 import type { LimitStore } from '../core/stores/limit-store.ts';
 import type { OnceStore } from '../core/stores/once-store.ts';
 import type { HandedPort } from '../server/connection-source.ts';
@@ -17,6 +18,8 @@ export interface WorkerRole {
   readonly spreadPurge?: SpreadPurge | undefined;
   /** What is good once in all workers together; there where `limits` is. */
   readonly once?: OnceStore | undefined;
+  /** Where all workers note idempotency keys; there where `limits` is. */
+  readonly idempotency?: IdempotencyStore | undefined;
 }
 
 /** A configuration that is ready beside the one that runs. One of the two functions is to be called. */

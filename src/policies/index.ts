@@ -10,6 +10,7 @@ import { concurrency } from './concurrency.ts';
 import { cors } from './cors/cors.ts';
 import { forwardAuth } from './forward-auth/forward-auth.ts';
 import { headers } from './headers.ts';
+import { idempotencyKey } from './idempotency-key/idempotency-key.ts';
 import { introspect } from './introspect.ts';
 import { ipFilter } from './ip-filter.ts';
 import { jwt } from './jwt/jwt.ts';
@@ -50,6 +51,7 @@ export const builtInPolicies: readonly Policy[] = [
   any,
   authorize,
   cache,
+  idempotencyKey,
 ];
 
 export {
@@ -64,6 +66,7 @@ export {
   cors,
   forwardAuth,
   headers,
+  idempotencyKey,
   introspect,
   ipFilter,
   jwt,

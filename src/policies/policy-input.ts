@@ -10,6 +10,7 @@ import type { concurrency } from './concurrency.ts';
 import type { cors } from './cors/cors.ts';
 import type { forwardAuth } from './forward-auth/forward-auth.ts';
 import type { headers } from './headers.ts';
+import type { idempotencyKey } from './idempotency-key/idempotency-key.ts';
 import type { introspect } from './introspect.ts';
 import type { ipFilter } from './ip-filter.ts';
 import type { jwt } from './jwt/jwt.ts';
@@ -29,6 +30,7 @@ export interface PolicyOptions {
   'ip-filter': OptionsOf<typeof ipFilter> & Observable;
   'body-limit': OptionsOf<typeof bodyLimit> & Observable;
   cache: OptionsOf<typeof cache>;
+  'idempotency-key': OptionsOf<typeof idempotencyKey>;
   mirror: OptionsOf<typeof mirror>;
   concurrency: OptionsOf<typeof concurrency> & Observable;
   'rate-limit': OptionsOf<typeof rateLimit> & Observable;

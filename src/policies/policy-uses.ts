@@ -44,6 +44,13 @@ export function cache(options: PolicyOptions['cache'] = {}): PolicyEntryInput<'c
   return { cache: options };
 }
 
+/** Uses `idempotency-key` in a configuration: `idempotencyKey({ ttl: '24h', required: true })`. */
+export function idempotencyKey(
+  options: PolicyOptions['idempotency-key'] = {},
+): PolicyEntryInput<'idempotency-key'> {
+  return { 'idempotency-key': options };
+}
+
 /** Uses `mirror` in a configuration: `mirror({ upstream: 'orders-next', share: '10%' })`. */
 export function mirror(options: PolicyOptions['mirror']): PolicyEntryInput<'mirror'> {
   return { mirror: options };

@@ -13,11 +13,12 @@ import type { ApiKeyAdministration } from '../core/identity/api-keys.ts';
 import type { Purge } from '../core/stores/cache-store.ts';
 import { purgeAsWritten } from '../gateway/cache/gateway-cache.ts';
 import type { RunOptions } from '../gateway/gateway.ts';
-import { createMemoryLimits, type GatewayLimits } from '../gateway/gateway-limits.ts';
 import { Life, type Service } from '../gateway/life/life.ts';
 import { Reloads } from '../gateway/life/reloads.ts';
 import type { LoadedConfig } from '../gateway/load-configuration.ts';
 import { createGatewayKeys } from '../gateway/open-api-keys.ts';
+import { createMemoryIdempotency, type GatewayIdempotency } from '../gateway/stores/gateway-idempotency.ts';
+import { createMemoryLimits, type GatewayLimits } from '../gateway/stores/gateway-limits.ts';
 import type { DrainTimes } from '../gateway/worker-role.ts';
 import type { GatewayKeys } from '../keys/gateway-keys.ts';
 import type { AreaLog } from '../observability/log.ts';
@@ -63,6 +64,7 @@ export class Supervisor implements GatewayControl, Service {
   private readonly pool: WorkerPool;
   private readonly keys: GatewayKeys;
   private readonly limits: GatewayLimits;
+  private readonly idempotency: GatewayIdempotency;
   private current: SharedConfig;
   private code: CodeKeys = new Map();
   private rendering: Promise<MetricsText> | undefined = undefined;
@@ -77,6 +79,7 @@ export class Supervisor implements GatewayControl, Service {
     const services = { log: this.log, clock, metrics: this.ownMetrics, random: Math.random };
     // With Redis the workers never ask for it.
     this.limits = createMemoryLimits({ ...services, log: this.log.of('limits') });
+    this.idempotency = createMemoryIdempotency(loaded.config.idempotencyKey.memory, services);
     this.keys = createGatewayKeys(loaded.config, { ...services, log: this.log.of('keys') });
     this.handOver = new HandOver(clock, this.ownMetrics);
     this.ports = new SharedPorts(this.handOver, { ...services, log: this.log.of('listeners') });
@@ -89,6 +92,7 @@ export class Supervisor implements GatewayControl, Service {
       metrics: this.ownMetrics,
       limits: this.limits.store,
       once: this.limits.once,
+      idempotency: this.idempotency.store,
       handOver: this.handOver,
       stalledAfterMs: options.stalledAfterMs ?? STALLED_AFTER_MS,
       current: () => this.current,
@@ -150,7 +154,12 @@ export class Supervisor implements GatewayControl, Service {
     if (this.state !== 'ready') details.push(`the gateway is ${this.state}`);
     details.push(...this.reloads.problems);
     if (serving.length < count) details.push(`${serving.length} of ${count} workers serve`);
-    details.push(...this.ports.problems, ...this.limits.problems(), ...this.keys.problems());
+    details.push(
+      ...this.ports.problems,
+      ...this.limits.problems(),
+      ...this.idempotency.problems(),
+      ...this.keys.problems(),
+    );
     return {
       isReady,
       details: [...new Set([...details, ...serving.flatMap((each) => each.readiness.details)])],
@@ -311,7 +320,7 @@ export class Supervisor implements GatewayControl, Service {
     this.pool.kill();
     this.ports.stopAccepting();
     this.handOver.close();
-    await Promise.all([this.keys.close(), this.limits.close()]);
+    await Promise.all([this.keys.close(), this.limits.close(), this.idempotency.close()]);
     this.ownMetrics.close();
   }
 }

@@ -3,6 +3,7 @@ import type { GatewayDescription, Readiness } from '../core/control.ts';
 import type { Purge, PurgeReach } from '../core/stores/cache-store.ts';
 import type { OnceVerdict } from '../core/stores/once-store.ts';
 import type { LogLevel } from '../observability/log.ts';
+import type { IdempotencyMethods } from './shared-idempotency.ts';
 import type { LimitMethods } from './shared-limits.ts';
 
 /** What a worker is told before anything else. */
@@ -58,7 +59,7 @@ export interface MetricsText {
 }
 
 /** What a worker tells and asks of its supervisor. */
-export interface SupervisorMethods extends LimitMethods {
+export interface SupervisorMethods extends LimitMethods, IdempotencyMethods {
   /** As in `OnceStore`, for all workers together. */
   noteOnce(name: string, keepForMs: number): Promise<OnceVerdict>;
   /** Purges stored responses in the other workers. */
@@ -109,6 +110,9 @@ export const SUPERVISOR_LIMITS_MS: Readonly<Record<keyof SupervisorMethods, numb
   charge: 1000,
   chargeAfterwards: 1000,
   noteOnce: 1000,
+  claimKey: 1000,
+  finishKey: 1000,
+  releaseKey: 1000,
   // A moment more than the supervisor itself waits.
   purgeElsewhere: PURGE_MS + 500,
 };

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Counter, Log, Metrics } from '../core/services.ts';
+import type { IdempotencyStore } from '../core/stores/idempotency-store.ts';
 import type { LimitStore } from '../core/stores/limit-store.ts';
 import type { OnceStore } from '../core/stores/once-store.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
@@ -21,6 +22,8 @@ export interface WorkerPoolOptions {
   readonly limits: LimitStore;
   /** What is good once in all of them. */
   readonly once: OnceStore;
+  /** Where they all note idempotency keys. */
+  readonly idempotency: IdempotencyStore;
   /** Gives them connections. */
   readonly handOver: HandOver;
   /** How long an event loop may stand still before its worker is killed and replaced. */
@@ -149,13 +152,14 @@ export class WorkerPool {
 
   /** Puts a new worker in a place. Rejects, with the former one left there, when it cannot start. */
   private async fill(place: Place, shared: SharedConfig): Promise<void> {
-    const { clock, destination, limits, once, handOver, setup, log } = this.options;
+    const { clock, destination, limits, once, idempotency, handOver, setup, log } = this.options;
     const worker = new WorkerProcess({
       number: place.number,
       clock,
       destination,
       limits,
       once,
+      idempotency,
       handOver,
       purgeElsewhere: (purge, purged) =>
         purgeWorkers(

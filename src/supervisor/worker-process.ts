@@ -5,6 +5,7 @@ import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Readiness } from '../core/control.ts';
 import type { Purge, PurgeReach } from '../core/stores/cache-store.ts';
+import type { IdempotencyStore } from '../core/stores/idempotency-store.ts';
 import type { LimitStore } from '../core/stores/limit-store.ts';
 import type { OnceStore } from '../core/stores/once-store.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
@@ -13,6 +14,7 @@ import { forwardLines } from './forward-lines.ts';
 import type { HandOver, Receiver, Unclaimed } from './hand-over.ts';
 import { ACKNOWLEDGEMENT_FD } from './handed-connections.ts';
 import { sendConfig } from './send-config.ts';
+import { serveIdempotency } from './shared-idempotency.ts';
 import { serveLimits } from './shared-limits.ts';
 import {
   type SharedPort,
@@ -44,6 +46,8 @@ export interface WorkerProcessOptions {
   readonly limits: LimitStore;
   /** What is good once in all of them. */
   readonly once: OnceStore;
+  /** Where they all note idempotency keys. */
+  readonly idempotency: IdempotencyStore;
   /** Purges stored responses in all workers but the one that has purged. */
   readonly purgeElsewhere: (purge: Purge, purged: WorkerProcess) => Promise<PurgeReach>;
   /** Gives it connections. */
@@ -105,6 +109,7 @@ export class WorkerProcess implements Receiver {
     this.child = child;
     const methods: SupervisorMethods = {
       ...serveLimits(limits),
+      ...serveIdempotency(options.idempotency),
       purgeElsewhere: (purge) => options.purgeElsewhere(purge, this),
       noteOnce: async (name, keepForMs) => once.note(name, keepForMs, 'closed'),
       pulse: (readiness) => {

@@ -5,6 +5,7 @@ import type { GatewayConfig, RouteConfig } from '../config/schema/schema.ts';
 import type { GatewayDescription } from '../core/control.ts';
 import { takeOverLookups } from '../core/network/name-lookup.ts';
 import type { Purge, PurgeReach } from '../core/stores/cache-store.ts';
+import type { IdempotencyStore } from '../core/stores/idempotency-store.ts';
 import type { LimitStore } from '../core/stores/limit-store.ts';
 import type { OnceStore } from '../core/stores/once-store.ts';
 import { isCodeValue } from '../core/user-code/code-value.ts';
@@ -15,6 +16,7 @@ import { endAtCrash } from '../observability/end-at-crash.ts';
 import { openLogDestination } from '../observability/log-destination.ts';
 import { Channel } from './channel.ts';
 import { HandedConnections } from './handed-connections.ts';
+import { shareIdempotency } from './shared-idempotency.ts';
 import { SharedLimits } from './shared-limits.ts';
 import {
   type MetricsText,
@@ -147,12 +149,23 @@ class Worker implements WorkerMethods {
   }
 
   /** What all workers have in common. Nobody waits for what is only counted. */
-  private share(): { readonly limits: LimitStore; readonly once: OnceStore } {
+  private share(): {
+    readonly limits: LimitStore;
+    readonly once: OnceStore;
+    readonly idempotency: IdempotencyStore;
+  } {
     const limits = new SharedLimits({
       charge: (charges) => this.supervisor.call('charge', charges),
       chargeAfterwards: (charges) => this.supervisor.report('chargeAfterwards', charges),
     });
-    return { limits, once: { note: (name, keepForMs) => this.supervisor.call('noteOnce', name, keepForMs) } };
+    const { supervisor } = this;
+    const idempotency = shareIdempotency({
+      claimKey: (...args) => supervisor.call('claimKey', ...args),
+      finishKey: (...args) => supervisor.call('finishKey', ...args),
+      releaseKey: (...args) => supervisor.call('releaseKey', ...args),
+    });
+    const once: OnceStore = { note: (name, keepForMs) => supervisor.call('noteOnce', name, keepForMs) };
+    return { limits, once, idempotency };
   }
 
   private async spreadPurge(purge: Purge): Promise<PurgeReach> {

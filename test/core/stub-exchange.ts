@@ -13,6 +13,7 @@ import type { GatewayResponse } from '../../src/core/reply.ts';
 import type { Services } from '../../src/core/services.ts';
 import { SharedResources } from '../../src/core/shared-resources.ts';
 import { MemoryCacheStore } from '../../src/stores/cache/memory-cache-store.ts';
+import { MemoryIdempotencyStore } from '../../src/stores/idempotency/memory-idempotency-store.ts';
 import { MemoryLimitStore } from '../../src/stores/memory-limit-store.ts';
 import { MemoryOnceStore } from '../../src/stores/memory-once-store.ts';
 
@@ -109,6 +110,8 @@ export function stubServices(clock: Clock = systemClock) {
     limits: new MemoryLimitStore({ clock, log, metrics }),
     once: new MemoryOnceStore(clock),
     cache: new MemoryCacheStore(1 << 20, clock),
+    idempotency: new MemoryIdempotencyStore(1 << 20, clock),
+    bufferBody: () => undefined,
     random: () => 0.5,
     configFolder: '/',
     keep: (key, create, close) => kept.hold(key, create, close),

@@ -17,6 +17,7 @@ import {
   forwardAuth,
   type GatewayInput,
   headers,
+  idempotencyKey,
   introspect,
   ipFilter,
   jwt,
@@ -43,6 +44,7 @@ const everyPolicy = [
   quota({ limit: 10_000, period: 'month', timeZone: 'Europe/Berlin', observe: true }),
   authorize({ roles: ['admin'], inherits: { owner: ['admin'] } }),
   cache({ maxAge: '30s', key: { query: { ignore: ['utm_*'] } }, private: true }),
+  idempotencyKey({ ttl: '1h', required: true }),
 ];
 
 const HASH = `$scrypt$ln=15,r=8,p=3$${'A'.repeat(22)}$${'A'.repeat(43)}`;

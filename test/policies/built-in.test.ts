@@ -40,6 +40,7 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
   any: ['jwt', 'api-key'],
   authorize: { roles: ['admin'] },
   cache: { maxAge: '1m' },
+  'idempotency-key': {},
 };
 
 /** Whatever is presented is good. */

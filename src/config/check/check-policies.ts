@@ -2,8 +2,8 @@ import type { Policy } from '../../core/policy.ts';
 import { asFields, asList, type Fields, type Findings } from '../findings.ts';
 import type { ConfigPath } from '../problem.ts';
 import { checkAccess, type WrittenUse } from './check-access.ts';
-import { checkCache } from './check-cache.ts';
 import { checkLimits } from './check-limits.ts';
+import { checkReplays } from './check-replays.ts';
 import { checkSpellings } from './check-spellings.ts';
 
 /** Checks how the policies of a list, and those of routes with the top-level ones, fit together. */
@@ -21,7 +21,7 @@ export function checkPolicies(gateway: Fields, policies: readonly Policy[], find
   for (const uses of [topLevel, ...routes.map((route) => route.uses)]) checkDoubles(uses, findings);
   checkAccess(topLevel, routes, findings);
   checkSpellings(topLevel, routes, gateway, findings);
-  checkCache(topLevel, routes, findings);
+  checkReplays(topLevel, routes, findings);
   checkLimits(topLevel, routes, findings);
 }
 

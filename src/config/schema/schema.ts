@@ -6,6 +6,7 @@ import { isCodeValue } from '../../core/user-code/code-value.ts';
 import { apiKeysSchema } from './api-keys-schema.ts';
 import { authServiceName, authServiceSchema } from './auth-schema.ts';
 import { cacheSchema } from './cache-schema.ts';
+import { idempotencySchema } from './idempotency-schema.ts';
 import { internalTokensSchema } from './internal-tokens-schema.ts';
 import { listenerSchema } from './listener-schema.ts';
 import { logsSchema } from './logs-schema.ts';
@@ -74,6 +75,9 @@ export function gatewaySchema(policies: readonly Policy[], folder = '.') {
       .optional()
       .describe('The store that several gateways share; left out: memory and `dataDir`.'),
     cache: cacheSchema().prefault({}).describe('The store that policies `cache` share.'),
+    idempotencyKey: idempotencySchema()
+      .prefault({})
+      .describe('Where policies `idempotency-key` note keys and responses.'),
     apiKeys: apiKeysSchema().prefault({}).describe('How API keys are made and where they are kept.'),
     trustedProxies: trustedProxiesSchema(),
     allowOverrides: allowOverridesSchema(),

@@ -1,8 +1,8 @@
-import type { RedisConfig } from '../config/schema/redis-schema.ts';
-import type { Services } from '../core/services.ts';
-import type { Hold } from '../core/shared-resources.ts';
-import { RedisConnection, type RedisServices } from '../stores/redis-connection.ts';
-import { LIMIT_SCRIPT } from '../stores/redis-limits.ts';
+import type { RedisConfig } from '../../config/schema/redis-schema.ts';
+import type { Services } from '../../core/services.ts';
+import type { Hold } from '../../core/shared-resources.ts';
+import { RedisConnection, type RedisServices } from '../../stores/redis-connection.ts';
+import { LIMIT_SCRIPT } from '../../stores/redis-limits.ts';
 
 /**
  * Finds or opens the connection to Redis, which all parts of a gateway share. A process that keeps nothing, such as a

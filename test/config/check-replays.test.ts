@@ -80,3 +80,39 @@ describe('a cache', () => {
     );
   });
 });
+
+describe('an idempotency-key', () => {
+  it.each([
+    ['', 'idempotency-key, jwt'],
+    ['', 'jwt, idempotency-key, { authorize: { roles: [a] } }'],
+    ['idempotency-key', 'jwt'],
+  ])('before what decides about callers is refused: [%s], [%s]', async (topLevel, own) => {
+    expect((await problems(topLevel, own))[0]).toContain(
+      'which answers callers whom it has not seen — put it before idempotency-key',
+    );
+  });
+
+  it('behind it is good, and without it tells of the address that stands for the caller', async () => {
+    const warningsOf = async (own: string) => {
+      const result = await loadText(gateway('', own), { policies: builtInPolicies });
+      return result.ok ? result.warnings.map(({ message }) => message).join() : 'not loaded';
+    };
+    expect(await warningsOf('jwt, idempotency-key')).not.toContain('by their address');
+    expect(await warningsOf('idempotency-key')).toContain('tells callers apart by their address');
+  });
+
+  it.each([
+    ['{ idempotency-key: { observe: true } }', 'observe'],
+    ['{ idempotency-key: { ttl: 0s } }', 'ttl: is too short — write at least 1000ms'],
+    ['{ idempotency-key: { require: true } }', "did you mean 'required'?"],
+  ])('with a mistake is refused with what to write: %s', async (own, problem) => {
+    expect((await problems('', own))[0]).toContain(problem);
+  });
+
+  it('with a store that holds nothing is refused', async () => {
+    const text = `${gateway('', 'jwt, idempotency-key')}idempotencyKey: { memory: 10KiB }\n`;
+    expect((await problemsOf(text, { policies: builtInPolicies }))[0]).toContain(
+      'idempotencyKey.memory: is too little — write at least 1MiB',
+    );
+  });
+});

@@ -1,11 +1,11 @@
-import type { RedisConfig } from '../config/schema/redis-schema.ts';
-import type { Services } from '../core/services.ts';
-import type { Hold } from '../core/shared-resources.ts';
-import type { LimitStore } from '../core/stores/limit-store.ts';
-import type { OnceStore } from '../core/stores/once-store.ts';
-import type { RedisConnection } from '../stores/redis-connection.ts';
-import { RedisLimitStore } from '../stores/redis-limit-store.ts';
-import { RedisOnceStore } from '../stores/redis-once-store.ts';
+import type { RedisConfig } from '../../config/schema/redis-schema.ts';
+import type { Services } from '../../core/services.ts';
+import type { Hold } from '../../core/shared-resources.ts';
+import type { LimitStore } from '../../core/stores/limit-store.ts';
+import type { OnceStore } from '../../core/stores/once-store.ts';
+import type { RedisConnection } from '../../stores/redis-connection.ts';
+import { RedisLimitStore } from '../../stores/redis-limit-store.ts';
+import { RedisOnceStore } from '../../stores/redis-once-store.ts';
 import type { GatewayLimits } from './gateway-limits.ts';
 import { holdRedis } from './hold-redis.ts';
 

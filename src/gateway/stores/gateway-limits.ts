@@ -1,20 +1,16 @@
-import type { GatewayConfig, PolicyEntry } from '../config/schema/schema.ts';
-import type { Services } from '../core/services.ts';
-import type { LimitStore } from '../core/stores/limit-store.ts';
-import type { OnceStore } from '../core/stores/once-store.ts';
-import { MemoryLimitStore } from '../stores/memory-limit-store.ts';
-import { MemoryOnceStore } from '../stores/memory-once-store.ts';
-import { openQuotaJournal } from '../stores/quota-journal.ts';
+import type { GatewayConfig, PolicyEntry } from '../../config/schema/schema.ts';
+import type { Services } from '../../core/services.ts';
+import type { LimitStore } from '../../core/stores/limit-store.ts';
+import type { OnceStore } from '../../core/stores/once-store.ts';
+import { MemoryLimitStore } from '../../stores/memory-limit-store.ts';
+import { MemoryOnceStore } from '../../stores/memory-once-store.ts';
+import { openQuotaJournal } from '../../stores/quota-journal.ts';
+import type { GatewayStore } from './gateway-store.ts';
 
 /** The counters of the limits of a gateway and what is good once there, which outlive its Snapshots. */
-export interface GatewayLimits {
+export interface GatewayLimits extends GatewayStore {
   readonly store: LimitStore;
   readonly once: OnceStore;
-  /** Gets ready for what a configuration counts. Rejects where that cannot be. */
-  prepare(config: GatewayConfig): Promise<void>;
-  /** What is amiss, a sentence each. */
-  problems(): readonly string[];
-  close(): Promise<void>;
 }
 
 /** Keeps the counters in this process, and those of quotas in `dataDir` as well. */
