@@ -1,6 +1,7 @@
 import type { SharedBody } from '../../cache/shared-body.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { StoredResponse } from '../../core/stores/cache-store.ts';
+import { ExpiringMarks } from './expiring-marks.ts';
 
 /** A response that others may share: stored already, or with its body still coming. */
 export interface FlightResponse {
@@ -84,11 +85,12 @@ export class Flight {
 export class Flights {
   private readonly clock: Pick<Clock, 'after' | 'now'>;
   private readonly flights = new Map<string, Flight>();
-  /** Keys whose responses are nobody else's, and until when that is believed. */
-  private readonly alone = new Map<string, number>();
+  /** Keys whose responses are nobody else's. */
+  private readonly alone: ExpiringMarks;
 
   constructor(clock: Pick<Clock, 'after' | 'now'>) {
     this.clock = clock;
+    this.alone = new ExpiringMarks(clock, ALONE_MS, MAX_ALONE);
   }
 
   /** Finds one that has seen all of `purges`. */
@@ -108,21 +110,14 @@ export class Flights {
 
   /** Whether nobody should wait for this key: its last response was for its request alone. */
   isAlone(key: string): boolean {
-    if (this.alone.size === 0) return false;
-    const until = this.alone.get(key);
-    if (until === undefined) return false;
-    if (until > this.clock.now() && until <= this.clock.now() + ALONE_MS) return true;
-    this.alone.delete(key);
-    return false;
+    return this.alone.has(key);
   }
 
   markAlone(key: string, forMs = ALONE_MS): void {
-    this.alone.delete(key);
-    this.alone.set(key, this.clock.now() + forMs);
-    if (this.alone.size > MAX_ALONE) this.alone.delete(this.alone.keys().next().value as string);
+    this.alone.add(key, forMs);
   }
 
   unmarkAlone(key: string): void {
-    if (this.alone.size > 0) this.alone.delete(key);
+    this.alone.delete(key);
   }
 }
