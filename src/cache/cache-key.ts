@@ -4,8 +4,13 @@
  */
 export function joinParts(parts: readonly (string | undefined)[]): string {
   let key = '';
-  for (const part of parts) key += part === undefined ? '-' : `${part.length}:${part}`;
+  for (const part of parts) key += joinPart(part);
   return key;
+}
+
+/** One part of a key, as `joinParts` joins it. */
+export function joinPart(part: string | undefined): string {
+  return part === undefined ? '-' : `${part.length}:${part}`;
 }
 
 /** Which parameters of a query belong to a key. Names may end in `*`. */

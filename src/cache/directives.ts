@@ -73,9 +73,24 @@ const FLAGS = {
  */
 export function parseDirectives(text: string | undefined): Directives {
   if (text === undefined || text === '') return NO_DIRECTIVES;
+  const known = parsed.get(text);
+  if (known !== undefined) return known;
   const found: Mutable<Directives> = { ...NO_DIRECTIVES };
   for (const part of splitList(text)) takeDirective(found, part);
+  remember(text, found);
   return found;
+}
+
+/** Services and browsers say the same few things again and again. */
+const MAX_PARSED = 256;
+const MAX_PARSED_CHARS = 128;
+const parsed = new Map<string, Directives>();
+
+function remember(text: string, directives: Directives): void {
+  if (text.length > MAX_PARSED_CHARS) return;
+  if (parsed.size >= MAX_PARSED) parsed.clear();
+  // A copy, or a piece of a received head would keep all of that.
+  parsed.set(Buffer.from(text, 'latin1').toString('latin1'), directives);
 }
 
 function takeDirective(found: Mutable<Directives>, part: string): void {

@@ -124,7 +124,7 @@ export function afterPurges(
   log: PurgeLog,
   isInMemory = false,
 ): CachedResource | undefined {
-  if (resource.responses.every(({ requestedAt }) => requestedAt >= log.count)) return resource;
+  if (hasSeenAll(resource, log.count)) return resource;
   const responses = resource.responses.flatMap((response) => {
     const { effect, time } = log.effectOn(resource.url, response, isInMemory);
     if (effect === 'gone') return [];
@@ -132,4 +132,10 @@ export function afterPurges(
     return [{ ...response, staleSince, requestedAt: log.count }];
   });
   return responses.length === 0 ? undefined : { url: resource.url, responses };
+}
+
+function hasSeenAll({ responses }: CachedResource, count: number): boolean {
+  for (let i = 0; i < responses.length; i++)
+    if ((responses[i] as StoredResponse).requestedAt < count) return false;
+  return true;
 }

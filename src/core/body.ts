@@ -25,6 +25,8 @@ export interface BodySource {
   readonly fork?: (() => BodySource) | undefined;
   /** `false` where its beginning has still to come from a client, who may be slow. */
   readonly isBuffered?: boolean | undefined;
+  /** All of it, where it is in memory and never changes. */
+  readonly bytes?: Uint8Array | undefined;
   /** Starts the flow into `sink`. Call once. `write` may be called before this returns. */
   pipe(sink: BodySink): void;
   /** Goes on after a `write` that returned `false`. */
@@ -52,7 +54,7 @@ export function bodyFrom(content: Uint8Array | string): BodySource {
 class BytesBody implements BodySource {
   readonly length: number;
   readonly isReplayable = true;
-  private readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array;
   private rest: BodySink | undefined = undefined;
 
   constructor(bytes: Uint8Array) {

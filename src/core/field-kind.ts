@@ -46,6 +46,8 @@ export const FieldKind = {
   override: 28,
   authorization: 29,
   wwwAuthenticate: 30,
+  /** By which a client asks for a response on a condition, or for a part of it (RFC 9110 §13, §14). */
+  condition: 31,
 } as const;
 
 /** The names that have a kind of their own; others may have one by how they begin. */
@@ -75,6 +77,10 @@ export const KNOWN_FIELDS: Readonly<Record<string, number>> = {
   origin: FieldKind.origin,
   'http2-settings': FieldKind.http2Settings,
   'max-forwards': FieldKind.maxForwards,
+  ...allOf(
+    FieldKind.condition,
+    'if-match if-none-match if-modified-since if-unmodified-since if-range range',
+  ),
   ...allOf(
     FieldKind.proxyClaim,
     'cf-connecting-ip cf-connecting-ipv6 cf-pseudo-ipv4 cf-visitor client-ip cloudfront-forwarded-proto ' +

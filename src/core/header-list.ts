@@ -10,6 +10,8 @@ export class HeaderBlock {
   /** Names and values by turns. */
   readonly fields: readonly string[];
   readonly lines: string;
+  /** The `FieldKind` of each field. */
+  readonly kindOf: readonly number[];
   /** Bits of the `FieldKind`s in it. */
   readonly kinds: number;
 
@@ -18,11 +20,15 @@ export class HeaderBlock {
     this.fields = fields;
     let lines = '';
     let kinds = 0;
+    const kindOf: number[] = [];
     for (let i = 0; i < fields.length; i += 2) {
       lines += `${fields[i]}: ${fields[i + 1]}\r\n`;
-      kinds |= 1 << fieldKindOf(fields[i] as string);
+      const kind = fieldKindOf(fields[i] as string);
+      kindOf.push(kind);
+      kinds |= 1 << kind;
     }
     this.lines = lines;
+    this.kindOf = kindOf;
     this.kinds = kinds;
   }
 }
@@ -321,10 +327,14 @@ function joinedFrom({ fields }: HeaderBlock, name: string, found: string | undef
   return values;
 }
 
-function joinedKind({ fields }: HeaderBlock, kind: number, found: string | undefined): string | undefined {
+function joinedKind(
+  { fields, kindOf }: HeaderBlock,
+  kind: number,
+  found: string | undefined,
+): string | undefined {
   let values = found;
-  for (let i = 0; i < fields.length; i += 2) {
-    if (fieldKindOf(fields[i] as string) === kind) values = joined(values, fields[i + 1] as string);
+  for (let i = 0; i < kindOf.length; i++) {
+    if (kindOf[i] === kind) values = joined(values, fields[i * 2 + 1] as string);
   }
   return values;
 }

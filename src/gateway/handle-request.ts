@@ -31,6 +31,7 @@ import { describeClient } from './describe-client.ts';
 import { expiredError, findRoute, limitForwards, respondWithoutRoute } from './find-route.ts';
 import { reportCrash } from './report-crash.ts';
 import { AttachedReplies, type OpenReplies, type RestOwner, runRest } from './run-rest.ts';
+import { sendBytes } from './send-bytes.ts';
 import { upstreamPath } from './upstream-path.ts';
 
 /** What the listener that a request came on decides about it. */
@@ -331,6 +332,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     if (this.isFinished) return body.cancel();
     this.exchange.status = head.status;
     this.client.head(head);
+    if (body.bytes !== undefined) return sendBytes(body.bytes, this.client);
     this.pump = new BodyPump(body, this.client, this.exchange);
     this.pump.start();
   }

@@ -2,7 +2,7 @@ import type { BodySource } from '../body.ts';
 import { asGatewayError, GatewayError } from '../errors.ts';
 import { isPromise } from '../is-promise.ts';
 import type { Reply } from '../message.ts';
-import { isReply } from '../reply.ts';
+import { isReply, ReadyReply } from '../reply.ts';
 
 /** What a moment of a policy decided, in values of ours. */
 export type Outcome = undefined | GatewayError | Reply | BodyMap;
@@ -18,7 +18,7 @@ export interface BodyMap {
  * Never throws.
  */
 export function readOutcome(given: unknown): Outcome | Promise<unknown> {
-  if (given === undefined) return undefined;
+  if (given === undefined || ReadyReply.isOne(given)) return given;
   try {
     const error = asGatewayError(given);
     if (error !== undefined) return error;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { compileQueryRule, joinParts } from '../../cache/cache-key.ts';
+import { compileQueryRule, joinPart, joinParts } from '../../cache/cache-key.ts';
 import { type Directives, NO_DIRECTIVES, parseDirectives } from '../../cache/directives.ts';
 import { purgeAuthority } from '../../cache/purge-url.ts';
 import type { Exchange } from '../../core/exchange.ts';
@@ -33,32 +33,86 @@ export interface CacheRequest {
 export function compileCacheRequest(options: CacheOptions): (exchange: Exchange) => CacheRequest {
   const { headers: keyHeaders, cookies: keyCookies, query: queryRule } = options.key;
   const filterQuery = compileQueryRule(queryRule);
+  const origin = new KeyedOrigin();
   return (exchange) => {
     const { headers, method } = exchange.request;
     const query = filterQuery?.(exchange.query);
-    const authority = exchange.publicAuthority.toLowerCase();
     const target = query === undefined ? exchange.path + exchange.search : targetOf(exchange.path, query);
-    const parts: (string | undefined)[] = [exchange.route.id, exchange.scheme, authority, target];
-    if (method === 'QUERY') parts.push(bodyKeyOf(exchange));
-    for (const name of keyHeaders) parts.push(headers.get(name));
-    for (const name of keyCookies) parts.push(findFirstCookie(headers.get('cookie') ?? '', name));
-    const key = joinParts(parts);
+    origin.see(exchange);
+    let key = origin.key + joinPart(target);
+    if (method === 'QUERY') key += joinPart(bodyKeyOf(exchange));
+    for (const name of keyHeaders) key += joinPart(headers.get(name));
+    for (const name of keyCookies) key += joinPart(findFirstCookie(headers.get('cookie') ?? '', name));
     const { identity } = exchange;
-    const said = headers.get('cache-control');
-    const forStoring = said === undefined ? NO_DIRECTIVES : parseDirectives(said);
-    return {
-      key,
-      subjectKey: identity === undefined ? undefined : key + callerKeyOf(identity, exchange.callerFields),
-      url: purgeAuthority(authority) + target,
-      query,
-      isIdentified: identity !== undefined,
-      hasAuthorization:
-        headers.has('authorization') || exchange.credentialField !== '' || exchange.isAdmitted,
-      hasCookies: keyCookies.length === 0 && headers.has('cookie'),
-      asked: options.requestDirectives ? directivesOf(forStoring, headers) : NO_DIRECTIVES,
-      forStoring,
-    };
+    const subjectKey = identity && key + callerKeyOf(identity, exchange.callerFields);
+    const hasCookies = keyCookies.length === 0 && headers.has('cookie');
+    const request = new ReadRequest(exchange, origin.authority, target, key, subjectKey, query, hasCookies);
+    if (options.requestDirectives) request.asked = directivesOf(request.forStoring, headers);
+    return request;
   };
+}
+
+/** What the keys of one route and host have in common, made once for requests that follow each other. */
+class KeyedOrigin {
+  /** In lower case. */
+  authority = '';
+  key = '';
+  private route: string | undefined = undefined;
+  private scheme = '';
+  private written = '';
+
+  see({ route, scheme, publicAuthority }: Exchange): void {
+    if (route.id === this.route && publicAuthority === this.written && scheme === this.scheme) return;
+    this.route = route.id;
+    this.scheme = scheme;
+    this.written = publicAuthority;
+    this.authority = publicAuthority.toLowerCase();
+    this.key = joinParts([route.id, scheme, this.authority]);
+  }
+}
+
+/** Reads at once what a request's way to the upstream changes, and the rest when it is asked for: a hit needs none of it. */
+class ReadRequest implements CacheRequest {
+  readonly key: string;
+  readonly subjectKey: string | undefined;
+  readonly query: string | undefined;
+  readonly isIdentified: boolean;
+  readonly hasAuthorization: boolean;
+  readonly hasCookies: boolean;
+  asked: Directives = NO_DIRECTIVES;
+  private readonly authority: string;
+  private readonly target: string;
+  private readonly cacheControl: string | undefined;
+
+  constructor(
+    exchange: Exchange,
+    authority: string,
+    target: string,
+    key: string,
+    subjectKey: string | undefined,
+    query: string | undefined,
+    hasCookies: boolean,
+  ) {
+    const { headers } = exchange.request;
+    this.key = key;
+    this.subjectKey = subjectKey;
+    this.query = query;
+    this.isIdentified = exchange.identity !== undefined;
+    this.hasAuthorization =
+      headers.has('authorization') || exchange.credentialField !== '' || exchange.isAdmitted;
+    this.hasCookies = hasCookies;
+    this.authority = authority;
+    this.target = target;
+    this.cacheControl = headers.get('cache-control');
+  }
+
+  get url(): string {
+    return purgeAuthority(this.authority) + this.target;
+  }
+
+  get forStoring(): Directives {
+    return parseDirectives(this.cacheControl);
+  }
 }
 
 /** Compiles what is left of path and query in the key, under which a resource is purged. */

@@ -2,10 +2,11 @@ import { type ByteRange, readRanges } from '../../cache/byte-ranges.ts';
 import { type CacheVerdict, writeCacheStatus } from '../../cache/cache-status.ts';
 import { allowsRange, isNotModified } from '../../cache/conditional.ts';
 import { ageOf, freshnessLeft } from '../../cache/reuse.ts';
-import type { BodySource } from '../../core/body.ts';
+import { type BodySource, bodyFrom } from '../../core/body.ts';
 import type { Exchange } from '../../core/exchange.ts';
+import { FieldKind } from '../../core/field-kind.ts';
 import { HeaderList } from '../../core/header-list.ts';
-import type { Reply } from '../../core/message.ts';
+import { ReadyReply } from '../../core/reply.ts';
 import type { StoredResponse } from '../../core/stores/cache-store.ts';
 
 /** The fields of a stored response that a 304 has too (RFC 9110 §15.4.5). */
@@ -28,20 +29,23 @@ export function replyFromStored(
   stored: StoredResponse,
   verdict: CacheVerdict,
   now: number,
-): Reply {
-  const isWhole = stored.status === 200;
-  if (isWhole && isNotModified(request.headers, stored)) return notModified(stored, verdict, now);
+): ReadyReply {
+  const { status, body } = stored;
+  const isConditional = status === 200 && request.headers.mayHaveKinds(CONDITIONS);
+  if (isConditional && isNotModified(request.headers, stored)) return notModified(stored, verdict, now);
   const headers = headersOf(stored, verdict, now);
-  if (request.method === 'HEAD')
-    return { status: stored.status, headers, body: bodyOfHead(stored.body.length) };
-  const asked = isWhole && request.method === 'GET' ? request.headers.get('range') : undefined;
+  if (request.method === 'HEAD') return new ReadyReply(status, headers, bodyOfHead(body.length));
+  const asked = isConditional && request.method === 'GET' ? request.headers.get('range') : undefined;
   if (asked === undefined || !allowsRange(request.headers, stored))
-    return { status: stored.status, headers, body: stored.body };
-  const ranges = readRanges(asked, stored.body.length);
-  if (ranges === 'whole') return { status: stored.status, headers, body: stored.body };
+    return new ReadyReply(status, headers, bodyFrom(body));
+  const ranges = readRanges(asked, body.length);
+  if (ranges === 'whole') return new ReadyReply(status, headers, bodyFrom(body));
   if (ranges === 'unsatisfiable') return unsatisfiable(stored, headers);
   return ranges.length === 1 ? oneRange(stored, headers, ranges[0]!) : severalRanges(stored, headers, ranges);
 }
+
+/** Most requests have none of these, which their header list knows at once. */
+const CONDITIONS = 1 << FieldKind.condition;
 
 /** Adds what this cache says of a response, behind what caches before it have said. */
 export function withVerdict(headers: HeaderList, verdict: CacheVerdict): HeaderList {
@@ -65,30 +69,34 @@ function headersOf(stored: StoredResponse, verdict: CacheVerdict, now: number): 
   return addVerdict(headers, verdict);
 }
 
-function notModified(stored: StoredResponse, verdict: CacheVerdict, now: number): Reply {
+function notModified(stored: StoredResponse, verdict: CacheVerdict, now: number): ReadyReply {
   const headers = HeaderList.from(
     [...headersOf(stored, verdict, now)].filter(([name]) => {
       const lower = name.toLowerCase();
       return IN_NOT_MODIFIED.has(lower) || lower === 'age' || lower === 'cache-status';
     }),
   );
-  return { status: 304, headers };
+  return new ReadyReply(304, headers);
 }
 
-function unsatisfiable({ body }: StoredResponse, headers: HeaderList): Reply {
+function unsatisfiable({ body }: StoredResponse, headers: HeaderList): ReadyReply {
   headers.delete('content-type');
   headers.delete('content-encoding');
   headers.set('Content-Range', `bytes */${body.length}`);
-  return { status: 416, headers };
+  return new ReadyReply(416, headers);
 }
 
-function oneRange({ body }: StoredResponse, headers: HeaderList, { first, last }: ByteRange): Reply {
+function oneRange({ body }: StoredResponse, headers: HeaderList, { first, last }: ByteRange): ReadyReply {
   headers.set('Content-Range', `bytes ${first}-${last}/${body.length}`);
-  return { status: 206, headers, body: body.subarray(first, last + 1) };
+  return new ReadyReply(206, headers, bodyFrom(body.subarray(first, last + 1)));
 }
 
 /** Several parts travel in one body (RFC 9110 §14.6). */
-function severalRanges(stored: StoredResponse, headers: HeaderList, ranges: readonly ByteRange[]): Reply {
+function severalRanges(
+  stored: StoredResponse,
+  headers: HeaderList,
+  ranges: readonly ByteRange[],
+): ReadyReply {
   const { body } = stored;
   const boundary = boundaryNotIn(body);
   const type = headers.get('content-type');
@@ -99,7 +107,8 @@ function severalRanges(stored: StoredResponse, headers: HeaderList, ranges: read
     return [Buffer.from(head, 'latin1'), body.subarray(first, last + 1), Buffer.from('\r\n')];
   });
   headers.set('Content-Type', `multipart/byteranges; boundary=${boundary}`);
-  return { status: 206, headers, body: Buffer.concat([...parts, Buffer.from(`--${boundary}--\r\n`)]) };
+  const end = Buffer.from(`--${boundary}--\r\n`);
+  return new ReadyReply(206, headers, bodyFrom(Buffer.concat([...parts, end])));
 }
 
 function boundaryNotIn(body: Buffer): string {

@@ -16,13 +16,17 @@ export function chooseStored(
 ): StoredResponse | undefined {
   const isKnown = request.isIdentified || request.hasAuthorization;
   let first: StoredResponse | undefined;
-  for (const resource of [own, shared]) {
-    for (const response of resource?.responses ?? NONE) {
-      if (resource === shared && !isForSuch(response, isKnown, request)) continue;
-      if (!selects(exchange, response)) continue;
-      if (judgeReuse(response, now, request.asked) === 'fresh') return response;
-      first ??= response;
-    }
+  for (let i = 0; i < (own?.responses.length ?? 0); i++) {
+    const response = own?.responses[i] as StoredResponse;
+    if (!selects(exchange, response)) continue;
+    if (judgeReuse(response, now, request.asked) === 'fresh') return response;
+    first ??= response;
+  }
+  for (let i = 0; i < (shared?.responses.length ?? 0); i++) {
+    const response = shared?.responses[i] as StoredResponse;
+    if (!isForSuch(response, isKnown, request) || !selects(exchange, response)) continue;
+    if (judgeReuse(response, now, request.asked) === 'fresh') return response;
+    first ??= response;
   }
   return first;
 }
@@ -31,8 +35,6 @@ export function chooseStored(
 function isForSuch({ rules }: StoredResponse, isKnown: boolean, { hasCookies }: CacheRequest): boolean {
   return rules.isForAll || (!isKnown && !(hasCookies && rules.isSilent));
 }
-
-const NONE: readonly StoredResponse[] = [];
 
 /** Whether a request selects this variant (RFC 9111 §4.1). */
 export function selects(exchange: Exchange, response: StoredResponse): boolean {
