@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { FieldKind, fieldKindOf } from '../../src/core/field-kind.ts';
 import { HeaderList } from '../../src/core/header-list.ts';
 import { NameSet } from '../../src/core/identity/name-set.ts';
@@ -91,3 +91,30 @@ function applyTo(model: Fields, does: string, name: string, value: string): Fiel
 function isSame(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
 }
+
+describe('conditions of a request', () => {
+  it('are known to be absent without a look at any field', () => {
+    const conditions = 1 << FieldKind.condition;
+    expect(HeaderList.from({ accept: '*/*', 'x-range': '1' }).mayHaveKinds(conditions)).toBe(false);
+    for (const name of [
+      'If-Match',
+      'if-none-match',
+      'If-Modified-Since',
+      'if-unmodified-since',
+      'If-Range',
+      'RANGE',
+    ])
+      expect(HeaderList.from({ [name]: '1' }).mayHaveKinds(conditions), name).toBe(true);
+  });
+
+  it('are told apart by name, though they are of one kind', () => {
+    const headers = HeaderList.from({ Range: 'bytes=0-1', 'If-Range': '"a"' });
+    expect([headers.get('range'), headers.get('if-range'), headers.get('if-match')]).toEqual([
+      'bytes=0-1',
+      '"a"',
+      undefined,
+    ]);
+    headers.delete('range');
+    expect([headers.get('range'), headers.get('if-range')]).toEqual([undefined, '"a"']);
+  });
+});
