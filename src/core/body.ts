@@ -25,7 +25,7 @@ export interface BodySource {
   readonly fork?: (() => BodySource) | undefined;
   /** `false` where its beginning has still to come from a client, who may be slow. */
   readonly isBuffered?: boolean | undefined;
-  /** All of it, where it is in memory and never changes. */
+  /** All of it, where it is in memory and never changes. Of no use to code of others. @internal */
   readonly bytes?: Uint8Array | undefined;
   /** Starts the flow into `sink`. Call once. `write` may be called before this returns. */
   pipe(sink: BodySink): void;
