@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -19,6 +19,7 @@ it.each(['start', 'dev'])(
       scripts: Record<string, string>;
     };
     writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ scripts: { [name]: scripts[name] } }));
+    cpSync(path.join(root, 'scripts/run.ts'), path.join(folder, 'scripts/run.ts'), { recursive: true });
     mkdirSync(path.join(folder, 'demo'));
     // Stands for the demo, whose ports are taken while somebody looks at it.
     const demo = `
@@ -44,3 +45,10 @@ it.each(['start', 'dev'])(
     await gone(pid);
   },
 );
+
+it.each(['start', 'dev'])('`npm run %s` needs nothing of the shell, so that Windows runs it too', (name) => {
+  const { scripts } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  expect(scripts[name]).toMatch(/^node [\w./ -]+$/);
+});
