@@ -104,6 +104,12 @@ describe('the check of the architecture', () => {
     expect(violationsOf(files)).toEqual(['core has 31 entries; at most 30']);
   });
 
+  it('refuses a file with more lines than one idea needs', () => {
+    expect(violationsOf({ 'core/a.ts': '\n'.repeat(351), 'core/b.ts': '\n'.repeat(350) })).toEqual([
+      'core/a.ts has 351 lines; at most 350',
+    ]);
+  });
+
   it('refuses an import of a file that is not there', () => {
     expect(violationsOf({ 'core/a.ts': "import './gone.ts';" })).toEqual([
       'core/a.ts imports core/gone.ts, which does not exist',

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
 import type { InternalTokensConfig } from '../config/schema/internal-tokens-schema.ts';
 import type { Exchange } from '../core/exchange.ts';
-import { HeaderBlock } from '../core/header-list.ts';
+import { HeaderBlock } from '../core/fields/header-block.ts';
 import type { Identity } from '../core/identity/identity.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { Reply } from '../core/message.ts';

@@ -1,37 +1,11 @@
 import { FieldKind, fieldKindAt, fieldKindOf } from './field-kind.ts';
+import { type HeaderBlock, joined, joinedFrom, joinedKind } from './fields/header-block.ts';
+import { sameLetters, sameName } from './fields/same-name.ts';
 import type { NameSet } from './identity/name-set.ts';
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 export const STRIDE = 5;
-
-/** Fields that are added together again and again, their lines written once. */
-export class HeaderBlock {
-  /** Names and values by turns. */
-  readonly fields: readonly string[];
-  readonly lines: string;
-  /** The `FieldKind` of each field. */
-  readonly kindOf: readonly number[];
-  /** Bits of the `FieldKind`s in it. */
-  readonly kinds: number;
-
-  /** Takes names and values that are known to be safe. */
-  constructor(fields: readonly string[]) {
-    this.fields = fields;
-    let lines = '';
-    let kinds = 0;
-    const kindOf: number[] = [];
-    for (let i = 0; i < fields.length; i += 2) {
-      lines += `${fields[i]}: ${fields[i + 1]}\r\n`;
-      const kind = fieldKindOf(fields[i] as string);
-      kindOf.push(kind);
-      kinds |= 1 << kind;
-    }
-    this.lines = lines;
-    this.kindOf = kindOf;
-    this.kinds = kinds;
-  }
-}
 
 /** By which a list is known as one where another copy of this module made it. */
 const BRAND = Symbol.for('sallyport.HeaderList');
@@ -313,48 +287,6 @@ function expand(added: readonly (string | HeaderBlock)[]): readonly string[] {
 
 function kindsOf(marks: readonly number[]): number {
   return marks.reduce((kinds, mark, i) => (i % STRIDE === 0 ? kinds | (1 << mark) : kinds), 0);
-}
-
-function joined(found: string | undefined, value: string): string {
-  return found === undefined ? value : `${found}, ${value}`;
-}
-
-function joinedFrom({ fields }: HeaderBlock, name: string, found: string | undefined): string | undefined {
-  let values = found;
-  for (let i = 0; i < fields.length; i += 2) {
-    if (sameName(fields[i] as string, name)) values = joined(values, fields[i + 1] as string);
-  }
-  return values;
-}
-
-function joinedKind(
-  { fields, kindOf }: HeaderBlock,
-  kind: number,
-  found: string | undefined,
-): string | undefined {
-  let values = found;
-  for (let i = 0; i < kindOf.length; i++) {
-    if (kindOf[i] === kind) values = joined(values, fields[i * 2 + 1] as string);
-  }
-  return values;
-}
-
-function sameName(a: string, b: string): boolean {
-  return a.length === b.length && sameLetters(a, 0, b);
-}
-
-/** Compares letters whatever their case. Both sides are tokens, in which `@`-like neighbours of letters do not occur. */
-function sameLetters(text: string, start: number, name: string): boolean {
-  for (let i = 0; i < name.length; i++) {
-    const a = text.charCodeAt(start + i);
-    const b = name.charCodeAt(i);
-    if (a !== b && lower(a) !== lower(b)) return false;
-  }
-  return true;
-}
-
-function lower(code: number): number {
-  return code >= 0x41 && code <= 0x5a ? code | 0x20 : code;
 }
 
 /** Writes the marks of one field to `marks`, from `at` on, and returns its kind. */

@@ -29,13 +29,14 @@ import type { AuthService } from './auth-service.ts';
 import type { GatewayInput } from './define-gateway.ts';
 import { describeSnapshot, snapshotProblems } from './describe-snapshot.ts';
 import { createServices, type GatewayServices } from './gateway-services.ts';
-import { handleRequest, type ListenerRules, type RequestContext } from './handle-request.ts';
 import { Life, type Service } from './life/life.ts';
 import { Reloads } from './life/reloads.ts';
 import { Listeners, servingRules } from './listeners.ts';
 import type { ConfigToPrepare, LoadedConfig } from './load-configuration.ts';
+import { handleRequest } from './request/handle-request.ts';
+import type { ListenerRules, RequestContext } from './request/request-context.ts';
+import { OpenReplies } from './request/run-rest.ts';
 import { RequestsAsValues, type ServingRules } from './requests-as-values.ts';
-import { OpenReplies } from './run-rest.ts';
 import { RunningConfig } from './running-config.ts';
 import { useIdempotency } from './stores/gateway-idempotency.ts';
 import { useLimits } from './stores/gateway-limits.ts';
@@ -125,15 +126,20 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
       log,
       destination,
     });
-    this.reloads = new Reloads({
+    this.reloads = this.createReloads();
+    this.watchMetrics(destination);
+  }
+
+  private createReloads(): Reloads {
+    const { loaded, life, log, ownMetrics: metrics } = this;
+    return new Reloads({
       loaded,
-      life: this.life,
+      life,
       log,
       metrics,
       running: () => ({ version: this.running.version, config: this.config }),
       takeUp: async (next, version) => (await this.prepare(next, version)).commit(),
     });
-    this.watchMetrics(destination);
   }
 
   /** Where it stands in its life. */

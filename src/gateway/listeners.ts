@@ -13,8 +13,8 @@ import { watchCertificates } from '../server/certificate-watch.ts';
 import { type CertificateStore, loadCertificates } from '../server/certificates.ts';
 import type { HandedPort } from '../server/connection-source.ts';
 import { type Listener, openListener } from '../server/listener.ts';
-import type { ListenerRules } from './handle-request.ts';
 import { type OpenPort, PortSet, portKeyOf } from './port-set.ts';
+import type { ListenerRules } from './request/request-context.ts';
 
 export interface ListenersContext {
   readonly services: Services;

@@ -7,9 +7,9 @@ import { newRequestId } from '../core/request-id.ts';
 import { normaliseTarget } from '../router/normalise.ts';
 import type { Route } from '../snapshot/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import { describeClient } from './describe-client.ts';
-import { findRoute } from './find-route.ts';
-import type { ListenerRules } from './handle-request.ts';
+import { describeClient } from './request/describe-client.ts';
+import { findRoute } from './request/find-route.ts';
+import type { ListenerRules } from './request/request-context.ts';
 
 /** The route of a request, and what it makes of the path. */
 export interface RoutedRequest {

@@ -6,8 +6,8 @@ import type { ClientInfo, ClientRequest, ClientSink, Reply } from '../core/messa
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { type APIRequest, toInjectRequest } from './api-request.ts';
 import { type AuthService, createAuthServiceDoor } from './auth-service.ts';
-import type { ListenerRules } from './handle-request.ts';
 import { type InjectRequest, type InjectResponse, inject, receive } from './inject.ts';
+import type { ListenerRules } from './request/request-context.ts';
 import { RequestStages, type RoutedRequest } from './request-stages.ts';
 
 /** How a listener takes requests. */

@@ -13,7 +13,7 @@ import { type MoreField, moreFieldsOf } from './more-fields.ts';
 import { describeError } from './redact-fields.ts';
 import { redactPath, redactQuery } from './redact-text.ts';
 
-/** A request that never became an exchange, since it was not a valid HTTP or came at a bad time. */
+/** A request that never became an exchange, since it was not valid HTTP or came at a bad time. */
 export interface MalformedRequest {
   readonly code: FailureCode;
   readonly client: string;

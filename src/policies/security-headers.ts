@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { duration, headerValue } from '../config/schema/scalars.ts';
 import type { Exchange } from '../core/exchange.ts';
-import { HeaderBlock } from '../core/header-list.ts';
+import { HeaderBlock } from '../core/fields/header-block.ts';
 import { NameSet } from '../core/identity/name-set.ts';
 import { definePolicy } from '../core/policy.ts';
 

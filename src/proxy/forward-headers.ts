@@ -1,6 +1,7 @@
 import type { Exchange } from '../core/exchange.ts';
 import { FieldKind } from '../core/field-kind.ts';
-import { HeaderBlock, type HeaderList } from '../core/header-list.ts';
+import { HeaderBlock } from '../core/fields/header-block.ts';
+import type { HeaderList } from '../core/header-list.ts';
 import type { ClientInfo } from '../core/message.ts';
 
 /** Framing and `Host` are written by who sends the request; what proxies say is written here. */

@@ -1,36 +1,21 @@
 import type { Socket } from 'node:net';
-import type { ConnectionOptions } from 'node:tls';
 import type { BufferBudget } from '../core/buffer-budget.ts';
 import { GatewayError } from '../core/errors.ts';
 import { FieldKind } from '../core/field-kind.ts';
 import type { OngoingExchange, ResponseSink, Target, TargetRequest } from '../core/message.ts';
-import { isOwnFault, NO_CONNECTION } from '../core/network/own-fault.ts';
+import { isOwnFault } from '../core/network/own-fault.ts';
 import type { Deadlined, Deadlines } from '../http1/deadlines.ts';
 import type { Link } from '../http1/link.ts';
 import { Dial, type DialOptions, type DialOwner, type Place } from '../http1/target/dial.ts';
-import type { ConnectionLife, LostAttempt, TargetTimes } from '../http1/target/target-attempt.ts';
+import type { ConnectionLife, LostAttempt } from '../http1/target/target-attempt.ts';
 import { type ConnectionOwner, TargetConnection } from '../http1/target/target-connection.ts';
+import { connectFailure, lossFailure } from './connection-failure.ts';
 import { IdleConnections } from './idle-connections.ts';
+import type { HttpTargetOptions } from './pool-options.ts';
 import type { PoolServices } from './pool-services.ts';
 import { type AttemptPool, PooledAttempt } from './pooled-attempt.ts';
 import { isRepeatable } from './repeatable.ts';
-
-export interface HttpTargetOptions {
-  readonly place: Place;
-  /** TLS settings, `undefined` for plain HTTP. */
-  readonly tls: ConnectionOptions | undefined;
-  readonly times: TargetTimes;
-  /** Connections that may be open at a time, without those that carry a tunnel or an event stream. */
-  readonly maxConnections: number;
-  /** Requests that may wait for a connection. */
-  readonly maxQueued: number;
-  /** Milliseconds after which a connection is not used again, 0 for no limit. */
-  readonly maxAgeMs: number;
-  /** Requests after which a connection is not used again, 0 for no limit. */
-  readonly maxUses: number;
-  /** Connections that are kept open though nobody needs them. */
-  readonly minIdle: number;
-}
+import { SpareConnections } from './spare-connections.ts';
 
 /** By how much of itself the life of a connection is shorter, so that those made together do not end together. */
 const LIFE_JITTER = 0.1;
@@ -51,9 +36,7 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
   private readonly dials = new Set<Dial>();
   private readonly connections = new Set<TargetConnection>();
   private readonly idle = new IdleConnections();
-  /** Silent after an answer that may have a tail, or logged in by one client, oldest first: these make way for others. */
-  private readonly spare = new Set<TargetConnection>();
-  private readonly reserved = new Map<object, TargetConnection>();
+  private readonly spare = new SpareConnections();
   /** Tunnels and event streams, which take no place in the pool. */
   private readonly detached = new Set<TargetConnection>();
   private readonly queue = new Set<PooledAttempt>();
@@ -155,10 +138,7 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
 
   onReserved(connection: TargetConnection, login: object): void {
     if (this.isClosed) return connection.close();
-    this.reserved.get(login)?.close();
-    this.reserved.set(login, connection);
-    connection.login = login;
-    this.spare.add(connection);
+    this.spare.reserve(connection, login);
     this.connectForWaiting();
   }
 
@@ -180,7 +160,7 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
     this.connections.delete(connection);
     this.detached.delete(connection);
     this.idle.remove(connection);
-    this.unreserve(connection);
+    this.spare.delete(connection);
     if (connection.lost !== undefined) this.judge(connection, connection.lost, error);
     this.connectForWaiting();
     this.refill();
@@ -205,7 +185,7 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
   }
 
   place(attempt: PooledAttempt): void {
-    const connection = this.takeReserved(attempt.request) ?? this.takeIdle();
+    const connection = this.spare.take(attempt.request.login) ?? this.takeIdle();
     if (connection !== undefined) attempt.sendOn(connection);
     else this.enqueue(attempt);
   }
@@ -236,25 +216,6 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
   private comesSlowly({ body, headers }: TargetRequest): boolean {
     if (body.length === 0 || body.isBuffered !== false) return false;
     return !this.hasPlenty || headers.getKind(FieldKind.expect) === undefined;
-  }
-
-  /** Takes the connection that this client logged in. */
-  private takeReserved({ login }: TargetRequest): TargetConnection | undefined {
-    if (login === undefined || this.reserved.size === 0) return undefined;
-    const connection = this.reserved.get(login);
-    if (connection === undefined) return undefined;
-    this.unreserve(connection);
-    if (connection.isUsable) return connection;
-    connection.close();
-    return undefined;
-  }
-
-  private unreserve(connection: TargetConnection): void {
-    this.spare.delete(connection);
-    const { login } = connection;
-    if (login === undefined) return;
-    connection.login = undefined;
-    if (this.reserved.get(login) === connection) this.reserved.delete(login);
   }
 
   /** Takes the connection that was used last, of those that have not ended meanwhile. */
@@ -293,10 +254,9 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
     const { maxConnections } = this.options;
     while (this.dials.size < this.queue.size) {
       if (this.places >= maxConnections) {
-        const [oldest] = this.spare;
+        const oldest = this.spare.takeOldest();
         if (oldest === undefined) return this.relieve();
-        // Told before it is gone, or it would be asked to make way again.
-        this.unreserve(oldest);
+        // Before it closes, or it would be asked to make way again.
         this.connections.delete(oldest);
         oldest.close();
       }
@@ -360,14 +320,8 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
       this.closeIdle();
       return this.enqueue(attempt);
     }
-    const cause = error ?? new Error('the target closed the connection without a response');
-    if (unsent !== undefined) {
-      attempt.body = unsent;
-      return attempt.fail(connectFailure(cause));
-    }
-    attempt.fail(
-      new GatewayError(isOwnFault(error) ? 'GW_RESOURCES_EXHAUSTED' : 'GW_UPSTREAM_BROKEN', { cause }),
-    );
+    if (unsent !== undefined) attempt.body = unsent;
+    attempt.fail(lossFailure(error, unsent !== undefined));
   }
 
   private closeIdle(): void {
@@ -377,13 +331,6 @@ export class HttpTarget implements Target, ConnectionOwner, DialOwner, AttemptPo
   private failNext(error: Error): void {
     this.takeWaiting()?.fail(connectFailure(error));
   }
-}
-
-function connectFailure(error: Error): GatewayError {
-  if (error instanceof GatewayError) return error;
-  return isOwnFault(error)
-    ? new GatewayError('GW_RESOURCES_EXHAUSTED', { cause: error, reason: NO_CONNECTION })
-    : new GatewayError('GW_UPSTREAM_UNREACHABLE', { cause: error });
 }
 
 function nameOf(place: Place): string {

@@ -1,6 +1,6 @@
 import type { Exchange } from '../core/exchange.ts';
 import { FieldKind } from '../core/field-kind.ts';
-import { HeaderBlock } from '../core/header-list.ts';
+import { HeaderBlock } from '../core/fields/header-block.ts';
 import { IDENTITY_HEADERS, type Identity } from '../core/identity/identity.ts';
 
 /** Tells the target who is calling, and nothing where nobody was identified. What stood in these fields is dropped. */

@@ -1,6 +1,7 @@
 import type { UpstreamConfig } from '../config/schema/schema.ts';
 import type { Hold } from '../core/shared-resources.ts';
-import { HttpTarget, type HttpTargetOptions } from '../proxy/http-target.ts';
+import { HttpTarget } from '../proxy/http-target.ts';
+import type { HttpTargetOptions } from '../proxy/pool-options.ts';
 import { ConnectionCount } from '../proxy/pool-services.ts';
 import { scheduleChecks } from '../upstream/checks/check-schedule.ts';
 import { httpCheck } from '../upstream/checks/http-check.ts';

@@ -9,22 +9,8 @@ const SERVER_TIME = `(function()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end)()`;
 
-/**
- * Makes the script that decides about all charges of one request, or counts them whatever their limits say. It counts as
- * `limits/` does, operation by operation: both have the numbers of IEEE 754, so both come to the same.
- *
- * KEYS: the counters. ARGV[1]: `charge` or `count`; then one text for each counter, see `chargeText`.
- * A counter is kept as `at used former`, until it is as new.
- */
-export function limitScript(time = SERVER_TIME): RedisScript {
-  return redisScript(`
-local LARGEST = 9007199254740991
-local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
-local now = ${time}
-
--- How far clocks may differ. What was counted later than that was counted by a clock that was wrong.
-local function isOfFuture(at) return at > now + ${MOST_BEHIND_MS} end
-
+/** Token and leaky buckets, as in `limits/bucket.ts`. */
+const BUCKET = `
 local bucket = {
   age = function(s, r)
     if not s then return { at = now, used = 0, former = 0 } end
@@ -40,8 +26,10 @@ local bucket = {
   remaining = function(s, r) return max(0, floor((r.burst * r.window + r.maxDelay * r.limit - s.used) / r.window)) end,
   reset = function(s, r) return ceil(s.used / r.limit) end,
   delay = function(s, r) return max(0, ceil((s.used - r.burst * r.window) / r.limit)) end,
-}
+}`;
 
+/** Fixed windows and calendar periods, as in `limits/fixed-window.ts`. */
+const FIXED_WINDOW = `
 local function addUnits(s, r) return { at = s.at, used = min(LARGEST, max(0, s.used + r.cost)), former = s.former } end
 
 local function fixedEnd(s, r) return r.endsAt or s.at + r.window end
@@ -65,8 +53,10 @@ local fixed = {
     if s.used == 0 then return 0 end
     return max(1, fixedEnd(s, r) - now)
   end,
-}
+}`;
 
+/** Sliding windows, as in `limits/sliding-window.ts`. */
+const SLIDING_WINDOW = `
 local sliding = {
   age = function(s, r)
     if not s or now >= s.at + 2 * r.window then return { at = now, used = 0, former = 0 } end
@@ -92,8 +82,10 @@ local sliding = {
     if s.former > 0 then return s.at + r.window - now end
     return 0
   end,
-}
+}`;
 
+/** Reads charges, and reads and writes counters. */
+const COUNTERS = `
 local countings = { b = bucket, f = fixed, s = sliding }
 
 local function readCharge(text)
@@ -120,8 +112,10 @@ local function writeState(key, counting, s, r)
   local ttl = r.endsAt and max(0, r.endsAt - now) + ${MOST_BEHIND_MS} or counting.reset(s, r)
   if ttl <= 0 then return redis.call('DEL', key) end
   redis.call('SET', key, value, 'PX', string.format('%.0f', ttl))
-end
+end`;
 
+/** Decides about all charges, then counts them. */
+const DECISION = `
 local mustCount = ARGV[1] == 'count'
 local entries, isPassed = {}, true
 for i, key in ipairs(KEYS) do
@@ -147,7 +141,24 @@ for i, key in ipairs(KEYS) do
   table.insert(reply, isQueued and counting.delay(s, r) or 0)
 end
 return reply
-`);
+`;
+
+/**
+ * Makes the script that decides about all charges of one request, or counts them whatever their limits say. It counts as
+ * `limits/` does, operation by operation: both have the numbers of IEEE 754, so both come to the same.
+ *
+ * KEYS: the counters. ARGV[1]: `charge` or `count`; then one text for each counter, see `chargeText`.
+ * A counter is kept as `at used former`, until it is as new.
+ */
+export function limitScript(time = SERVER_TIME): RedisScript {
+  const start = `
+local LARGEST = 9007199254740991
+local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
+local now = ${time}
+
+-- How far clocks may differ. What was counted later than that was counted by a clock that was wrong.
+local function isOfFuture(at) return at > now + ${MOST_BEHIND_MS} end`;
+  return redisScript([start, BUCKET, FIXED_WINDOW, SLIDING_WINDOW, COUNTERS, DECISION].join('\n'));
 }
 
 const KINDS: Readonly<Record<LimitAlgorithm, string>> = {

@@ -73,7 +73,7 @@ describe('a key set from a URL', () => {
     ['another status', answering({ keys: [] }, 500), /status 500/],
     ['a redirect', answering('', 302, { location: 'http://127.0.0.1:1/' }), /status 302/],
     ['no JSON', answering('<html>secret'), /^SyntaxError: the response is not JSON$/],
-    ['not a key set', answering({ key: [] }), /no key set/],
+    ['no key set', answering({ key: [] }), /not a key set/],
     ['null', answering('null'), /not a key set/],
     ['no key', answering({ keys: [] }), /the key set is empty/],
     [

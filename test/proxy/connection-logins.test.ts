@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { HeaderList } from '../../src/core/header-list.ts';
-import type { HttpTargetOptions } from '../../src/proxy/http-target.ts';
+import type { HttpTargetOptions } from '../../src/proxy/pool-options.ts';
 import { poolFor, type TestPool } from '../support/pool.ts';
 import { type RawConnection, type RawTarget, startRaw } from '../support/raw-target.ts';
 

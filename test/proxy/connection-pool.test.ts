@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { bodyFrom } from '../../src/core/body.ts';
 import type { TargetConnection } from '../../src/http1/target/target-connection.ts';
-import type { HttpTargetOptions } from '../../src/proxy/http-target.ts';
+import type { HttpTargetOptions } from '../../src/proxy/pool-options.ts';
 import { fullBacklog } from '../support/full-backlog.ts';
 import { reserveNobody } from '../support/loopback.ts';
 import { ManualBody, poolFor, type TestPool } from '../support/pool.ts';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { HttpTargetOptions } from '../../src/proxy/http-target.ts';
+import type { HttpTargetOptions } from '../../src/proxy/pool-options.ts';
 import type { PoolServices } from '../../src/proxy/pool-services.ts';
 import { poolFor, type TestPool } from '../support/pool.ts';
 import { answering, type RawConnection, type RawTarget, startRaw } from '../support/raw-target.ts';

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { BodySink, BodySource } from '../../src/core/body.ts';
 import { BufferBudget } from '../../src/core/buffer-budget.ts';
 import { GatewayError } from '../../src/core/errors.ts';
-import type { HttpTargetOptions } from '../../src/proxy/http-target.ts';
+import type { HttpTargetOptions } from '../../src/proxy/pool-options.ts';
 import { poolFor, type TestPool } from '../support/pool.ts';
 import { answering, type RawConnection, type RawTarget, startRaw } from '../support/raw-target.ts';
 import { until } from '../support/until.ts';

@@ -3,7 +3,7 @@ import { bodyFrom } from '../../src/core/body.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import { HeaderList } from '../../src/core/header-list.ts';
 import type { TargetRequest } from '../../src/core/message.ts';
-import type { HttpTargetOptions } from '../../src/proxy/http-target.ts';
+import type { HttpTargetOptions } from '../../src/proxy/pool-options.ts';
 import type { Outcome } from '../support/collecting-sink.ts';
 import { fc } from '../support/fast-check.ts';
 import { ManualBody, poolFor, type TestPool } from '../support/pool.ts';

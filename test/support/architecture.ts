@@ -51,6 +51,7 @@ const CONFIG_LAYERS: readonly RegExp[] = [
 ];
 
 const MAX_ENTRIES_PER_FOLDER = 30;
+const MAX_LINES_PER_FILE = 350;
 
 const EMPTY_NAME = /(?:^|-)(?:utils?|helpers?|common|types|manager)$/;
 const DEFAULT_EXPORT = /^export\s+default\b|^export\s*\{[^}]*\bas\s+default\b/m;
@@ -92,6 +93,9 @@ function violationsOfFile({ name, text }: SourceFile): string[] {
   if (layerOf(name) < 0) violations.push(`${name}: ${partOf(name)} has no place in the layering`);
   if (EMPTY_NAME.test(path.basename(name, '.ts')))
     violations.push(`${name}: a file is named after what it exports`);
+  const lines = text.split('\n').length - 1;
+  if (lines > MAX_LINES_PER_FILE)
+    violations.push(`${name} has ${lines} lines; at most ${MAX_LINES_PER_FILE}`);
   const code = withoutComments(text);
   if (DEFAULT_EXPORT.test(code)) violations.push(`${name} has a default export`);
   if (!KNOWS_UNDICI.test(name)) {

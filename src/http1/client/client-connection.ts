@@ -4,6 +4,7 @@ import type { ClientInfo, Tunnel } from '../../core/message.ts';
 import type { Deadlined } from '../deadlines.ts';
 import type { HeadFault } from '../head-fault.ts';
 import { Transport, type TransportOwner } from '../transport.ts';
+import { halfTunnelDeadline, headDeadline, idleDeadline } from './client-deadlines.ts';
 import { ClientExchange, type ExchangeConnection } from './client-exchange.ts';
 import { ClientProbe } from './client-probe.ts';
 import { CLOSED, type ClientState, HEAD, IDLE } from './client-state.ts';
@@ -15,9 +16,6 @@ import type { RequestHead } from './request-head.ts';
 import { type ReaderOwner, RequestReader } from './request-reader.ts';
 import { SendWatch } from './send-watch.ts';
 import type { ServeOptions } from './serve-options.ts';
-
-/** How long a tunnel of which one side has said all waits for the other to say anything. */
-const HALF_TUNNEL_MS = 30_000;
 
 /** Behind which answer the connection ends: none yet, the one under way, or the next one, whose head says so. */
 type Ending = 'open' | 'after-current' | 'after-next';
@@ -159,9 +157,7 @@ export class ClientConnection
   // What the reader says
 
   onHeadBegins(): void {
-    const { headerTimeoutMs, requestTimeoutMs } = this.options.limits;
-    const isBounded = requestTimeoutMs > 0 && requestTimeoutMs < headerTimeoutMs;
-    this.deadline = this.options.deadlines.after(isBounded ? requestTimeoutMs : headerTimeoutMs);
+    this.deadline = headDeadline(this.options);
   }
 
   onPiece(): void {
@@ -252,7 +248,7 @@ export class ClientConnection
   }
 
   awaitOtherSide(): void {
-    this.deadline = this.options.deadlines.after(HALF_TUNNEL_MS);
+    this.deadline = halfTunnelDeadline(this.options);
   }
 
   // From one state to the next
@@ -337,8 +333,7 @@ export class ClientConnection
 
   private watchIdle(): void {
     if (this.transport.isWritePending) return;
-    const { headerTimeoutMs, keepAliveMs } = this.options.limits;
-    this.deadline = this.options.deadlines.after(this.current === HEAD ? headerTimeoutMs : keepAliveMs);
+    this.deadline = idleDeadline(this.options, this.current === HEAD);
   }
 
   private watchBody(body: RequestBody): void {

@@ -22,7 +22,7 @@ export interface ResponseOwner {
   onResponseMoved(): void;
   /** The response is whole. `hasMore` tells of bytes behind its end. */
   onWhole(trailers: HeaderList | undefined, hasMore: boolean): void;
-  /** The response is not a valid HTTP. */
+  /** The response is not valid HTTP. */
   onBroken(failure: GatewayError): void;
 }
 

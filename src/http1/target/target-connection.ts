@@ -4,6 +4,7 @@ import type { Deadlined, Deadlines } from '../deadlines.ts';
 import type { Link } from '../link.ts';
 import { Transport, type TransportOwner } from '../transport.ts';
 import { logsIn, requiresLogin } from './connection-login.ts';
+import { CLOSED, type ConnectionState, IDLE, RESTING } from './connection-state.ts';
 import { RequestSender, type SenderOwner } from './request-sender.ts';
 import type { TargetResponseHead } from './response-head.ts';
 import { type ResponseOwner, ResponseReader } from './response-reader.ts';
@@ -24,18 +25,6 @@ export interface ConnectionOwner {
   /** It is closed; its `lost` tells of a request that no byte of a response had come for. */
   onClosed(connection: TargetConnection, error: Error | undefined): void;
 }
-
-/** What a connection does. `resting`: silent after a response that may have a tail. `closed`: it is, or about to be. */
-export type ConnectionState =
-  | { readonly kind: 'idle' }
-  | { readonly kind: 'resting' }
-  | { readonly kind: 'exchange'; readonly attempt: Attempt }
-  | { readonly kind: 'tunnel'; readonly tunnel: TargetTunnel }
-  | { readonly kind: 'closed' };
-
-const IDLE: ConnectionState = { kind: 'idle' };
-const RESTING: ConnectionState = { kind: 'resting' };
-const CLOSED: ConnectionState = { kind: 'closed' };
 
 /** How long `Expect: 100-continue` keeps the body back when the target says nothing (RFC 9110 §10.1.1). */
 const CONTINUE_MS = 1000;

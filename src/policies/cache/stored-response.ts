@@ -4,7 +4,8 @@ import { judgeStorability, type Storability, type StoreSettings } from '../../ca
 import { tagsOf } from '../../cache/tags.ts';
 import { variantKeyOf } from '../../cache/vary.ts';
 import { FieldKind } from '../../core/field-kind.ts';
-import { HeaderBlock, HeaderList } from '../../core/header-list.ts';
+import { HeaderBlock } from '../../core/fields/header-block.ts';
+import { HeaderList } from '../../core/header-list.ts';
 import type { ReuseRules, StoredResponse } from '../../core/stores/cache-store.ts';
 import type { CacheRequest } from './cache-request.ts';
 

@@ -1,10 +1,10 @@
-import { GatewayError } from '../core/errors.ts';
-import type { Exchange } from '../core/exchange.ts';
-import { FieldKind } from '../core/field-kind.ts';
-import type { Reply } from '../core/message.ts';
-import type { RouteResult } from '../router/router.ts';
-import type { Route } from '../snapshot/route.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import { GatewayError } from '../../core/errors.ts';
+import type { Exchange } from '../../core/exchange.ts';
+import { FieldKind } from '../../core/field-kind.ts';
+import type { Reply } from '../../core/message.ts';
+import type { RouteResult } from '../../router/router.ts';
+import type { Route } from '../../snapshot/route.ts';
+import type { Snapshot } from '../../snapshot/snapshot.ts';
 
 /** Finds the route of an exchange. A preflight goes to that of the request that it announces, if that answers preflights. */
 export function findRoute(snapshot: Snapshot, exchange: Exchange): RouteResult<Route> {

@@ -1,4 +1,4 @@
-import type { ClientSink } from '../core/message.ts';
+import type { ClientSink } from '../../core/message.ts';
 
 /** Sends a body that is in memory as a whole. Its end is told when all of it was handed to the system. */
 export function sendBytes(bytes: Uint8Array, client: ClientSink): void {

@@ -1,11 +1,11 @@
-import { type BodySource, EMPTY_BODY } from '../core/body.ts';
-import type { Clock } from '../core/clock.ts';
-import { GatewayError } from '../core/errors.ts';
-import type { Exchange, ProceedOptions } from '../core/exchange.ts';
-import type { Reply, ResponseSink } from '../core/message.ts';
-import type { Pipeline } from '../core/pipeline/pipeline.ts';
-import type { Metrics } from '../core/services.ts';
-import { ReplySink } from '../proxy/reply-sink.ts';
+import { type BodySource, EMPTY_BODY } from '../../core/body.ts';
+import type { Clock } from '../../core/clock.ts';
+import { GatewayError } from '../../core/errors.ts';
+import type { Exchange, ProceedOptions } from '../../core/exchange.ts';
+import type { Reply, ResponseSink } from '../../core/message.ts';
+import type { Pipeline } from '../../core/pipeline/pipeline.ts';
+import type { Metrics } from '../../core/services.ts';
+import { ReplySink } from '../../proxy/reply-sink.ts';
 
 /** The responses that are under way apart from a client. */
 export class OpenReplies {

@@ -1,4 +1,4 @@
-import type { ForwardAction } from '../snapshot/route.ts';
+import type { ForwardAction } from '../../snapshot/route.ts';
 
 /** Finds the path that the upstream sees, where it is one. */
 export function upstreamPath(

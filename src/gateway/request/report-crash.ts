@@ -1,5 +1,5 @@
-import type { Exchange } from '../core/exchange.ts';
-import type { Log } from '../core/services.ts';
+import type { Exchange } from '../../core/exchange.ts';
+import type { Log } from '../../core/services.ts';
 
 /** Tells of what no part has thought of. */
 export function reportCrash(log: Log, { requestId, route }: Exchange, cause: unknown): void {

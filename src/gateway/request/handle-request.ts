@@ -1,53 +1,34 @@
-import type { Clock } from '../core/clock.ts';
-import { type FailureCode, GatewayError } from '../core/errors.ts';
-import { Exchange, type Proceeder, type ProceedOptions } from '../core/exchange.ts';
-import { changeHeaders } from '../core/fields/header-changes.ts';
-import { hasEnded } from '../core/identity/seal-identity.ts';
-import { isPromise } from '../core/is-promise.ts';
-import type { ClientRequest, ClientSink, Reply, TargetRequest } from '../core/message.ts';
-import type { Pipeline, RequestResult } from '../core/pipeline/pipeline.ts';
-import { problemReply } from '../core/problem.ts';
-import { type GatewayResponse, toResponse } from '../core/reply.ts';
-import { newRequestId } from '../core/request-id.ts';
-import type { Log } from '../core/services.ts';
-import type { AccessLog } from '../observability/access-log.ts';
-import { reportOutcome } from '../observability/report-outcome.ts';
-import { BodyPump } from '../proxy/body-pump.ts';
-import { Forward, type ForwardOwner } from '../proxy/forward.ts';
-import { writeForwardedPrefix, writeForwardHeaders } from '../proxy/forward-headers.ts';
-import { hostFor } from '../proxy/forward-plan.ts';
-import { writeIdentityHeaders } from '../proxy/identity-headers.ts';
-import type { ReplySink } from '../proxy/reply-sink.ts';
-import { normaliseTarget } from '../router/normalise.ts';
-import type { SpellingRules } from '../router/path-spelling.ts';
-import type { RouteResult } from '../router/router.ts';
-import { redirectToHttps } from '../server/https-redirect.ts';
-import { respondAction } from '../snapshot/respond-action.ts';
-import { type ForwardAction, type Route, type SplitDestination, withoutParts } from '../snapshot/route.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
-import type { Upstream } from '../upstream/upstream.ts';
-
+import type { Clock } from '../../core/clock.ts';
+import { type FailureCode, GatewayError } from '../../core/errors.ts';
+import { Exchange, type Proceeder, type ProceedOptions } from '../../core/exchange.ts';
+import { hasEnded } from '../../core/identity/seal-identity.ts';
+import { isPromise } from '../../core/is-promise.ts';
+import type { ClientRequest, ClientSink, Reply } from '../../core/message.ts';
+import type { Pipeline, RequestResult } from '../../core/pipeline/pipeline.ts';
+import { problemReply } from '../../core/problem.ts';
+import { type GatewayResponse, toResponse } from '../../core/reply.ts';
+import { newRequestId } from '../../core/request-id.ts';
+import type { Log } from '../../core/services.ts';
+import { reportOutcome } from '../../observability/report-outcome.ts';
+import { BodyPump } from '../../proxy/body-pump.ts';
+import { Forward, type ForwardOwner } from '../../proxy/forward.ts';
+import { hostFor } from '../../proxy/forward-plan.ts';
+import type { ReplySink } from '../../proxy/reply-sink.ts';
+import { normaliseTarget } from '../../router/normalise.ts';
+import type { RouteResult } from '../../router/router.ts';
+import { redirectToHttps } from '../../server/https-redirect.ts';
+import { respondAction } from '../../snapshot/respond-action.ts';
+import { type ForwardAction, type Route, type SplitDestination, withoutParts } from '../../snapshot/route.ts';
+import type { Snapshot } from '../../snapshot/snapshot.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
 import { describeClient } from './describe-client.ts';
 import { expiredError, findRoute, limitForwards, respondWithoutRoute } from './find-route.ts';
 import { reportCrash } from './report-crash.ts';
+import type { ListenerRules, RequestContext } from './request-context.ts';
 import { AttachedReplies, type OpenReplies, type RestOwner, runRest } from './run-rest.ts';
 import { sendBytes } from './send-bytes.ts';
+import { exchangeToken, makeTargetRequest, writeTargetHeaders } from './target-request.ts';
 import { upstreamPath } from './upstream-path.ts';
-
-/** What the listener that a request came on decides about it. */
-export interface ListenerRules {
-  readonly spelling: SpellingRules;
-  readonly redirectToHttps: number | undefined;
-}
-
-/** What outlives Snapshots and every request needs. */
-export interface RequestContext {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly accessLog: AccessLog | undefined;
-  /** What policies let run on without a client. */
-  readonly detached: OpenReplies;
-}
 
 /**
  * Handles one request: the life of an exchange from its head to its end, on the Snapshot that it began with. Whatever goes
@@ -275,21 +256,9 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     if (path === undefined) return this.respond(new GatewayError('GW_BAD_PATH'));
     exchange.upstream = upstream.name;
     if (!exchange.wantsInternalToken) return this.sendTo(action, upstream, path);
-    const written = this.exchangeToken(upstream.name);
+    const written = exchangeToken(exchange, this.snapshot, upstream.name);
     if (isPromise(written)) this.after(written, (error) => this.sendTo(action, upstream, path, error));
     else this.sendTo(action, upstream, path, written);
-  }
-
-  /** Puts a token of ours in the place of the caller's, or says why that cannot be. */
-  private exchangeToken(audience: string): Promise<GatewayError | undefined> | GatewayError | undefined {
-    const { exchange, snapshot } = this;
-    if (exchange.identity === undefined || snapshot.internalTokens === undefined)
-      return new GatewayError('GW_INTERNAL', { cause: 'there is no caller, or no key, to make a token of' });
-    const written = snapshot.internalTokens.writeTo(exchange, exchange.identity, audience);
-    return written?.then(
-      () => undefined,
-      (cause: unknown) => new GatewayError('GW_INTERNAL', { cause }),
-    );
   }
 
   private sendTo(action: ForwardAction, upstream: Upstream, path: string, failure?: GatewayError): void {
@@ -298,25 +267,12 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     const { exchange } = this;
     const slot = upstream.pick(exchange);
     if (slot === undefined) return this.respond(upstream.rejection());
-    if (this.part?.request !== undefined) changeHeaders(exchange.headers, this.part.request);
-    writeForwardHeaders(exchange, this.snapshot);
-    if (action.prefix !== undefined) writeForwardedPrefix(exchange, action.prefix);
-    writeIdentityHeaders(exchange);
-    const { request } = exchange;
+    writeTargetHeaders(exchange, this.snapshot, action, this.part);
     exchange.upstreamPath = path + exchange.search;
     exchange.upstreamHost = hostFor(action, exchange.publicAuthority, '');
-    const target: TargetRequest = {
-      method: request.method,
-      path: exchange.upstreamPath,
-      host: exchange.upstreamHost === '' ? slot.authority : exchange.upstreamHost,
-      headers: exchange.headers,
-      body: exchange.body,
-      upgrade: request.upgrade,
-      acceptsTrailers: request.acceptsTrailers,
-      responseTimeoutMs: Math.min(upstream.responseTimeoutMs, action.timeoutMs),
-      // On the connection of a proxy, everybody comes.
-      login: exchange.isTrustedPeer ? undefined : request.client,
-    };
+    const host = exchange.upstreamHost === '' ? slot.authority : exchange.upstreamHost;
+    const responseTimeoutMs = Math.min(upstream.responseTimeoutMs, action.timeoutMs);
+    const target = makeTargetRequest(exchange, host, responseTimeoutMs);
     this.forward = new Forward(this, upstream, action, this.part?.response);
     this.forward.start(slot, target);
   }

@@ -1,8 +1,8 @@
-import type { Exchange } from '../core/exchange.ts';
-import { FieldKind } from '../core/field-kind.ts';
-import { hostNameOf } from '../router/host-name.ts';
-import { portOf, publicAuthorityOf } from '../server/client-address.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Exchange } from '../../core/exchange.ts';
+import { FieldKind } from '../../core/field-kind.ts';
+import { hostNameOf } from '../../router/host-name.ts';
+import { portOf, publicAuthorityOf } from '../../server/client-address.ts';
+import type { Snapshot } from '../../snapshot/snapshot.ts';
 
 /** What a trusted peer may leave standing that says how the request came. */
 const STATED =
