@@ -79,7 +79,10 @@ function describeType(setting: JsonSchema): string {
     case 'boolean':
       return '`true` · `false`';
     default:
-      return setting.type ?? 'anything';
+      // A value that may be left empty has two types.
+      return Array.isArray(setting.type)
+        ? setting.type.map((type) => describeType({ ...setting, type })).join(' or ')
+        : (setting.type ?? 'anything');
   }
 }
 

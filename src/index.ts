@@ -106,5 +106,6 @@ export {
   requestId,
   securityHeaders,
   signature,
+  transform,
   usePolicy,
 } from './policies/policy-uses.ts';

@@ -5,6 +5,7 @@ import { asGatewayError, GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import { HeaderList } from '../core/header-list.ts';
 import type { Reply } from '../core/message.ts';
+import { holdBytes } from '../core/pipeline/buffer-request-body.ts';
 import { guardBody } from '../core/pipeline/guard-body.ts';
 import { JsonValue } from '../template/json-value.ts';
 import { type JsonFault, readJson, readText } from '../template/read-json.ts';
@@ -77,13 +78,9 @@ export class PartCaller {
 
   /** What is taken is given back when the exchange ends, so nothing is taken once it has. */
   private take(bytes: number): GatewayError | undefined {
-    const { exchange, limits } = this;
-    if (exchange.policiesRun < 0) return new GatewayError('GW_CLIENT_CLOSED');
     this.bytes += bytes;
-    if (this.bytes > limits.maxBodyBytes) return new GatewayError('GW_BODY_TOO_LARGE');
-    if (!limits.budget.take(bytes)) return new GatewayError('GW_BUFFERS_FULL');
-    exchange.bufferedBytes += bytes;
-    return undefined;
+    if (this.bytes > this.limits.maxBodyBytes) return new GatewayError('GW_BODY_TOO_LARGE');
+    return holdBytes(this.exchange, bytes, this.limits.budget);
   }
 
   private valueOf({ format }: Part, reply: Reply, bytes: Buffer): PartValue {

@@ -121,6 +121,11 @@ export interface Services {
     exchange: Exchange,
     maxBytes: number,
   ) => Promise<GatewayError | undefined> | undefined;
+  /**
+   * Counts bytes that are buffered for an exchange, until it ends, in the budget that all such bytes share. Says why they
+   * cannot be held, if so.
+   */
+  readonly holdBytes?: (exchange: Exchange, bytes: number) => GatewayError | undefined;
   /** The API keys of this gateway. */
   readonly apiKeys?: ApiKeys;
   /** The counters of limits. */

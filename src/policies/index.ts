@@ -20,6 +20,7 @@ import { rateLimit } from './rate-limit/rate-limit.ts';
 import { requestId } from './request-id.ts';
 import { securityHeaders } from './security-headers.ts';
 import { signature } from './signature/signature.ts';
+import { transform } from './transform/transform.ts';
 
 /** Every way to find out who is calling. */
 const authenticationMethods: readonly Policy[] = [
@@ -52,6 +53,7 @@ export const builtInPolicies: readonly Policy[] = [
   authorize,
   cache,
   idempotencyKey,
+  transform,
 ];
 
 export {
@@ -76,4 +78,5 @@ export {
   requestId,
   securityHeaders,
   signature,
+  transform,
 };

@@ -20,6 +20,7 @@ import type { rateLimit } from './rate-limit/rate-limit.ts';
 import type { requestId } from './request-id.ts';
 import type { securityHeaders } from './security-headers.ts';
 import type { signature } from './signature/signature.ts';
+import type { transform } from './transform/transform.ts';
 
 /** The options of each built-in policy, as they are written. */
 export interface PolicyOptions {
@@ -31,6 +32,7 @@ export interface PolicyOptions {
   'body-limit': OptionsOf<typeof bodyLimit> & Observable;
   cache: OptionsOf<typeof cache>;
   'idempotency-key': OptionsOf<typeof idempotencyKey>;
+  transform: OptionsOf<typeof transform>;
   mirror: OptionsOf<typeof mirror>;
   concurrency: OptionsOf<typeof concurrency> & Observable;
   'rate-limit': OptionsOf<typeof rateLimit> & Observable;

@@ -51,6 +51,11 @@ export function idempotencyKey(
   return { 'idempotency-key': options };
 }
 
+/** Uses `transform` in a configuration: `transform({ response: { body: { data: '{response.body}' } } })`. */
+export function transform(options: PolicyOptions['transform']): PolicyEntryInput<'transform'> {
+  return { transform: options };
+}
+
 /** Uses `mirror` in a configuration: `mirror({ upstream: 'orders-next', share: '10%' })`. */
 export function mirror(options: PolicyOptions['mirror']): PolicyEntryInput<'mirror'> {
   return { mirror: options };

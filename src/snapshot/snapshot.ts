@@ -5,7 +5,7 @@ import { type ClaimFilter, compileClaimFilter } from '../core/fields/claimed-fie
 import type { TokenVerifier } from '../core/identity/auth-service.ts';
 import { isPromise } from '../core/is-promise.ts';
 import type { Reply } from '../core/message.ts';
-import { bufferBodyOnDemand } from '../core/pipeline/buffer-request-body.ts';
+import { bufferBodyOnDemand, holdBytes } from '../core/pipeline/buffer-request-body.ts';
 import { mergePolicies } from '../core/pipeline/merge-policies.ts';
 import { closePolicies, compilePipeline } from '../core/pipeline/pipeline.ts';
 import type { PipelineEntry } from '../core/pipeline/policy-step.ts';
@@ -127,6 +127,7 @@ class SnapshotBuilder {
     this.services = {
       ...context.services,
       bufferBody: (exchange, maxBytes) => bufferBodyOnDemand(exchange, maxBytes, context.budget),
+      holdBytes: (exchange, bytes) => holdBytes(exchange, bytes, context.budget),
     };
     this.closers = closers;
     closers.push(() => endEach(this.recorders, (recorder) => recorder.release()));

@@ -1,13 +1,13 @@
 import { decodeFieldText } from '../core/fields/field-text.ts';
 import { findClaim } from '../core/identity/identity.ts';
 import { JsonValue } from './json-value.ts';
-import type { TemplateScope } from './scope.ts';
+import type { PartValue, TemplateScope } from './scope.ts';
 import { TemplateError } from './template-error.ts';
 
 /** What templates of one place may refer to. */
 export interface TemplateNames {
-  /** Parameters of the route's path. */
-  readonly params: readonly string[];
+  /** Parameters of the route's path; `undefined` where it is not known which route it is. */
+  readonly params: readonly string[] | undefined;
   readonly parts?: readonly string[];
   /** Those of the parts that are asked once for each element of a list, and so have neither status nor header. */
   readonly lists?: readonly string[];
@@ -16,14 +16,18 @@ export interface TemplateNames {
   readonly itemPart?: string | undefined;
   /** Told of each reference. */
   readonly onReference?: ((reference: Reference) => void) | undefined;
-  /** Whether there is a body to refer to. */
+  /** Whether the body of the request may be referred to. */
   readonly hasBody?: boolean;
+  /** Whether there is one response to refer to. */
+  readonly hasResponse?: boolean;
 }
 
 /** A place where a value is found, as compiled. */
 export interface Reference {
   /** As written, without braces. */
   readonly text: string;
+  /** What it begins with: one of `ROOTS`, or the name of the element. */
+  readonly root: string;
   /** The part that it refers to. */
   readonly part: string | undefined;
   /** The route parameter that it refers to. */
@@ -44,6 +48,7 @@ export const ROOTS = [
   'requestId',
   'parts',
   'body',
+  'response',
 ] as const;
 
 const STEP = /\.([A-Za-z0-9_$-]+|\*)|\[(\d{1,9})\]|\["((?:[^"\\]|\\.)*)"\]|\['([^']*)'\]/y;
@@ -93,6 +98,7 @@ function compileReference(written: Written, names: TemplateNames): Reference {
   const { root, steps, text } = written;
   const reference = (find: Reference['find'], more: Partial<Reference> = {}): Reference => ({
     text,
+    root,
     part: undefined,
     param: undefined,
     isText: false,
@@ -109,7 +115,8 @@ function compileReference(written: Written, names: TemplateNames): Reference {
       return reference(({ exchange }) => textValue(exchange.requestId), { isText: true });
     case 'params': {
       const param = nameOf(written, 1);
-      if (!names.params.includes(param)) throw unknown('parameter', 'params', names.params, written);
+      if (names.params?.includes(param) === false)
+        throw unknown('parameter', 'params', names.params, written);
       const find: Reference['find'] = ({ exchange: { params } }) =>
         Object.hasOwn(params, param) ? textValue(params[param]) : undefined;
       return reference(find, { param, isText: true });
@@ -126,9 +133,14 @@ function compileReference(written: Written, names: TemplateNames): Reference {
       if (steps.length === 0) throw new TemplateError('names no claim — write claims.name', written.at + 1);
       return reference(findClaimOf(steps));
     case 'parts':
+      if (names.parts === undefined) break;
       return compilePart(written, names, reference);
     case 'body':
       if (names.hasBody === true) return reference(({ body }) => walk(body, steps, 0));
+      break;
+    case 'response':
+      if (names.hasResponse === true)
+        return compileMessage(written, 0, ({ response }) => response, reference);
   }
   const known = [
     ...(names.item === undefined ? [] : [names.item]),
@@ -140,17 +152,20 @@ function compileReference(written: Written, names: TemplateNames): Reference {
   );
 }
 
-function isThere(root: (typeof ROOTS)[number], { parts, hasBody }: TemplateNames): boolean {
+function isThere(root: (typeof ROOTS)[number], { parts, hasBody, hasResponse }: TemplateNames): boolean {
   if (root === 'parts') return parts !== undefined;
+  if (root === 'response') return hasResponse === true;
   return root !== 'body' || hasBody === true;
 }
+
+type MakeReference = (find: Reference['find'], more?: Partial<Reference>) => Reference;
 
 function compilePart(
   written: Written,
   { parts = [], lists = [] }: TemplateNames,
-  reference: (find: Reference['find'], more: Partial<Reference>) => Reference,
+  reference: MakeReference,
 ): Reference {
-  const [part, what, name, ...more] = written.steps;
+  const [part, what] = written.steps;
   if (typeof part !== 'string' || !parts.includes(part)) throw unknown('part', 'parts', parts, written);
   const isOfOne = what === 'status' || what === 'headers';
   if (isOfOne && lists.includes(part))
@@ -158,19 +173,29 @@ function compilePart(
       `asks for the ${what} of a part with forEach, which has many — use parts.${part}.body`,
       written.at + 1,
     );
+  const ofPart: MakeReference = (find, more) => reference(find, { ...more, part });
+  if (what === undefined) return ofPart(({ parts: known }) => known.get(part)?.body);
+  return compileMessage(written, 1, ({ parts: known }) => known.get(part), ofPart);
+}
+
+/** Compiles a reference to the status, the header or the body of a response, of which it names one at step `from`. */
+function compileMessage(
+  { text, steps, at }: Written,
+  from: number,
+  messageOf: (scope: TemplateScope) => PartValue | undefined,
+  reference: MakeReference,
+): Reference {
+  const [what, name, ...more] = steps.slice(from);
   if (what === 'status' && name === undefined)
-    return reference(({ parts: known }) => statusValue(known.get(part)?.status), { part });
+    return reference((scope) => statusValue(messageOf(scope)?.status));
   if (what === 'headers' && typeof name === 'string' && more.length === 0)
-    return reference(({ parts: known }) => fieldValue(known.get(part)?.headers?.get(name)), {
-      part,
-      isText: true,
-    });
-  if (what !== undefined && what !== 'body')
-    throw new TemplateError(
-      `asks a part for something else than it has — write parts.${part}.body, .status or .headers.name`,
-      written.at + 1,
-    );
-  return reference(({ parts: known }) => walk(known.get(part)?.body, written.steps, 2), { part });
+    return reference((scope) => fieldValue(messageOf(scope)?.headers?.get(name)), { isText: true });
+  if (what === 'body') return reference((scope) => walk(messageOf(scope)?.body, steps, from + 1));
+  const start = text.split(/[.[]/, from + 1).join('.');
+  throw new TemplateError(
+    `has '${text}', which is none of what there is of a response — write ${start}.body, .status or .headers.name`,
+    at + 1,
+  );
 }
 
 /** Gives the one name behind a root that takes as many steps as `count`. */
@@ -180,8 +205,13 @@ function nameOf({ steps, root, text, at }: Written, count: 0 | 1): string {
   throw new TemplateError(`has '${text}', which is one text and no more — ${remedy}`, at + 1);
 }
 
-function unknown(what: string, root: string, names: readonly string[], { text, at }: Written): TemplateError {
-  const known = names.map((name) => `${root}.${name}`).join(', ');
+function unknown(
+  what: string,
+  root: string,
+  names: readonly string[] | undefined,
+  { text, at }: Written,
+): TemplateError {
+  const known = (names ?? []).map((name) => `${root}.${name}`).join(', ');
   const remedy = known === '' ? 'add it, or leave the reference out' : `write ${known}`;
   return new TemplateError(`refers to a ${what} that there is not (${text}) — ${remedy}`, at + 1);
 }

@@ -15,19 +15,26 @@ export class TemplateScope {
   readonly parts: ReadonlyMap<string, PartValue>;
   /** The element of a list, where a template is filled for each. */
   readonly item: JsonValue | undefined;
-  /** The body that is changed, for `transform`. */
+  /** The body of the request, where somebody has read it. */
   readonly body: JsonValue | undefined;
+  /** The response that is changed, for `transform`. */
+  readonly response: PartValue | undefined;
   private parsedQuery: URLSearchParams | undefined = undefined;
 
   constructor(
     exchange: Exchange,
     parts: ReadonlyMap<string, PartValue> = NO_PARTS,
-    { item, body }: { item?: JsonValue; body?: JsonValue | undefined } = {},
+    {
+      item,
+      body,
+      response,
+    }: { item?: JsonValue; body?: JsonValue | undefined; response?: PartValue | undefined } = {},
   ) {
     this.exchange = exchange;
     this.parts = parts;
     this.item = item;
     this.body = body;
+    this.response = response;
   }
 
   get query(): URLSearchParams {
@@ -37,7 +44,11 @@ export class TemplateScope {
 
   /** Makes the scope of one element of a list. */
   withItem(item: JsonValue): TemplateScope {
-    const scope = new TemplateScope(this.exchange, this.parts, { item, body: this.body });
+    const scope = new TemplateScope(this.exchange, this.parts, {
+      item,
+      body: this.body,
+      response: this.response,
+    });
     scope.parsedQuery = this.parsedQuery;
     return scope;
   }

@@ -28,6 +28,7 @@ import {
   requestId,
   securityHeaders,
   signature,
+  transform,
 } from '../../src/index.ts';
 import { builtInPolicies } from '../../src/policies/index.ts';
 
@@ -45,6 +46,7 @@ const everyPolicy = [
   authorize({ roles: ['admin'], inherits: { owner: ['admin'] } }),
   cache({ maxAge: '30s', key: { query: { ignore: ['utm_*'] } }, private: true }),
   idempotencyKey({ ttl: '1h', required: true }),
+  transform({ response: { body: { data: '{response.body}' } } }),
 ];
 
 const HASH = `$scrypt$ln=15,r=8,p=3$${'A'.repeat(22)}$${'A'.repeat(43)}`;

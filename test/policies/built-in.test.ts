@@ -41,6 +41,7 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
   authorize: { roles: ['admin'] },
   cache: { maxAge: '1m' },
   'idempotency-key': {},
+  transform: { request: { headers: { a: '{params.id}' } }, response: { headers: { a: '1' } } },
 };
 
 /** Whatever is presented is good. */

@@ -1,8 +1,9 @@
 import { findOwnedField } from '../../core/fields/owned-fields.ts';
 import { compileCondition } from '../../template/condition.ts';
+import { RESERVED_NAMES } from '../../template/json-map.ts';
 import { compileJson, findJsonFaults } from '../../template/json-template.ts';
 import { compileField, compileParameter, compilePath, compileWhole } from '../../template/places.ts';
-import { ROOTS, type TemplateNames } from '../../template/reference.ts';
+import type { TemplateNames } from '../../template/reference.ts';
 import { describeFault, findFault } from '../../template/template-error.ts';
 import { asFields, type Fields, type Findings } from '../findings.ts';
 import type { ConfigPath } from '../problem.ts';
@@ -92,14 +93,12 @@ function checkKeys(part: Fields, path: ConfigPath, findings: Findings): void {
     );
   if (forEach !== undefined && as === undefined)
     findings.reject(path, 'has forEach without a name for the element — add as: item');
-  if (typeof as === 'string' && RESERVED.has(as))
+  if (typeof as === 'string' && RESERVED_NAMES.has(as))
     findings.reject([...path, 'as'], `is the name of something else in templates — choose another one`);
   for (const key of ['as', 'concurrency', 'maxItems'] as const)
     if (forEach === undefined && part[key] !== undefined)
       findings.reject([...path, key], 'has no effect without forEach — take it out');
 }
-
-const RESERVED: ReadonlySet<string> = new Set([...ROOTS, 'and', 'or', 'not', 'in', 'true', 'false', 'null']);
 
 function checkJson(template: unknown, path: ConfigPath, names: TemplateNames, findings: Findings): void {
   for (const { path: within, error } of findJsonFaults(template, names))

@@ -5,6 +5,7 @@ import { checkAccess, type WrittenUse } from './check-access.ts';
 import { checkLimits } from './check-limits.ts';
 import { checkReplays } from './check-replays.ts';
 import { checkSpellings } from './check-spellings.ts';
+import { checkTransforms } from './check-transform.ts';
 
 /** Checks how the policies of a list, and those of routes with the top-level ones, fit together. */
 export function checkPolicies(gateway: Fields, policies: readonly Policy[], findings: Findings): void {
@@ -23,6 +24,7 @@ export function checkPolicies(gateway: Fields, policies: readonly Policy[], find
   checkSpellings(topLevel, routes, gateway, findings);
   checkReplays(topLevel, routes, findings);
   checkLimits(topLevel, routes, findings);
+  checkTransforms(topLevel, routes, findings);
 }
 
 function readUses(list: unknown, path: ConfigPath, byName: ReadonlyMap<string, Policy>): WrittenUse[] {

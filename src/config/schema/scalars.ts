@@ -143,3 +143,36 @@ export function headerFields() {
       Object.fromEntries(Object.entries(fields).map(([name, value]) => [name.toLowerCase(), value])),
     );
 }
+
+/** No template is nested deeper, and what contains itself is. */
+const MAX_JSON_DEPTH = 200;
+
+/** Takes whatever JSON can say. Its schema is a plain one, so that it can stand in the options of policies. */
+export function jsonData() {
+  return z.unknown().refine((data) => isJson(data, 0), {
+    error: 'is not JSON — use text, numbers, true, false, null, lists and maps',
+  });
+}
+
+function isJson(data: unknown, depth: number): boolean {
+  switch (typeof data) {
+    case 'string':
+    case 'boolean':
+    case 'undefined':
+      return true;
+    case 'number':
+      return Number.isFinite(data);
+    case 'object':
+      if (data === null) return true;
+      if (depth > MAX_JSON_DEPTH) return false;
+      if (Array.isArray(data)) return data.every((item) => isJson(item, depth + 1));
+      return isPlain(data) && Object.values(data).every((item) => isJson(item, depth + 1));
+    default:
+      return false;
+  }
+}
+
+function isPlain(data: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(data);
+  return prototype === null || prototype === Object.prototype;
+}

@@ -35,6 +35,14 @@ export function bufferBodyOnDemand(
   });
 }
 
+/** Counts bytes that are held for an exchange until it ends, so that none are once it has. Says why they cannot be. */
+export function holdBytes(exchange: Exchange, bytes: number, budget: BufferBudget): GatewayError | undefined {
+  if (exchange.policiesRun < 0) return new GatewayError('GW_CLIENT_CLOSED');
+  if (!budget.take(bytes)) return new GatewayError('GW_BUFFERS_FULL');
+  exchange.bufferedBytes += bytes;
+  return undefined;
+}
+
 /** Gives back what the exchange holds of the budget. */
 export function releaseRequestBody(exchange: Exchange, budget: BufferBudget): void {
   budget.release(exchange.bufferedBytes);
