@@ -9,7 +9,7 @@ import { clientCertificate } from './client-certificate.ts';
 import { concurrency } from './concurrency.ts';
 import { cors } from './cors/cors.ts';
 import { forwardAuth } from './forward-auth/forward-auth.ts';
-import { headers } from './headers.ts';
+import { headers } from './headers/headers.ts';
 import { idempotencyKey } from './idempotency-key/idempotency-key.ts';
 import { introspect } from './introspect.ts';
 import { ipFilter } from './ip-filter.ts';

@@ -9,7 +9,7 @@ import type { clientCertificate } from './client-certificate.ts';
 import type { concurrency } from './concurrency.ts';
 import type { cors } from './cors/cors.ts';
 import type { forwardAuth } from './forward-auth/forward-auth.ts';
-import type { headers } from './headers.ts';
+import type { headers } from './headers/headers.ts';
 import type { idempotencyKey } from './idempotency-key/idempotency-key.ts';
 import type { introspect } from './introspect.ts';
 import type { ipFilter } from './ip-filter.ts';

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { headerName, headerValue } from '../config/schema/scalars.ts';
-import type { Exchange } from '../core/exchange.ts';
-import { findOwnedField } from '../core/fields/owned-fields.ts';
-import type { HeaderList } from '../core/header-list.ts';
-import { definePolicy } from '../core/policy.ts';
-import { compileTemplate, findTemplateFault } from './template.ts';
+import { headerName, headerValue } from '../../config/schema/scalars.ts';
+import type { Exchange } from '../../core/exchange.ts';
+import { findOwnedField } from '../../core/fields/owned-fields.ts';
+import type { HeaderList } from '../../core/header-list.ts';
+import { definePolicy } from '../../core/policy.ts';
+import { compileTemplate, findTemplateFault } from './header-template.ts';
 
 /** Changes headers of what the upstream gets and of what the client gets. */
 export const headers = definePolicy({

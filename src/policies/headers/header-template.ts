@@ -1,4 +1,4 @@
-import type { Exchange } from '../core/exchange.ts';
+import type { Exchange } from '../../core/exchange.ts';
 
 /** A text with placeholders, compiled: what it says for one exchange. */
 export type Template = (exchange: Exchange) => string;
