@@ -23,7 +23,7 @@ function answering(text: string, more: Partial<TestConfig> = {}): TestConfig {
 /** Answers with the number of the worker, and does more when it is asked for `/hang`, `/end` or `/throw`. */
 const TELLING = policyCode(`return {
   onRequest({ path }) {
-    if (path === '/hang') for (;;);
+    if (path === '/hang') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
     if (path === '/end') process.exit(3);
     if (path === '/throw') setTimeout(() => { throw new Error('lost'); }, 0);
     return { status: 200, body: String(worker) };
