@@ -7,6 +7,9 @@ process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/no
 export default defineConfig({
   test: {
     exclude: ['test/slow/**'],
+    globalSetup: 'test/support/bundled-gateway.ts',
+    // Files share a process and what it has imported: each by itself would import the gateway anew, which takes longer than its tests.
+    isolate: false,
     // So long that only what hangs meets it, on machines that are busy with much else too.
     testTimeout: 120_000,
     hookTimeout: 120_000,

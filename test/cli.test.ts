@@ -7,10 +7,10 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { isPassword, parseHash } from '../src/policies/basic/password-hash.ts';
 import { policyCode } from './supervisor/code.ts';
+import { CLI } from './support/bundled-gateway.ts';
 import { makeCertificates } from './support/certificates.ts';
 import { LOOPBACK } from './support/loopback.ts';
 
-const cli = path.resolve(import.meta.dirname, '../src/cli.ts');
 const folder = mkdtempSync(path.join(tmpdir(), 'sallyport-cli-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -21,7 +21,7 @@ function write(name: string, text: string): string {
 }
 
 function run(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], {
     cwd: folder,
     encoding: 'utf8',
   });
@@ -156,7 +156,7 @@ describe('sallyport check of certificates', () => {
 
 describe('sallyport', () => {
   it('prints its version', () => {
-    const { version } = JSON.parse(readFileSync(path.join(cli, '../../package.json'), 'utf8'));
+    const { version } = JSON.parse(readFileSync(path.join(CLI, '../../package.json'), 'utf8'));
     expect(run('--version')).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' });
   });
 });
@@ -209,7 +209,7 @@ describe('sallyport start', () => {
       'workers.yaml',
       'listeners: [{ port: 0, host: 127.0.0.1 }]\nadmin: { port: 0, token: for-tests }\nworkers: 1\nroutes: []\ndrain: { delay: 0s }\n',
     );
-    const gateway = spawn(process.execPath, [cli, 'start', '--config', file, '--workers', '2']);
+    const gateway = spawn(process.execPath, [CLI, 'start', '--config', file, '--workers', '2']);
     const output = new Output(gateway);
     await output.waitFor(/"workers":2,"msg":"gateway started"/);
     gateway.kill('SIGTERM');
@@ -228,7 +228,7 @@ describe('sallyport start', () => {
     const text = (drain: string) =>
       `listeners: [{ port: 0, host: ${LOOPBACK} }]\nadmin: { host: ${LOOPBACK}, port: 0, token: for-tests }\nroutes: [{ id: r, path: /x, respond: {} }]\ndrain: { delay: 0s, timeout: ${drain} }\n`;
     const file = write('running.yaml', text('1s'));
-    const gateway = spawn(process.execPath, [cli, 'start', '--config', file], {
+    const gateway = spawn(process.execPath, [CLI, 'start', '--config', file], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const output = new Output(gateway);
@@ -276,7 +276,7 @@ describe('a promise that is rejected and that nobody awaits', () => {
       'lost.yaml',
       `listeners: [{ port: 0, host: ${LOOPBACK} }]\nadmin: { host: ${LOOPBACK}, port: 0, token: for-tests }\ncustomPolicies: { test/code: ./lost.mjs }\nroutes: [{ id: r, path: /x, policies: [{ test/code: {} }], respond: {} }]\ndrain: { delay: 0s }\n`,
     );
-    const gateway = spawn(process.execPath, [cli, 'start', '--config', file]);
+    const gateway = spawn(process.execPath, [CLI, 'start', '--config', file]);
     const output = new Output(gateway);
     await output.waitFor(/lost, Bearer \[redacted\].*a promise was rejected that was not awaited/);
     await output.waitFor(/gateway started/);
@@ -293,7 +293,7 @@ describe('an older Node', () => {
       pretend,
       '--input-type=module',
       '-e',
-      `await import(${JSON.stringify(pathToFileURL(cli).href)})`,
+      `await import(${JSON.stringify(pathToFileURL(CLI).href)})`,
     ];
     const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
     expect(stderr).toBe(
@@ -329,7 +329,7 @@ class Output {
 
 describe('sallyport hash-password', () => {
   const hash = (input: string) =>
-    spawnSync(process.execPath, [cli, 'hash-password'], { input, encoding: 'utf8', cwd: folder });
+    spawnSync(process.execPath, [CLI, 'hash-password'], { input, encoding: 'utf8', cwd: folder });
 
   it('prints what the policy basic takes for the password on standard input', async () => {
     const { status, stdout } = hash('correct horse\nignored\n');

@@ -10,6 +10,7 @@ const FORBIDDEN: readonly [pattern: RegExp, instead: string][] = [
   [/host: ?['"](127\.0\.0\.1|0\.0\.0\.0|localhost)['"], port: 0/, 'listen on LOOPBACK'],
   [/127\.0\.0\.1:\$\{/, 'ask LOOPBACK'],
   [/from 'fast-check'/, 'take fc of support/fast-check.ts, whose cases are the same each time'],
+  [/src\/cli\.ts'/, 'start CLI of support/bundled-gateway.ts, which loads in half the time'],
   [/\bvi\.wait(For|Until)\(/, 'wait with until() of support/until.ts, which has no limit of its own'],
 ];
 

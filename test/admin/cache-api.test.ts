@@ -1,11 +1,9 @@
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { fresh, startCached } from '../policies/cache/cached-gateway.ts';
+import { CLI } from '../support/bundled-gateway.ts';
 import { ADMIN_TOKEN, startGateway, type TestGateway } from '../support/harness.ts';
 import { LOOPBACK, reservePort } from '../support/loopback.ts';
-
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
 interface Resolved {
   readonly status: number;

@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Finding } from '../../src/cli/doctor/finding.ts';
 import { formatFindings, runDoctor } from '../../src/cli/doctor/run-doctor.ts';
 import { explainNodeFaults } from '../../src/node-version/known-faults.ts';
+import { CLI } from '../support/bundled-gateway.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import { startRawTarget, startTarget, type TestConfig } from '../support/harness.ts';
 import { reserveNobody } from '../support/loopback.ts';
@@ -181,9 +182,8 @@ describe('Redis', () => {
 });
 
 describe('sallyport doctor', () => {
-  const cli = path.resolve(import.meta.dirname, '../../src/cli.ts');
   const run = (...args: string[]) =>
-    spawnSync(process.execPath, [cli, 'doctor', ...args], { encoding: 'utf8' });
+    spawnSync(process.execPath, [CLI, 'doctor', ...args], { encoding: 'utf8' });
 
   it('exits 0 where there is no problem, 1 where there is one, and writes JSON when asked', async () => {
     const good = run('--json', '--config', write({}));

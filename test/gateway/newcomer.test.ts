@@ -9,6 +9,7 @@ import { formatProblem } from '../../src/config/problem.ts';
 import { createGateway } from '../../src/index.ts';
 import { builtInPolicies } from '../../src/policies/index.ts';
 import { MemoryDestination } from '../observability/memory-destination.ts';
+import { CLI } from '../support/bundled-gateway.ts';
 import { startTarget } from '../support/harness.ts';
 import { LOOPBACK, listenOnLoopback } from '../support/loopback.ts';
 
@@ -49,8 +50,7 @@ it('the first protected route of the README does what the README shows', async (
 /** Makes the key of the README, by its command. */
 async function makeKey(configFile: string): Promise<string> {
   const [, options = ''] = /\$ npx sallyport (keys create .*)/.exec(section) ?? [];
-  const cli = path.join(import.meta.dirname, '../../src/cli.ts');
-  const args = [cli, ...options.split(' '), '--json', '--config', configFile];
+  const args = [CLI, ...options.split(' '), '--json', '--config', configFile];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   return (JSON.parse(stdout) as { key: string }).key;
 }

@@ -5,13 +5,13 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { CLI } from '../support/bundled-gateway.ts';
 import { LOOPBACK, reservePort } from '../support/loopback.ts';
 
-const cli = path.resolve(import.meta.dirname, '../../src/cli.ts');
 const terminal = path.resolve(import.meta.dirname, 'fixtures/terminal.py');
 
 function startOnTerminal(configFile: string): ChildProcessWithoutNullStreams {
-  const child = spawn('python3', [terminal, process.execPath, cli, 'start', '--config', configFile]);
+  const child = spawn('python3', [terminal, process.execPath, CLI, 'start', '--config', configFile]);
   onTestFinished(() => void child.kill('SIGKILL'));
   return child;
 }

@@ -3,17 +3,15 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type KeySettings, type KeysAction, runKeys } from '../../src/cli/run-keys.ts';
 import { StubClock } from '../observability/stub-clock.ts';
+import { CLI } from '../support/bundled-gateway.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import { startGateway, type TestConfig, type TestGateway } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { until } from '../support/until.ts';
-
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
 interface Run {
   readonly status: number;

@@ -1,4 +1,6 @@
-const policyModule = new URL('../../src/core/policy.ts', import.meta.url).href;
+import { bundledModule } from '../support/bundled-gateway.ts';
+
+const policyModule = bundledModule('core/policy');
 const zod = new URL('../../node_modules/zod/index.js', import.meta.url).href;
 
 /** Writes the code of a custom policy `test/code`, of which `create` is the body of its function. */

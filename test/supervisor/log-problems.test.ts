@@ -4,13 +4,12 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { CLI } from '../support/bundled-gateway.ts';
 import { LOOPBACK, reservePort } from '../support/loopback.ts';
 import { until } from '../support/until.ts';
 import { readValue } from './pool-of.ts';
 
-const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 /** More than a pipe and the gateway's own memory for its log hold. */
 const REQUESTS = 700;
 const LONG_PATH = `/${'long/'.repeat(1400)}`;
@@ -42,7 +41,7 @@ async function start(workers: number, openLog: OpenLog) {
   await writeFile(file, JSON.stringify(config));
   const log = openLog(folder);
   onTestFinished(() => closeSync(log));
-  const child: ChildProcess = spawn(process.execPath, [cli, 'start', '--config', file], {
+  const child: ChildProcess = spawn(process.execPath, [CLI, 'start', '--config', file], {
     stdio: ['ignore', log, 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

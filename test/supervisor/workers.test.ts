@@ -5,16 +5,14 @@ import { connect as connectPlain, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { CLI } from '../support/bundled-gateway.ts';
 import { makeCertificates } from '../support/certificates.ts';
 import { startTarget, type TestConfig } from '../support/harness.ts';
 import { LOOPBACK } from '../support/loopback.ts';
 import { until } from '../support/until.ts';
 import { policyCode } from './code.ts';
 import { gone, isAlive, readValue, startWorkerPool } from './pool-of.ts';
-
-const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
 function answering(text: string, more: Partial<TestConfig> = {}): TestConfig {
   return { routes: [{ id: 'all', path: '/*', respond: { status: 200, body: text } }], ...more };
@@ -45,7 +43,7 @@ async function runToEnd(
   const file = join(folder, 'sallyport.json');
   writeFileSync(file, JSON.stringify(config));
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
-  const child = spawn(process.execPath, [cli, 'start', '--config', file]);
+  const child = spawn(process.execPath, [CLI, 'start', '--config', file]);
   onTestFinished(() => void child.kill('SIGKILL'));
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk) => (stdout += chunk));

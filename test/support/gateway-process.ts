@@ -3,12 +3,10 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { CLI } from './bundled-gateway.ts';
 import { ADMIN_TOKEN, type TestConfig } from './harness.ts';
 import { LOOPBACK } from './loopback.ts';
-
-const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
 export interface GatewayProcessOptions {
   /** How many files it may have open. */
@@ -51,7 +49,7 @@ export class GatewayProcess {
     this.configFile = configFile;
     const limits = openFiles === undefined ? [] : ['prlimit', `--nofile=${openFiles}:${openFiles}`];
     const node = [process.execPath, ...(nodeFlags?.(dirname(configFile)) ?? [])];
-    const [command, ...args] = [...limits, ...node, cli, 'start', '--config', configFile];
+    const [command, ...args] = [...limits, ...node, CLI, 'start', '--config', configFile];
     this.child = spawn(command as string, args, { stdio: ['ignore', stdout ?? 'pipe', 'pipe'] });
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.errors += text;
