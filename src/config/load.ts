@@ -16,7 +16,7 @@ import { describeIssue, type Finding } from './issue-problems.ts';
 import { joinPolicies } from './join-policies.ts';
 import { formatPath, type Problem, splitRemedy } from './problem.ts';
 import { knownKeysOf } from './schema/json-schema.ts';
-import { type GatewayConfig, gatewaySchema } from './schema/schema.ts';
+import { type GatewayConfig, parseGateway } from './schema/schema.ts';
 import { hideSecrets } from './secrets.ts';
 
 export interface LoadOptions {
@@ -150,9 +150,9 @@ interface Judged {
 
 function judge(interpolated: Interpolated, policies: readonly Policy[], folder: string): Judged {
   const { data, references } = interpolated;
-  const schema = gatewaySchema(policies, folder);
-  let parsed = schema.safeParse(data);
-  if (!parsed.success && coerceReferences(parsed.error.issues, interpolated)) parsed = schema.safeParse(data);
+  let parsed = parseGateway(data, policies, folder);
+  if (!parsed.success && coerceReferences(parsed.error.issues, interpolated))
+    parsed = parseGateway(data, policies, folder);
   const knownKeys = knownKeysOf(policies);
   const { problems, warnings } = checkGateway(data, policies, (path) => references.has(pathKey(path)));
   return {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Policy } from '../../core/policy.ts';
 import type { KnownKeys } from '../issue-problems.ts';
 import type { ConfigPath } from '../problem.ts';
+import { kept } from './kept.ts';
 import { findEntryPolicies } from './policy-entry.ts';
 import { gatewaySchema } from './schema.ts';
 
@@ -66,12 +67,13 @@ function wordsForPattern(schema: z.core.$ZodType): { readonly patternErrorMessag
   return message.includes(' — ') ? { patternErrorMessage: message } : {};
 }
 
+const jsonSchemaFor = kept(gatewayJsonSchema);
+
 /** Finds the keys that may stand at a place. The schema is made at the first question. */
 export function knownKeysOf(policies: readonly Policy[]): KnownKeys {
-  let schema: JsonSchema | undefined;
   return (path) => {
-    schema ??= gatewayJsonSchema(policies);
-    return [...new Set(schemasAt(schema, path).flatMap(({ properties }) => Object.keys(properties ?? {})))];
+    const schemas = schemasAt(jsonSchemaFor(policies), path);
+    return [...new Set(schemas.flatMap(({ properties }) => Object.keys(properties ?? {})))];
   };
 }
 

@@ -8,6 +8,7 @@ import { authServiceName, authServiceSchema } from './auth-schema.ts';
 import { cacheSchema } from './cache-schema.ts';
 import { idempotencySchema } from './idempotency-schema.ts';
 import { internalTokensSchema } from './internal-tokens-schema.ts';
+import { kept } from './kept.ts';
 import { listenerSchema } from './listener-schema.ts';
 import { logsSchema } from './logs-schema.ts';
 import { type PolicyInput, policyEntrySchema } from './policy-entry.ts';
@@ -43,14 +44,28 @@ export type RouteConfig = GatewayConfig['routes'][number];
 /** More than the cores of any machine that we know of, and few enough to be started by mistake. */
 export const MAX_WORKERS = 256;
 
+/** Where files are found from: for as long as a configuration is parsed, the folder of its file. */
+let folderOfFiles = '.';
+const schemaFor = kept((policies: readonly Policy[]) => gatewaySchema(policies));
+
 /**
- * Makes the one schema that gives types, defaults, JSON Schema and reference.
- * Files are found from `folder`, the folder of the configuration file.
+ * Parses a configuration whose files are found from `folder`. Making the schema takes longer than parsing, so one is made for
+ * the same list of policies.
  */
-export function gatewaySchema(policies: readonly Policy[], folder = '.') {
+export function parseGateway(data: unknown, policies: readonly Policy[], folder: string) {
+  folderOfFiles = folder;
+  try {
+    return schemaFor(policies).safeParse(data);
+  } finally {
+    folderOfFiles = '.';
+  }
+}
+
+/** Makes the one schema that gives types, defaults, JSON Schema and reference. */
+export function gatewaySchema(policies: readonly Policy[]) {
   const file = () =>
     text()
-      .transform((path) => (isCodeValue(path) ? path : resolve(folder, path)))
+      .transform((path) => (isCodeValue(path) ? path : resolve(folderOfFiles, path)))
       .meta({ title: 'file' });
   const policyList = z.array(policyEntrySchema(policies)).prefault([]);
   return z.strictObject({
