@@ -32,7 +32,7 @@ const fields = rows.flatMap(({ names, ...row }) => names.map((name) => ({ name, 
 type Peer = 'anybody' | 'trusted' | 'named';
 const HOST = 'shop.example:8080';
 const policy = join(root, 'test/gateway/fixtures/seen-fields-policy.ts');
-const writes = fields.filter(({ outcomes }) => outcomes.named !== 'refused').map(({ name }) => name);
+const writes = fields.filter(({ outcomes }) => outcomes.named !== 'rejected').map(({ name }) => name);
 const USUAL = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-port'];
 const PEERS: Record<Peer, TestConfig> = {
   anybody: {},
@@ -120,7 +120,7 @@ describe.each(Object.keys(PEERS) as Peer[])('from %s', (peer) => {
     return gateway.close;
   });
 
-  it.each(fields.filter(({ outcomes }) => outcomes[peer] !== 'refused'))(
+  it.each(fields.filter(({ outcomes }) => outcomes[peer] !== 'rejected'))(
     'what becomes of $name is what the page says',
     async ({ name, outcomes }) => {
       const claim = CLAIMS[name] ?? 'claim-1';
@@ -164,7 +164,7 @@ describe('what anybody may send where `allowOverrides` names it', () => {
 });
 
 describe('`writes`', () => {
-  it.each(fields.filter(({ outcomes }) => outcomes.named === 'refused').map(({ name }) => name))(
+  it.each(fields.filter(({ outcomes }) => outcomes.named === 'rejected').map(({ name }) => name))(
     'refuses %s',
     async (name) => {
       const target = await startTarget();
