@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
@@ -379,12 +380,10 @@ describe('an answer before the end of the request body', () => {
     client.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${total}\r\n\r\n`);
     client.socket.pause();
     const piece = Buffer.alloc(256 * 1024);
+    const closed = once(client.socket, 'close').then(() => Promise.reject(new Error('closed')));
+    closed.catch(() => {});
     for (let sent = 0; sent < total; sent += piece.length) {
-      if (!client.socket.write(piece)) {
-        await new Promise<void>((resolve, reject) =>
-          client.socket.once('drain', resolve).once('close', () => reject(new Error('closed'))),
-        );
-      }
+      if (!client.socket.write(piece)) await Promise.race([once(client.socket, 'drain'), closed]);
     }
     client.socket.resume();
     expect(readOnly(await client.ended())).toMatchObject({

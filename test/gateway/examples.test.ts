@@ -9,6 +9,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { CLI } from '../support/bundled-gateway.ts';
 import { findCurlLines, runCurl } from '../support/curl.ts';
 import { LOOPBACK, listenOnLoopback } from '../support/loopback.ts';
 
@@ -111,7 +112,7 @@ async function startExample(name: string, text: string): Promise<number> {
 async function startGateway(name: string, text: string): Promise<readonly number[]> {
   const config = path.join(folder, path.dirname(name), `on-free-ports${path.extname(name)}`);
   writeFileSync(config, withOwnPorts(text));
-  const gateway = run(path.join(root, 'dist/cli.js'), ['start', '--config', config]);
+  const gateway = run(CLI, ['start', '--config', config]);
   const { ports } = JSON.parse(await firstLine(gateway, /"gateway started"/)) as { ports: number[] };
   return ports;
 }
