@@ -3,46 +3,77 @@ import { median } from '../statistics.ts';
 import { CAUSES } from './incidents.ts';
 import type { Calm, Outcome } from './trial.ts';
 
-/** How much more memory of a process there may be in the last third of the rounds than in the first. */
-const MAX_GROWTH = 1.2;
+/** How much more a process may hold after a collection in the last third of the rounds than in the first: what leaks is there. */
+const MAX_HELD_GROWTH = 1.15;
+const MAX_HELD_GROWTH_MIB = 8;
+/**
+ * How much more memory it may have in the last third than in the second. What the system has given to a process it keeps for
+ * its busiest moment, so that this grows at first and then stays.
+ */
+const MAX_GROWTH = 1.1;
 const MAX_GROWTH_MIB = 24;
 const MAX_MORE_DESCRIPTORS = 16;
+const MAX_MORE_TIMERS = 16;
 
 /** What of a gateway is not as it should be, a sentence each. Peers are only compared. */
 export function findProblems(outcomes: readonly Outcome[]): string[] {
   return outcomes.filter(({ name }) => name.startsWith('sallyport')).flatMap(problemsOf);
 }
 
-function problemsOf({ name, failures, doubled, calms, gauges }: Outcome): string[] {
+function problemsOf({ name, failures, doubled, calms, gauges, gaugesBefore }: Outcome): string[] {
   const own = failures.filter(({ cause }) => cause === undefined);
-  const [first, last] = [calms.slice(0, third(calms)), calms.slice(-third(calms))];
-  const grown = (pick: (calm: Calm) => number): readonly [number, number] => [
-    median(first.map(pick)),
-    median(last.map(pick)),
-  ];
-  const [before, after] = grown(({ master }) => master.residentMiB);
-  const [fewer, more] = grown(({ master }) => master.descriptors);
+  const [first, middle, last] = thirdsOf(calms);
+  const [before, after] = change(middle, last, ({ master }) => master.residentMiB);
+  const [fewer, more] = change(first, last, ({ master }) => master.descriptors);
+  const [heldBefore, held] = change(first, last, heldMiB);
+  const [timersBefore, timers] = change(first, last, ({ own: told }) => told?.timers ?? 0);
+  const grew = (what: string, from: number, to: number): string =>
+    `${name}: ${what} grew from ${from.toFixed(0)} to ${to.toFixed(0)}`;
   return [
     ...(own.length > 0 ? [`${name}: ${own.length} failures of its own`] : []),
     ...(doubled.length > 0 ? [`${name}: ${doubled.length} requests reached services twice`] : []),
-    ...(after > before * MAX_GROWTH + MAX_GROWTH_MIB
-      ? [`${name}: memory grew from ${before.toFixed(0)} to ${after.toFixed(0)} MiB`]
+    ...(held > heldBefore * MAX_HELD_GROWTH + MAX_HELD_GROWTH_MIB
+      ? [grew('what it holds after a collection, in MiB,', heldBefore, held)]
       : []),
-    ...(more > fewer + MAX_MORE_DESCRIPTORS ? [`${name}: descriptors grew from ${fewer} to ${more}`] : []),
-    ...leftovers(name, gauges ?? {}),
+    ...(after > before * MAX_GROWTH + MAX_GROWTH_MIB ? [grew('memory, in MiB,', before, after)] : []),
+    ...(more > fewer + MAX_MORE_DESCRIPTORS ? [grew('descriptors', fewer, more)] : []),
+    ...(timers > timersBefore + MAX_MORE_TIMERS ? [grew('timers', timersBefore, timers)] : []),
+    ...leftovers(name, gauges ?? {}, gaugesBefore ?? {}),
   ];
 }
 
-/** One process has one configuration in memory, and as many as there are workers have as many. */
-function leftovers(name: string, gauges: Readonly<Record<string, number>>): string[] {
-  const workers = gauges.gateway_workers ?? 1;
-  return Object.entries(gauges).flatMap(([gauge, value]) => {
-    const wanted = gauge === 'gateway_snapshots' || gauge === 'gateway_workers' ? workers : 0;
-    return gauge.startsWith('nodejs_') || value <= wanted ? [] : [`${name}: ${gauge} is ${value} at the end`];
-  });
+const heldMiB = ({ own }: Calm): number => (own === undefined ? 0 : own.held.heap + own.held.external);
+
+/** The first, the middle and the last third of the rounds, which overlap where there are few. */
+function thirdsOf(calms: readonly Calm[]): [Calm[], Calm[], Calm[]] {
+  const size = Math.ceil(calms.length / 3);
+  return [calms.slice(0, size), calms.slice(-2 * size).slice(0, size), calms.slice(-size)];
 }
 
-const third = (calms: readonly Calm[]): number => Math.ceil(calms.length / 3);
+function change(
+  from: readonly Calm[],
+  to: readonly Calm[],
+  pick: (calm: Calm) => number,
+): readonly [number, number] {
+  return [median(from.map(pick)), median(to.map(pick))];
+}
+
+/** One process has one configuration in memory, and as many as there are workers have as many. */
+function leftovers(
+  name: string,
+  gauges: Readonly<Record<string, number>>,
+  before: Readonly<Record<string, number>>,
+): string[] {
+  const workers = gauges.gateway_workers ?? 1;
+  const allowed: Readonly<Record<string, number>> = {
+    gateway_workers: workers,
+    gateway_snapshots: workers,
+    gateway_timers: (before.gateway_timers ?? 0) + MAX_MORE_TIMERS,
+  };
+  return Object.entries(gauges).flatMap(([gauge, value]) =>
+    value <= (allowed[gauge] ?? 0) ? [] : [`${name}: ${gauge} is ${value} at the end`],
+  );
+}
 
 /** Writes what clients saw as Markdown. */
 export function reportChaos(outcomes: readonly Outcome[]): string {
@@ -90,6 +121,12 @@ ${table([
   line('the same, round by round', ({ calms }) =>
     calms.map(({ master }) => master.residentMiB.toFixed(0)).join(' '),
   ),
+  line('what it holds after a collection, MiB, round by round', ({ calms }) =>
+    calms.map((calm) => (calm.own === undefined ? '–' : heldMiB(calm).toFixed(0))).join(' '),
+  ),
+  line('its timers that are armed, round by round', ({ calms }) =>
+    calms.map(({ own }) => own?.timers ?? '–').join(' '),
+  ),
   line('memory of all, MiB', (outcome) => growth(outcome, (calm) => calm.residentMiB)),
   line('descriptors of the process that was started', (outcome) =>
     growth(outcome, ({ master }) => master.descriptors),
@@ -122,8 +159,10 @@ function disturbancesIn(outcomes: readonly Outcome[]): string[] {
 }
 
 function growth({ calms }: Outcome, pick: (calm: Calm) => number): string {
-  const parts = [calms.slice(0, third(calms)), calms.slice(-third(calms))];
-  return parts.map((part) => median(part.map(pick)).toFixed(0)).join(' → ');
+  const [first, , last] = thirdsOf(calms);
+  return change(first, last, pick)
+    .map((value) => value.toFixed(0))
+    .join(' → ');
 }
 
 function ownFailures(outcomes: readonly Outcome[]): string {

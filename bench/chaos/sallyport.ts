@@ -1,9 +1,11 @@
 import { copyFileSync, renameSync } from 'node:fs';
+import { connect } from 'node:net';
 import path from 'node:path';
 import { Dnsmasq } from '../../test/support/dnsmasq.ts';
 import { RedisServer } from '../../test/support/redis-server.ts';
 import { findFreePort, startProcess, stopProcess, waitForPort } from '../process.ts';
 import { makeCertificate, makeSubfolder, writeInto } from '../workplace.ts';
+import type { HeldMemory } from './memory-probe.ts';
 import { childrenOf } from './process-state.ts';
 import type { Services, Subject } from './subject.ts';
 
@@ -45,21 +47,24 @@ export async function startSallyport(
   changeCertificate();
   writeCode();
   writeConfig();
+  // Short, since the path of a socket file has little room.
+  const probes = makeSubfolder(workplace, `p${workers}`);
   const child = startProcess(
     {
       file: 'prlimit',
       args: [
         `--nofile=${OPEN_FILES}:${OPEN_FILES}`,
         process.execPath,
+        ...['--expose-gc', '--import', path.join(import.meta.dirname, 'memory-probe.ts')],
         ...[path.join(root, 'dist/cli.js'), 'start', '--config', path.join(folder, 'sallyport.json')],
         ...['--workers', String(workers)],
       ],
-      env: { NODE_ENV: 'production' },
+      env: { NODE_ENV: 'production', PROBES: probes },
       stdout: path.join(folder, 'gateway.log'),
     },
     path.join(folder, 'errors.log'),
   );
-  await waitForPort(port, child);
+  for (const each of [port, status]) await waitForPort(each, child);
   const reload = (): void => void child.kill('SIGHUP');
   return {
     name: workers === 1 ? 'sallyport, one process' : `sallyport, ${workers} workers`,
@@ -84,6 +89,7 @@ export async function startSallyport(
       startRedis: () => redis.resume(),
       tooMany: OPEN_FILES * (workers + 1),
       readGauges: () => readGauges(status),
+      readHeldMemory: () => readHeldMemory(path.join(probes, `${child.pid}.sock`)),
     },
     async close() {
       await stopProcess(child, 40_000);
@@ -161,7 +167,7 @@ function replace(folder: string, name: string, content: string): void {
 
 /** Gauges of what is under way or in use. */
 const GAUGES =
-  /^(gateway_open_connections|gateway_listener_connections|gateway_active_requests|gateway_upstream_active_requests|gateway_detached_requests|gateway_connections_waiting|gateway_snapshots|gateway_workers|gateway_buffered_bytes|nodejs_active_resources)(\{[^}]*\})? (\S+)$/gm;
+  /^(gateway_open_connections|gateway_listener_connections|gateway_active_requests|gateway_upstream_active_requests|gateway_detached_requests|gateway_connections_waiting|gateway_snapshots|gateway_workers|gateway_buffered_bytes|gateway_timers)(\{[^}]*\})? (\S+)$/gm;
 
 async function readGauges(status: number): Promise<Record<string, number>> {
   const response = await fetch(`http://127.0.0.1:${status}/metrics`, { headers: { connection: 'close' } });
@@ -169,4 +175,16 @@ async function readGauges(status: number): Promise<Record<string, number>> {
   return Object.fromEntries(
     [...text.matchAll(GAUGES)].map(([, name, labels = '', value]) => [name + labels, Number(value)]),
   );
+}
+
+function readHeldMemory(probe: string): Promise<HeldMemory> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    connect(probe)
+      .on('error', reject)
+      .on('data', (chunk) => {
+        text += chunk;
+      })
+      .on('end', () => resolve(JSON.parse(text) as HeldMemory));
+  });
 }

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import type { HeldMemory } from './memory-probe.ts';
 
 /** The addresses of the services, `host:port`. */
 export interface Services {
@@ -36,4 +37,6 @@ export interface MoreDisturbances {
   readonly tooMany: number;
   /** What must be over when nobody asks any more, with the number that stands there. */
   readGauges(): Promise<Readonly<Record<string, number>>>;
+  /** What the process that was started holds in memory after a collection. */
+  readHeldMemory(): Promise<HeldMemory>;
 }

@@ -6,6 +6,7 @@ import type { ClientPlace, ClientResult, Failure } from './client.ts';
 import { disturbancesOf } from './disturbances.ts';
 import { Fleet } from './fleet.ts';
 import { type Cause, findCause, type Incident } from './incidents.ts';
+import type { HeldMemory } from './memory-probe.ts';
 import { childrenOf, type ProcessState, readState } from './process-state.ts';
 import type { Services, Subject } from './subject.ts';
 
@@ -31,6 +32,8 @@ export interface Calm {
   readonly residentMiB: number;
   readonly descriptors: number;
   readonly processes: number;
+  /** What the gateway tells of itself; `undefined` of who does not. */
+  readonly own: { readonly held: HeldMemory; readonly timers: number } | undefined;
 }
 
 export interface Outcome {
@@ -45,6 +48,8 @@ export interface Outcome {
   readonly done: Readonly<Record<string, number>>;
   /** After each round. */
   readonly calms: readonly Calm[];
+  /** Before anybody has asked. */
+  readonly gaugesBefore: Readonly<Record<string, number>> | undefined;
   /** When nobody has asked for a while; `undefined` of who does not tell. */
   readonly gauges: Readonly<Record<string, number>> | undefined;
 }
@@ -65,6 +70,7 @@ export async function runTrial({ name, start, workplace, ms, stepMs }: TrialOpti
   const folder = makeSubfolder(workplace, `services-${name.replaceAll(/\W+/g, '-')}`);
   const fleet = await Fleet.start(folder);
   const subject = await start(fleet.services, workplace);
+  const gaugesBefore = await subject.more?.readGauges();
   const clients = startClients(subject);
   await wait(SETTLE_MS);
   let reloads = 0;
@@ -86,7 +92,7 @@ export async function runTrial({ name, start, workplace, ms, stepMs }: TrialOpti
         throw new Error(`${subject.name} ended with ${exitCode ?? signalCode} after '${period}'`);
     }
     await wait(SETTLE_MS);
-    calms.push(readCalm(subject));
+    calms.push(await readCalm(subject));
   }
   clearInterval(reloading);
   await wait(SETTLE_MS);
@@ -111,6 +117,7 @@ export async function runTrial({ name, start, workplace, ms, stepMs }: TrialOpti
       periods.map(({ name: period }) => [period, periods.filter((each) => each.name === period).length]),
     ),
     calms,
+    gaugesBefore,
     gauges,
   };
 }
@@ -129,7 +136,11 @@ function startClients({ port, securePort, more }: Subject): { stop(): Promise<Cl
   };
 }
 
-function readCalm({ child }: Subject): Calm {
+async function readCalm({ child, more }: Subject): Promise<Calm> {
+  const own =
+    more === undefined
+      ? undefined
+      : { held: await more.readHeldMemory(), timers: (await more.readGauges()).gateway_timers ?? 0 };
   const pid = child.pid as number;
   const master = readState(pid);
   const all = [master, ...childrenOf(pid).map(readState)];
@@ -138,5 +149,6 @@ function readCalm({ child }: Subject): Calm {
     residentMiB: all.reduce((sum, { residentMiB }) => sum + residentMiB, 0),
     descriptors: all.reduce((sum, { descriptors }) => sum + descriptors, 0),
     processes: all.length,
+    own,
   };
 }
