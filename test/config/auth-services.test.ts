@@ -7,7 +7,7 @@ import { createSigner } from '../auth/test-tokens.ts';
 
 const rsa = createSigner('RS256', 'a');
 const weak = createSigner('RS256', 'weak', 1024);
-const secret = 'x'.repeat(32);
+const secret = 'k7-Qm2:vX9_tR4!wZ8+bN3=hL6~pD1,cF';
 const privatePem = '-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----\n';
 
 const FILES: Readonly<Record<string, string>> = {

@@ -3,7 +3,7 @@ import { loadText } from './load-text.ts';
 
 async function warningsOf(admin: string): Promise<string[]> {
   const result = await loadText(`listeners: [{ port: 0 }]\nadmin: { ${admin} }\n`, {
-    env: { TOKEN: 'hunter2' },
+    env: { TOKEN: 'q7-Xm2' },
   });
   return result.ok ? result.warnings.map(({ path, message }) => `${path}: ${message}`) : ['not good'];
 }

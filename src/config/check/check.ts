@@ -15,6 +15,7 @@ import { checkRoutes } from './check-routes.ts';
 import { checkTokenPolicies } from './check-token-policies.ts';
 import { checkTrust } from './check-trust.ts';
 import { checkUpstreams } from './check-upstreams.ts';
+import { checkWeakSecrets } from './check-weak-secrets.ts';
 
 /** Checks what a schema cannot: whether the parts of a configuration fit together. */
 export function checkGateway(
@@ -31,6 +32,7 @@ export function checkGateway(
   };
   const gateway = asFields(data);
   checkPlaceholders(data, isFromReference, findings);
+  checkWeakSecrets(data, findings);
   checkListeners(gateway, findings);
   checkAdmin(gateway, findings);
   checkTrust(gateway, findings);

@@ -174,6 +174,6 @@ function remoteUrl(error: string) {
 
 function isRemoteUrl(url: string): boolean {
   if (!URL.canParse(url)) return false;
-  const { protocol, username, password, hash } = new URL(url);
-  return /^https?:$/.test(protocol) && username === '' && password === '' && hash === '';
+  const { protocol, username, password, hash, port } = new URL(url);
+  return /^https?:$/.test(protocol) && username === '' && password === '' && hash === '' && port !== '0';
 }

@@ -123,7 +123,7 @@ function nameServer() {
 
 function isOrigin(url: string): boolean {
   if (!URL.canParse(url)) return false;
-  const { protocol, username, password, pathname, search, hash } = new URL(url);
-  const isHttp = protocol === 'http:' || protocol === 'https:';
-  return isHttp && username === '' && password === '' && pathname === '/' && search === '' && hash === '';
+  const { protocol, username, password, pathname, search, hash, port } = new URL(url);
+  const isBare = username === '' && password === '' && pathname === '/' && search === '' && hash === '';
+  return isBare && port !== '0' && (protocol === 'http:' || protocol === 'https:');
 }

@@ -128,11 +128,11 @@ function isDecodable(text: string): boolean {
 
 function isRedisUrl(url: string): boolean {
   if (!URL.canParse(url)) return false;
-  const { protocol, hostname, pathname, search, hash } = new URL(url);
+  const { protocol, hostname, pathname, search, hash, port } = new URL(url);
   if (search !== '' || hash !== '') return false;
   if (protocol === 'unix:') return hostname === '' && pathname.length > 1;
   const isRedis = protocol === 'redis:' || protocol === 'rediss:';
-  return isRedis && hostname !== '' && /^\/?\d{0,4}$/.test(pathname);
+  return isRedis && hostname !== '' && port !== '0' && /^\/?\d{0,4}$/.test(pathname);
 }
 
 /** Takes `host`, `host:port` or `[address]:port` and gives both. */
@@ -146,7 +146,7 @@ function hostAndPort(defaultPort: number) {
       const host = written.startsWith('[') ? written.slice(1, written.indexOf(']')) : written.split(':')[0];
       return { host: host as string, port: port === null ? defaultPort : Number(port[1]) };
     })
-    .refine(({ port }) => port <= 65_535, { error })
+    .refine(({ port }) => port >= 1 && port <= 65_535, { error })
     .meta({ title: 'host:port' });
 }
 

@@ -54,6 +54,8 @@ function describeBadTarget(written: string): string {
     const remedy = `write ${protocol}//${host} here, and put the path in front with a rewrite of the route`;
     return `holds a path or query, which a target has not — ${remedy}`;
   }
+  if (URL.parse(written)?.port === '0')
+    return 'has port 0, on which nothing listens — write the port of the service';
   if (/^wss?:\/\//.test(written))
     return 'has the scheme of a WebSocket, which http carries too — write http, or https for wss';
   if (/^[\w.-]+:\d{1,5}$/.test(written)) return `lacks its scheme — write http://${written}`;
@@ -69,7 +71,7 @@ function describeBadSocket(written: string): string {
 
 function isOrigin(url: string): boolean {
   if (!URL.canParse(url)) return false;
-  const { protocol, username, password, pathname, search, hash } = new URL(url);
-  const isHttp = protocol === 'http:' || protocol === 'https:';
-  return isHttp && username === '' && password === '' && pathname === '/' && search === '' && hash === '';
+  const { protocol, username, password, pathname, search, hash, port } = new URL(url);
+  const isBare = username === '' && password === '' && pathname === '/' && search === '' && hash === '';
+  return isBare && port !== '0' && (protocol === 'http:' || protocol === 'https:');
 }
