@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { readBytes } from '../core/disk/read-bytes.ts';
 import { SECURE_OPTIONS } from '../core/tls-options.ts';
 
 /** One certificate as the configuration names it. */
@@ -282,7 +282,7 @@ function validityWarnings(certFile: string, certificate: X509Certificate, now: n
 
 async function readPem(file: string, problems: string[]): Promise<Buffer> {
   try {
-    return await readFile(file);
+    return await readBytes(file);
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     const reason = isMissing ? 'does not exist' : `cannot be read (${messageOf(error)})`;

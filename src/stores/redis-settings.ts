@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { RedisConfig } from '../config/schema/redis-schema.ts';
+import { readBytes } from '../core/disk/read-bytes.ts';
 import { SECURE_OPTIONS } from '../core/tls-options.ts';
 
 /** A place where a Redis or a Sentinel listens. */
@@ -50,7 +50,7 @@ export function loginOf(username: string | undefined, password: string | undefin
  * where it is one; whether the certificate holds it is verified in any case.
  */
 export async function readTls(tls: RedisConfig['tls'], host?: string): Promise<ConnectionOptions> {
-  const read = async (file: string | undefined) => (file === undefined ? undefined : await readFile(file));
+  const read = async (file: string | undefined) => (file === undefined ? undefined : await readBytes(file));
   const [ca, cert, key] = await Promise.all([read(tls?.caFile), read(tls?.certFile), read(tls?.keyFile)]);
   const servername = tls?.serverName ?? (host !== undefined && isIP(host) === 0 ? host : undefined);
   return {

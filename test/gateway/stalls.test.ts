@@ -1,4 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { constants } from 'node:fs';
+import { mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -102,6 +104,39 @@ describe('all requests that need nothing of it are answered while', () => {
     expect((await gateway.gateway.metrics()).text).toMatch(/^gateway_quota_store_up 0$/m);
     for (const other of others) other.exec('COMMIT');
     await until(() => !details(gateway).includes('quotas'));
+  });
+
+  it('files are replaced by pipes into which nobody writes, also what needs the threads that read files', async () => {
+    const target = await startTarget((_, response) => response.end('hello'));
+    // More than there are threads.
+    const names = Array.from({ length: 6 }, (_, i) => `targets-${i}`);
+    const list = JSON.stringify({ targets: [target.url] });
+    const gateway = await startGateway(
+      {
+        upstreams: {
+          plain: { targets: [target.url] },
+          ...Object.fromEntries(names.map((name) => [name, { discovery: { file: `./${name}.json` } }])),
+        },
+        routes: [PLAIN, ...names.map((name) => ({ id: name, path: `/${name}`, upstream: name }))],
+      },
+      { files: Object.fromEntries(names.map((name) => [`${name}.json`, list])) },
+    );
+    for (const name of names) {
+      const path = join(gateway.folder, `${name}.json`);
+      execFileSync('mkfifo', [`${path}.new`]);
+      await rename(`${path}.new`, path);
+    }
+    // There is a reader when it can be opened for writing.
+    const isRead = (name: string): Promise<boolean> =>
+      open(join(gateway.folder, `${name}.json`), constants.O_WRONLY | constants.O_NONBLOCK).then(
+        (file) => file.close().then(() => true),
+        () => false,
+      );
+    for (const name of names) await until(() => isRead(name));
+    expect(await answered(gateway)).toBe(REQUESTS);
+    // In this same process.
+    expect(await readFile(gateway.configFile, 'utf8')).toContain('targets-0');
+    for (const name of names) expect((await fetch(`${gateway.url}/${name}`)).status).toBe(200);
   });
 
   it('Redis stands still', async () => {

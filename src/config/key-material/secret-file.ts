@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, link, open, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, link, open, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { makeFolder } from '../../core/disk/make-folder.ts';
+import { readBytes } from '../../core/disk/read-bytes.ts';
 import type { Log } from '../../core/services.ts';
 
 const SECRET_BYTES = 32;
@@ -37,14 +38,14 @@ export async function findOrMakeSecret(secret: SecretFile, log: Log): Promise<st
 /** Reads a secret that is kept in a file, where there is one. */
 export async function findSecret(secret: SecretFile, log: Log): Promise<string | undefined> {
   const { file, what, remedy, remedyForContent } = secret;
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readBytes(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw new Error(`${file}, which should hold ${what}, cannot be read (${error.code}): ${remedy}`, {
       cause: error,
     });
   });
-  if (text === undefined) return undefined;
-  const kept = text.trim();
+  if (bytes === undefined) return undefined;
+  const kept = bytes.toString().trim();
   if (kept.length < MIN_LENGTH)
     throw new Error(`${file} should hold ${what} and does not: ${remedyForContent}`);
   await closeToOthers(secret, log);

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readBytes } from './read-bytes.ts';
 
 /** The `code` of the error for a file that holds no text. */
 export const NOT_TEXT = 'ERR_NOT_TEXT';
@@ -10,7 +10,7 @@ export const NOT_TEXT = 'ERR_NOT_TEXT';
  * one, and what comes out would be neither the secret nor the key that was meant.
  */
 export async function readTextFile(path: string): Promise<string> {
-  const bytes = await readFile(path);
+  const bytes = await readBytes(path);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {

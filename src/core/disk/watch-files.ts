@@ -25,14 +25,27 @@ export interface WatchFilesOptions {
 export function watchFiles(
   files: readonly string[],
   options: WatchFilesOptions,
-  look: () => void,
+  look: () => unknown,
 ): () => void {
   const paths = files.map((file) => resolve(file));
   const watchers = new Map<string, FSWatcher>();
   const unwatched = new Set<string>();
   let resolved: readonly string[] = [];
   let isStopped = false;
+  let isLooking = false;
+  let isDueAgain = false;
 
+  /** One look at a time: behind a disk that hangs, each would take one of the few threads that read files. */
+  const lookOnce = async (): Promise<void> => {
+    isDueAgain = isLooking;
+    if (isLooking) return;
+    isLooking = true;
+    // What it rejects with is its own affair, and the next look is due all the same.
+    await Promise.resolve(look()).finally(() => {
+      isLooking = false;
+    });
+    if (isDueAgain && !isStopped) await lookOnce();
+  };
   const settler = settleChanges(paths, options.settleMs, options.clock, () => lookAgain());
   const close = (folder: string): void => {
     watchers.get(folder)?.close();
@@ -65,11 +78,11 @@ export function watchFiles(
     if (found.join('\0') === paths.join('\0')) return;
     openAll();
     // What changed there before has no event any more.
-    look();
+    void lookOnce();
   };
   const lookAgain = (): void => {
     openAll();
-    look();
+    void lookOnce();
     void followLinks();
   };
   openAll();

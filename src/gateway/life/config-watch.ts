@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
+import { readBytes } from '../../core/disk/read-bytes.ts';
 import { watchFiles } from '../../core/disk/watch-files.ts';
 
 const SETTLE_MS = 150;
@@ -27,7 +27,7 @@ export function watchConfigFile(
     onChange();
   };
   const options = { clock, settleMs: SETTLE_MS, recheckMs: RECHECK_MS };
-  const stop = watchFiles([path], options, () => void compare());
+  const stop = watchFiles([path], options, compare);
   // What changed since the file was loaded has no event any more.
   void compare();
   return () => {
@@ -40,7 +40,7 @@ export function watchConfigFile(
 export async function contentKeyOf(path: string): Promise<string | undefined> {
   try {
     return createHash('sha256')
-      .update(await readFile(path))
+      .update(await readBytes(path))
       .digest('hex');
   } catch {
     return undefined;

@@ -29,7 +29,7 @@ export function createFileSource(file: string, { clock }: Pick<DiscoveryServices
   return {
     start(report) {
       const options = { clock, settleMs: SETTLE_MS, recheckMs: RECHECK_MS };
-      stop = watchFiles([file], options, () => void check(report));
+      stop = watchFiles([file], options, () => check(report));
       void check(report);
     },
     close() {
