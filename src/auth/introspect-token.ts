@@ -2,26 +2,34 @@ import type { IntrospectionConfig } from '../config/schema/auth-schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { TokenRejection, VerifiedToken } from '../core/identity/auth-service.ts';
 import { LAST_SECOND } from '../core/identity/seal-identity.ts';
-import { fetchJson, UnexpectedStatus } from './fetch-json.ts';
+import { type FetchJsonOptions, fetchJson, UnexpectedStatus } from './fetch-json.ts';
 import type { TokenRules } from './token-rules.ts';
 
-/** Makes the question that RFC 7662 has for a token. */
-export function createIntrospection(config: IntrospectionConfig, rules: TokenRules, clock: Clock) {
-  const { url, clientId, clientSecret, clientAuth, timeout } = config;
+/** Makes the call that says of `token` whether it is active (RFC 7662 §2.1). */
+export function introspectionCall(
+  config: IntrospectionConfig,
+  token: string,
+): Omit<FetchJsonOptions, 'signal'> {
+  const { clientId, clientSecret, clientAuth, timeout } = config;
   const isPost = clientAuth === 'post';
+  const credentials = isPost ? { client_id: clientId, client_secret: clientSecret } : {};
+  const form = new URLSearchParams({ token, token_type_hint: 'access_token', ...credentials });
   const headers = {
     'content-type': 'application/x-www-form-urlencoded',
     ...(isPost ? {} : { authorization: basicCredentials(clientId, clientSecret) }),
   };
-  const credentials = isPost ? { client_id: clientId, client_secret: clientSecret } : {};
+  return { method: 'POST', timeoutMs: timeout, headers, body: String(form) };
+}
+
+/** Makes the question that RFC 7662 has for a token. */
+export function createIntrospection(config: IntrospectionConfig, rules: TokenRules, clock: Clock) {
   return async (
     token: string,
     until: number,
     signal: AbortSignal,
   ): Promise<VerifiedToken | TokenRejection> => {
-    const form = new URLSearchParams({ token, token_type_hint: 'access_token', ...credentials });
-    const options = { method: 'POST', timeoutMs: timeout, signal, headers, body: String(form) } as const;
-    const response = await fetchJson(url, options).catch(readRejection);
+    const call = introspectionCall(config, token);
+    const response = await fetchJson(config.url, { ...call, signal }).catch(readRejection);
     if (typeof response !== 'object' || response === null || Array.isArray(response))
       throw new TypeError('the response is not an introspection response');
     return judgeResponse(response as Readonly<Record<string, unknown>>, until, rules, clock);

@@ -7,6 +7,7 @@ import { makeCertificates } from '../support/certificates.ts';
 import { reservePort } from '../support/loopback.ts';
 import { RedisServer } from '../support/redis-server.ts';
 import { until } from '../support/until.ts';
+import { lookAtRedis } from './look-at-redis.ts';
 import { openLimitStore } from './open-limit-store.ts';
 
 const SLOTS = 16_384;
@@ -65,6 +66,16 @@ cacheStoreContract('the store of responses in a Redis Cluster', async () => {
 });
 
 describe('a Redis Cluster', () => {
+  it('is looked at by the doctor, each of its nodes', async () => {
+    const { host, port } = nodes[1] as RedisServer;
+    const cluster = { nodes: [{ host, port }] };
+    expect(await lookAtRedis({ cluster })).toEqual([]);
+    const { host: gone } = nodes[0] as RedisServer;
+    expect(await lookAtRedis({ cluster: { nodes: [{ host: gone, port: 1 }] } })).toEqual([
+      expect.stringContaining('does not respond'),
+    ]);
+  });
+
   it('spreads clients over its nodes', async () => {
     const store = await openStore();
     for (let i = 0; i < 60; i++) await store.charge([chargeFor({ key: `client ${i}` })]);

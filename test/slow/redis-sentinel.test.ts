@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { chargeFor, slowRule } from '../stores/limit-store-contract.ts';
 import { RedisServer, type RedisServerOptions } from '../support/redis-server.ts';
 import { until } from '../support/until.ts';
+import { lookAtRedis } from './look-at-redis.ts';
 import { openLimitStore } from './open-limit-store.ts';
 
 async function start(options: RedisServerOptions = {}): Promise<RedisServer> {
@@ -41,6 +42,10 @@ describe('Sentinels', () => {
     const nodes = sentinels.map(({ host, port }) => ({ host, port }));
     const { store, connection, log } = await openLimitStore({ sentinel: { master: 'limits', nodes } });
     expect(connection.problem).toBeUndefined();
+    expect(await lookAtRedis({ sentinel: { master: 'limits', nodes } })).toEqual([]);
+    expect(await lookAtRedis({ sentinel: { master: 'nobody', nodes } })).toEqual([
+      expect.stringContaining('does not respond'),
+    ]);
     const charge = chargeFor({ rule: slowRule({ limit: 10 }) });
     expect(await store.charge([{ ...charge, cost: 5 }])).toMatchObject([{ remaining: 5 }]);
     await master.command('WAIT', '1', '5000');

@@ -41,6 +41,8 @@ export class Findings {
     const { check, subject } = this;
     // Errors of others may quote what they were given.
     const words = { message: redactText(message), ...(remedy !== undefined && { remedy }) };
+    // Several servers or files may be in the same state.
+    if (this.found.some((each) => each.message === words.message)) return;
     this.found.push({ check, ...(subject !== undefined && { subject }), verdict, ...words });
   }
 }

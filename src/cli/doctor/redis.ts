@@ -22,11 +22,11 @@ async function lookAt(config: RedisConfig, findings: Findings): Promise<void> {
     );
   }
   try {
-    const info = await readInfo(link);
-    lookAtServer(info, findings);
+    const infos = await readInfos(link);
+    for (const info of infos) lookAtServer(info, findings);
     await lookAtLatency(link, config.commandTimeout, findings);
     if (findings.found.length === 0)
-      findings.ok(`version ${info.get('redis_version')}, keeps what it is given`);
+      findings.ok(`version ${infos[0]?.get('redis_version')}, keeps what it is given`);
   } finally {
     link.destroy();
   }
@@ -41,11 +41,13 @@ async function open(config: RedisConfig): Promise<RedisLink> {
   return openServer(serverOf(config), options);
 }
 
-async function readInfo(link: RedisLink): Promise<ReadonlyMap<string, string>> {
-  const text = String((await link.sendToAll(['INFO']))[0]);
-  return new Map(
-    [...text.matchAll(/^([a-z0-9_]+):(.*?)\r?$/gm)].map(([, name = '', value = '']) => [name, value]),
-  );
+/** What each server says of itself: one, or each of a cluster that takes writes. */
+async function readInfos(link: RedisLink): Promise<ReadonlyMap<string, string>[]> {
+  const texts = await link.sendToAll(['INFO']);
+  return texts.map((text) => {
+    const lines = String(text).matchAll(/^([a-z0-9_]+):(.*?)\r?$/gm);
+    return new Map([...lines].map(([, name = '', value = '']) => [name, value]));
+  });
 }
 
 function lookAtServer(info: ReadonlyMap<string, string>, findings: Findings): void {

@@ -2,8 +2,10 @@ import { resolve } from 'node:path';
 import { loadConfig } from '../../config/load.ts';
 import { formatProblem, type Problem } from '../../config/problem.ts';
 import { builtInPolicies } from '../../policies/index.ts';
+import { authServiceChecks } from './auth-services.ts';
 import { certificateChecks } from './certificates.ts';
 import { dataDirCheck } from './data-dir.ts';
+import { discoveryChecks } from './discovered-targets.ts';
 import { CHECK_MS, type Check, type Finding, runCheck } from './finding.ts';
 import { type Machine, machineChecks, thisMachine } from './machine.ts';
 import { redisCheck } from './redis.ts';
@@ -27,6 +29,7 @@ export async function runDoctor(file: string, options: DoctorOptions): Promise<r
   const checks: Check[] = machineChecks(machine, config);
   if (config !== undefined) {
     checks.push(dataDirCheck(config.dataDir), ...certificateChecks(config), ...targetChecks(config));
+    checks.push(...discoveryChecks(config), ...authServiceChecks(config));
     if (config.redis !== undefined) checks.push(redisCheck(config.redis));
   }
   const found = await Promise.all(checks.map((check) => runCheck(check, limitMs)));

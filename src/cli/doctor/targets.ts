@@ -19,14 +19,18 @@ export function targetChecks(config: GatewayConfig): Check[] {
       check: 'target',
       subject: `${name} ${url}`,
       look: (findings: Findings, signal: AbortSignal) =>
-        lookAt(upstream, readTargetUrl(url), findings, signal),
+        lookAtTarget(upstream, readTargetUrl(url), findings, signal),
     })),
   );
 }
 
-async function lookAt(
+/** Where a target is, and by which name it goes where that is known by its address. */
+export type NamedOrigin = TargetOrigin & { readonly name?: string | undefined };
+
+/** Asks one target as health checks do, and looks at its name, its certificate and its clock. */
+export async function lookAtTarget(
   upstream: UpstreamConfig,
-  origin: TargetOrigin,
+  origin: NamedOrigin,
   findings: Findings,
   signal: AbortSignal,
 ): Promise<void> {
@@ -59,12 +63,12 @@ async function lookAt(
 /** Asks what health checks ask, or for the head of `/`, which no service should mind. */
 async function ask(
   { health, tls, timeouts }: UpstreamConfig,
-  { host, port, isSecure, socketPath }: TargetOrigin,
+  { host, port, isSecure, socketPath, name }: NamedOrigin,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   const read = async (file: string | undefined) => (file === undefined ? undefined : await readFile(file));
   const [ca, cert, key] = await Promise.all([read(tls?.caFile), read(tls?.certFile), read(tls?.keyFile)]);
-  const serverName = tls?.serverName ?? host;
+  const serverName = tls?.serverName ?? name ?? host;
   const options: RequestOptions = {
     ...(socketPath === undefined ? { host, port } : { socketPath }),
     method: health.active === undefined ? 'HEAD' : 'GET',

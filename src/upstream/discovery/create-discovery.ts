@@ -16,7 +16,11 @@ export function createDiscovery(
   return keepLastGood(upstream, createSource(settings, services), services);
 }
 
-function createSource(settings: DiscoveryConfig, services: DiscoveryServices): TargetSource {
+/** Makes what asks or watches, without the memory of what it found before. */
+export function createSource(
+  settings: DiscoveryConfig,
+  services: Pick<DiscoveryServices, 'clock' | 'random'>,
+): TargetSource {
   if (settings.dns !== undefined) return createDnsSource(settings.dns, services);
   if (settings.kubernetes !== undefined) return createKubernetesSource(settings.kubernetes, services);
   if (settings.consul !== undefined) return createConsulSource(settings.consul, services);
