@@ -13,6 +13,8 @@ export interface RequestTraits {
   readonly hasAuthorization: boolean;
   /** Whether the request carried cookies that are in no key. */
   readonly hasCookies: boolean;
+  /** Other headers of the request by which a service may know a caller whom nobody here knows. In lower case. */
+  readonly callerFields: readonly string[];
   /** What its `Cache-Control` says: `no-store` is obeyed (RFC 9111 §5.2.1.5). */
   readonly directives: Directives;
 }
@@ -65,9 +67,8 @@ export function judgeStorability(
   );
   if (headers.has('set-cookie') && !hiddenFields.includes('set-cookie')) return rejected('set-cookie');
   const says = namesLifetime(directives, headers, isTargeted);
-  // Cookies are who somebody is to a service that may not know of caches.
-  if (!says && requestTraits.hasCookies && scope === 'everybody' && !isForAll(directives))
-    return rejected('cookie');
+  if (scope === 'everybody' && !isForAll(directives) && !selectsCaller(vary, requestTraits))
+    return rejected('credentials');
   if (!isStorableStatus(status, says, settings)) return rejected('status');
   const isDefaulted = !says && !DEFAULT_STATUSES.has(status) && settings.statuses === undefined;
   const lifetime = isDefaulted ? { ...settings, maxAgeMs: undefined } : settings;
@@ -122,6 +123,17 @@ function scopeOf(
   }
   if (isIdentified) return isShared ? 'everybody' : 'subject';
   return !hasAuthorization || isShared ? 'everybody' : undefined;
+}
+
+/**
+ * Whether an answer is selected by all by which the service may know who was calling, without a policy here that did:
+ * cookies and headers that name somebody are who somebody is to services that may not know of caches.
+ */
+export function selectsCaller(
+  vary: readonly string[],
+  { hasCookies, callerFields }: Pick<RequestTraits, 'hasCookies' | 'callerFields'>,
+): boolean {
+  return (!hasCookies || vary.includes('cookie')) && callerFields.every((name) => vary.includes(name));
 }
 
 function isForAll(directives: Directives): boolean {

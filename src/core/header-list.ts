@@ -194,6 +194,40 @@ export class HeaderList {
     this.added.push(block);
   }
 
+  /**
+   * Gives names and values by turns of what was added to the received fields, or put in their place.
+   * @internal
+   */
+  get addedFields(): readonly string[] {
+    return this.added.length === 0 ? NONE : expand(this.added);
+  }
+
+  /**
+   * Lists the names of the fields whose kind has its bit set in `kinds`, in lower case, but for those in `known`.
+   * @internal
+   */
+  namesBut(known: Pick<NameSet, 'hasAt'>, kinds: number): readonly string[] {
+    if ((this.kinds & kinds) === 0) return NONE;
+    const { marks, raw } = this;
+    let found: string[] | undefined;
+    for (let i = 0; i < marks.length; i += STRIDE) {
+      const kind = marks[i] as number;
+      if (kind === FieldKind.removed || (kinds & (1 << kind)) === 0) continue;
+      const [start, end] = [marks[i + 1] as number, marks[i + 2] as number];
+      if (!known.hasAt(raw, start, end)) {
+        found ??= [];
+        found.push(raw.slice(start, end).toLowerCase());
+      }
+    }
+    for (let i = 0, { addedFields } = this; i < addedFields.length; i += 2) {
+      const name = addedFields[i] as string;
+      if ((kinds & (1 << fieldKindOf(name))) === 0 || known.hasAt(name, 0, name.length)) continue;
+      found ??= [];
+      found.push(name.toLowerCase());
+    }
+    return found ?? NONE;
+  }
+
   /** Yields name and value of each field, in order, the names as they were spelt. */
   *entries(): Generator<[name: string, value: string]> {
     for (let i = 0; i < this.marks.length; i += STRIDE) {
@@ -279,6 +313,8 @@ export class HeaderList {
     this.added = added.filter((_, i) => !isDropped(added[i - (i % 2)] as string));
   }
 }
+
+const NONE: readonly string[] = [];
 
 /** Names and values by turns, without blocks. */
 function expand(added: readonly (string | HeaderBlock)[]): readonly string[] {

@@ -22,6 +22,7 @@ export const ANYBODY: RequestTraits = {
   isIdentified: false,
   hasAuthorization: false,
   hasCookies: false,
+  callerFields: [],
   directives: NO_DIRECTIVES,
 };
 export const ANN: RequestTraits = { ...ANYBODY, isIdentified: true };

@@ -2,7 +2,7 @@ import type { CacheVerdict, ForwardReason } from '../../cache/cache-status.ts';
 import { contradicts, freshenHeaders, isAboutStored } from '../../cache/freshen.ts';
 import { maySubstitute } from '../../cache/reuse.ts';
 import { SharedBody } from '../../cache/shared-body.ts';
-import type { StoreSettings } from '../../cache/storability.ts';
+import type { Storability, StoreSettings } from '../../cache/storability.ts';
 import { tagsOf } from '../../cache/tags.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Exchange } from '../../core/exchange.ts';
@@ -11,9 +11,18 @@ import { type GatewayResponse, toResponse } from '../../core/reply.ts';
 import type { CacheStore, SharedFetches, StoredResponse } from '../../core/stores/cache-store.ts';
 import type { CacheCounts } from './cache-counts.ts';
 import { type CacheRequest, headersForUpstream } from './cache-request.ts';
-import { replyFromStored, withVerdict } from './cached-reply.ts';
+import { replyFromStored, replyWith } from './cached-reply.ts';
+import type { Fetching, Sent } from './fetching.ts';
 import type { Flight, Flights } from './flights.ts';
-import { judgeResponse, type ResponseMetadata, toStored, withOwnEtag } from './stored-response.ts';
+import {
+  isMadeHere,
+  judgeResponse,
+  keyOf,
+  MADE_HERE,
+  type ResponseMetadata,
+  toStored,
+  withOwnEtag,
+} from './stored-response.ts';
 import { type FetchState, waitForFetch } from './wait-for-fetch.ts';
 
 export interface CacheFetchOptions {
@@ -25,19 +34,6 @@ export interface CacheFetchOptions {
   /** Whether what has no entity tag gets one. */
   readonly etag: boolean;
   readonly countsOf: (route: string) => CacheCounts;
-}
-
-/** A request on its way to the upstream. */
-interface Fetching {
-  readonly exchange: Exchange;
-  readonly request: CacheRequest;
-  /** What is stored, and has to be validated. */
-  readonly stored: StoredResponse | undefined;
-  readonly reason: ForwardReason;
-  /** Those who wait for the response; `undefined` where nobody may. */
-  readonly flight: Flight | undefined;
-  /** Whether no client waits for it. */
-  readonly isDetached: boolean;
 }
 
 /** Failures for which a stale response may stand in (RFC 5861 §4). */
@@ -102,7 +98,8 @@ export class CacheFetch {
         flight,
         isDetached: true,
       });
-      if (FAILED.has(reply.status)) fail();
+      // One for a caller whom the service may know changes nothing for others.
+      if (FAILED.has(reply.status) || request.hasCookies || request.callerFields.length > 0) fail();
       toResponse(reply).body.cancel();
     };
     run().catch(fail);
@@ -136,9 +133,14 @@ export class CacheFetch {
     return replyWith(await this.passOn(exchange, request), { kind: 'forward', reason });
   }
 
-  private async passOn(exchange: Exchange, { query }: CacheRequest): Promise<GatewayResponse> {
+  private async passOn(
+    exchange: Exchange,
+    { query }: CacheRequest,
+    headers = exchange.request.headers.clone(),
+  ): Promise<GatewayResponse> {
     this.count(exchange).miss.add();
-    return toResponse(await exchange.proceed({ passInterim: true, ...(query !== undefined && { query }) }));
+    const more = { passInterim: true, headers, ...(query !== undefined && { query }) };
+    return toResponse(await exchange.proceed(more));
   }
 
   /** Sends a HEAD on, whose response shows whether what is stored still holds (RFC 9111 §4.3.5). */
@@ -147,12 +149,13 @@ export class CacheFetch {
     request: CacheRequest,
     stored: StoredResponse | undefined,
   ): Promise<Reply> {
-    const sent = this.startTimes();
-    const response = await this.passOn(exchange, request);
+    const started = this.startTimes();
+    const sent = exchange.request.headers.clone();
+    const response = await this.passOn(exchange, request, sent);
     const { status, headers } = response.head;
     if (stored !== undefined && status === stored.status) {
       if (contradicts(headers, stored.headers)) this.options.store.drop(keyOf(request, stored), stored);
-      else this.freshen({ exchange, request, stored }, { status, headers, ...this.endTimes(sent) });
+      else this.freshen({ exchange, request, stored, sent }, { status, headers, ...this.endTimes(started) });
     }
     return replyWith(response, { kind: 'forward', reason: stored === undefined ? 'uri-miss' : 'stale' });
   }
@@ -162,18 +165,18 @@ export class CacheFetch {
     const { exchange, request, stored, flight, isDetached } = fetching;
     const { query } = request;
     try {
-      const sent = this.startTimes();
-      const headers = headersForUpstream(exchange.request.headers, stored?.headers);
+      const started = this.startTimes();
+      const sent = headersForUpstream(exchange.request.headers, stored?.headers);
       const reply = await exchange.proceed({
         detached: isDetached,
         passInterim: !isDetached,
-        ...(headers !== undefined && { headers }),
+        headers: sent,
         ...(query !== undefined && { query }),
         ...(flight !== undefined && !isDetached && { outlives: () => flight.isWanted }),
       });
       const response = toResponse(reply);
-      const answered = { status: reply.status, headers: response.head.headers, ...this.endTimes(sent) };
-      return await this.take(fetching, response, answered);
+      const answered = { status: reply.status, headers: response.head.headers, ...this.endTimes(started) };
+      return await this.take({ ...fetching, sent }, response, answered);
     } catch (error) {
       flight?.end();
       throw error;
@@ -181,7 +184,7 @@ export class CacheFetch {
   }
 
   private take(
-    fetching: Fetching,
+    fetching: Fetching & Sent,
     response: GatewayResponse,
     answered: ResponseMetadata,
   ): Reply | Promise<Reply> {
@@ -198,7 +201,7 @@ export class CacheFetch {
 
   /** What is stored still holds; or the 304 speaks of another version, and the whole is asked for. */
   private takeNotModified(
-    fetching: Fetching & { readonly stored: StoredResponse },
+    fetching: Fetching & Sent & { readonly stored: StoredResponse },
     { body }: GatewayResponse,
     answered: ResponseMetadata,
   ): Reply | Promise<Reply> {
@@ -211,11 +214,12 @@ export class CacheFetch {
       this.options.store.drop(keyOf(request, stored), stored);
       return this.run({ ...fetching, stored: undefined });
     }
+    const { response, isStored } = next;
     this.count(exchange).revalidated.add();
-    flight?.settle({ response: next, body: undefined });
+    if (isStored) flight?.settle({ response, body: undefined });
     flight?.end();
-    const verdict: CacheVerdict = { kind: 'forward', reason, status: 304, isStored: true };
-    return replyFromStored(exchange, next, verdict, answered.times.responseTime);
+    const verdict: CacheVerdict = { kind: 'forward', reason, status: 304, isStored };
+    return replyFromStored(exchange, response, verdict, answered.times.responseTime);
   }
 
   private substitute(
@@ -233,11 +237,11 @@ export class CacheFetch {
   }
 
   /** Stores what may be stored while it streams to who asked, and to all who wait for it. */
-  private takeNew(fetching: Fetching, response: GatewayResponse, answered: ResponseMetadata): Reply {
-    const { exchange, request, flight, reason } = fetching;
-    const { flights, settings } = this.options;
+  private takeNew(fetching: Fetching & Sent, response: GatewayResponse, answered: ResponseMetadata): Reply {
+    const { exchange, flight, reason } = fetching;
+    const { flights } = this.options;
     const { status } = answered;
-    const judged = judgeResponse(request, answered, settings);
+    const judged = this.judge(fetching, answered);
     if (!judged.isStorable) {
       // A failure says nothing of what comes when it is over.
       if (flight !== undefined && !FAILED.has(status)) flights.markAlone(flight.key);
@@ -278,28 +282,40 @@ export class CacheFetch {
     });
   }
 
-  /** Stores what a 304, or the answer to a HEAD, makes of a stored response; `undefined` where it must not be kept. */
+  /**
+   * Stores what a 304, or the answer to a HEAD, makes of a stored response; `undefined` where it must not be kept. One for a
+   * caller whom the service may know by cookies is for that caller alone, and leaves what is stored as it is.
+   */
   private freshen(
-    {
-      exchange,
-      request,
-      stored,
-    }: Pick<Fetching, 'exchange' | 'request'> & { readonly stored: StoredResponse },
+    asked: Pick<Fetching, 'exchange' | 'request'> & Sent & { readonly stored: StoredResponse },
     { headers, times, requestedAt }: ResponseMetadata,
-  ): StoredResponse | undefined {
-    const { store, settings } = this.options;
+  ): { readonly response: StoredResponse; readonly isStored: boolean } | undefined {
+    const { exchange, request, stored } = asked;
+    const { store } = this.options;
     const { status, body } = stored;
     const answered = { status, headers: freshenHeaders(stored.headers, headers), times, requestedAt };
-    const judged = judgeResponse(request, answered, settings);
-    if (!judged.isStorable) return undefined;
-    const updated = toStored(answered, judged.rules, exchange.request.headers);
+    const judged = this.judge(asked, answered);
+    const isForCaller = !judged.isStorable && request.hasCookies && !stored.rules.isForAll;
+    const used = isForCaller ? this.judge(asked, answered, false) : judged;
+    if (!used.isStorable) return undefined;
+    const updated = toStored(answered, used.rules, exchange.request.headers);
     // Tags are not among the stored fields; the update has its own, or changes nothing of them.
     const tags = tagsOf(headers);
     const next = { ...updated, body, tags: tags.length > 0 ? tags : stored.tags };
+    if (isForCaller) return { response: next, isStored: false };
     const [former, key] = [keyOf(request, stored), keyOf(request, next)];
     if (former !== key || next.variantKey !== stored.variantKey) store.drop(former, stored);
     store.keep(key, request.url, next);
-    return next;
+    return { response: next, isStored: true };
+  }
+
+  private judge(
+    { exchange, request, sent }: Pick<Fetching, 'exchange' | 'request'> & Sent,
+    answered: ResponseMetadata,
+    hasCookies = request.hasCookies,
+  ): Storability {
+    const judged = judgeResponse(request, answered, this.options.settings, hasCookies);
+    return isMadeHere(judged, exchange.request.headers, sent) ? MADE_HERE : judged;
   }
 
   /** Who waits may have found what was purged meanwhile. */
@@ -322,13 +338,4 @@ export class CacheFetch {
   private endTimes({ requestTime, requestedAt }: ReturnType<CacheFetch['startTimes']>) {
     return { times: { requestTime, responseTime: this.options.clock.now() }, requestedAt };
   }
-}
-
-/** Where a response stands: with what is for everybody, or with what belongs to who asked. */
-function keyOf(request: CacheRequest, { rules }: StoredResponse): string {
-  return rules.scope === 'subject' ? (request.subjectKey as string) : request.key;
-}
-
-function replyWith({ head, body }: GatewayResponse, verdict: CacheVerdict): Reply {
-  return { status: head.status, headers: withVerdict(head.headers, verdict), body };
 }

@@ -189,7 +189,7 @@ export class CacheInstance implements PolicyInstance {
     variant: string,
   ): string | undefined {
     if (request.forStoring.noStore) return undefined;
-    const isOfNoOther = request.hasAuthorization || this.isPrivate;
+    const isOfNoOther = request.hasAuthorization || request.callerFields.length > 0 || this.isPrivate;
     const key = request.subjectKey ?? (isOfNoOther ? undefined : request.key);
     if (key === undefined) return undefined;
     return `${method} ${request.hasCookies ? 'cookies ' : ''}${key} ${variant}`;

@@ -5,8 +5,10 @@ import { purgeAuthority } from '../../cache/purge-url.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import { FieldKind, fieldKindOf } from '../../core/field-kind.ts';
 import { findFirstCookie } from '../../core/fields/cookies.ts';
+import { isSecretName } from '../../core/fields/secret-names.ts';
 import type { HeaderList } from '../../core/header-list.ts';
 import type { CacheOptions } from './cache-options.ts';
+import { addedKeyOf, callerFieldsIn, credentialsKeyOf } from './caller-fields-of.ts';
 import { callerKeyOf } from './caller-key.ts';
 
 /** A request as the cache sees it. */
@@ -24,6 +26,8 @@ export interface CacheRequest {
   readonly hasAuthorization: boolean;
   /** Whether it has cookies, of which none is in the key. */
   readonly hasCookies: boolean;
+  /** Names of other headers by which the upstream may know a caller whom nobody here knows, and that are in no key. */
+  readonly callerFields: readonly string[];
   /** What the client asks of caches, where it is obeyed; `no-store` always counts. */
   readonly asked: Directives;
   readonly forStoring: Directives;
@@ -33,6 +37,7 @@ export interface CacheRequest {
 export function compileCacheRequest(options: CacheOptions): (exchange: Exchange) => CacheRequest {
   const { headers: keyHeaders, cookies: keyCookies, query: queryRule } = options.key;
   const filterQuery = compileQueryRule(queryRule);
+  const inKey: ReadonlySet<string> = new Set(keyHeaders.map((name) => name.toLowerCase()));
   const origin = new KeyedOrigin();
   return (exchange) => {
     const { headers, method } = exchange.request;
@@ -41,12 +46,20 @@ export function compileCacheRequest(options: CacheOptions): (exchange: Exchange)
     origin.see(exchange);
     let key = origin.key + joinPart(target);
     if (method === 'QUERY') key += joinPart(bodyKeyOf(exchange));
-    for (const name of keyHeaders) key += joinPart(headers.get(name));
-    for (const name of keyCookies) key += joinPart(findFirstCookie(headers.get('cookie') ?? '', name));
+    for (const name of keyHeaders) key += joinPart(hashedIf(isSecretName(name), headers.get(name)));
+    for (const name of keyCookies)
+      key += joinPart(hashedIf(true, findFirstCookie(headers.get('cookie') ?? '', name)));
+    key += addedKeyOf(exchange);
     const { identity } = exchange;
-    const subjectKey = identity && key + callerKeyOf(identity, exchange.callerFields);
     const hasCookies = keyCookies.length === 0 && headers.has('cookie');
+    const callerFields = callerFieldsIn(exchange, inKey);
+    const subjectKey =
+      identity &&
+      key +
+        callerKeyOf(identity, exchange.callerFields) +
+        credentialsKeyOf(exchange, callerFields, hasCookies);
     const request = new ReadRequest(exchange, origin.authority, target, key, subjectKey, query, hasCookies);
+    if (identity === undefined) request.callerFields = callerFields;
     if (options.requestDirectives) request.asked = directivesOf(request.forStoring, headers);
     return request;
   };
@@ -79,6 +92,7 @@ class ReadRequest implements CacheRequest {
   readonly isIdentified: boolean;
   readonly hasAuthorization: boolean;
   readonly hasCookies: boolean;
+  callerFields: readonly string[] = NO_FIELDS;
   asked: Directives = NO_DIRECTIVES;
   private readonly authority: string;
   private readonly target: string;
@@ -115,6 +129,13 @@ class ReadRequest implements CacheRequest {
   }
 }
 
+const NO_FIELDS: readonly string[] = [];
+
+/** A secret stands in the key by its hash: keys are kept, and shared. */
+function hashedIf(isSecret: boolean, value: string | undefined): string | undefined {
+  return isSecret && value !== undefined ? createHash('sha256').update(value).digest('base64') : value;
+}
+
 /** Compiles what is left of path and query in the key, under which a resource is purged. */
 export function compileKeyedTarget({ key }: CacheOptions): (target: string) => string {
   const filterQuery = compileQueryRule(key.query);
@@ -146,13 +167,13 @@ function bodyKeyOf({ bodyBytes, request }: Exchange): string {
 /** Fields by which a client asks for something that is not a whole response, or only under a condition. */
 const CONDITIONS = ['if-none-match', 'if-modified-since', 'range', 'if-range'] as const;
 
+/** Tells whether a client asks for something under a condition by this header, in lower case. */
+export function isCondition(name: string): boolean {
+  return (CONDITIONS as readonly string[]).includes(name);
+}
+
 /** Copies the fields of a request for the upstream, for a whole response, and with the conditions of `validators`. */
-export function headersForUpstream(
-  request: HeaderList,
-  validators: HeaderList | undefined,
-): HeaderList | undefined {
-  const hasConditions = CONDITIONS.some((name) => request.has(name));
-  if (!hasConditions && validators === undefined) return undefined;
+export function headersForUpstream(request: HeaderList, validators: HeaderList | undefined): HeaderList {
   const headers = request.clone();
   for (const name of CONDITIONS) headers.delete(name);
   const etag = validators?.get('etag');

@@ -6,6 +6,8 @@ import { type BodySource, bodyFrom } from '../../core/body.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import { FieldKind } from '../../core/field-kind.ts';
 import { HeaderList } from '../../core/header-list.ts';
+import type { Reply } from '../../core/message.ts';
+import type { GatewayResponse } from '../../core/reply.ts';
 import { ReadyReply } from '../../core/reply.ts';
 import type { StoredResponse } from '../../core/stores/cache-store.ts';
 
@@ -46,6 +48,11 @@ export function replyFromStored(
 
 /** Most requests have none of these, which their header list knows at once. */
 const CONDITIONS = 1 << FieldKind.condition;
+
+/** Answers with what the upstream has answered. */
+export function replyWith({ head, body }: GatewayResponse, verdict: CacheVerdict): Reply {
+  return { status: head.status, headers: withVerdict(head.headers, verdict), body };
+}
 
 /** Adds what this cache says of a response, behind what caches before it have said. */
 export function withVerdict(headers: HeaderList, verdict: CacheVerdict): HeaderList {

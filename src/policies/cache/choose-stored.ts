@@ -1,4 +1,5 @@
 import { judgeReuse } from '../../cache/reuse.ts';
+import { selectsCaller } from '../../cache/storability.ts';
 import { variantKeyOf } from '../../cache/vary.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import type { CachedResource, StoredResponse } from '../../core/stores/cache-store.ts';
@@ -31,9 +32,15 @@ export function chooseStored(
   return first;
 }
 
-/** What is for everybody is for callers who are known, or have cookies, only where it says enough itself. */
-function isForSuch({ rules }: StoredResponse, isKnown: boolean, { hasCookies }: CacheRequest): boolean {
-  return rules.isForAll || (!isKnown && !(hasCookies && rules.isSilent));
+/**
+ * What is for everybody is for callers who are known, or may be to the service, only where it says so itself or is selected
+ * by what they may be known by. One that names its lifetime and was asked for without cookies is also for those who have some.
+ */
+function isForSuch({ rules }: StoredResponse, isKnown: boolean, request: CacheRequest): boolean {
+  if (rules.isForAll) return true;
+  if (isKnown) return false;
+  const { hasCookies, callerFields } = request;
+  return selectsCaller(rules.vary, { hasCookies: hasCookies && rules.isSilent, callerFields });
 }
 
 /** Whether a request selects this variant (RFC 9111 §4.1). */

@@ -7,7 +7,7 @@ import { FieldKind } from '../../core/field-kind.ts';
 import { HeaderBlock } from '../../core/fields/header-block.ts';
 import { HeaderList } from '../../core/header-list.ts';
 import type { ReuseRules, StoredResponse } from '../../core/stores/cache-store.ts';
-import type { CacheRequest } from './cache-request.ts';
+import { type CacheRequest, isCondition } from './cache-request.ts';
 
 /** The head of a response, and when it was asked for and came. */
 export interface ResponseMetadata {
@@ -23,14 +23,30 @@ export function judgeResponse(
   request: CacheRequest,
   { status, headers, times }: ResponseMetadata,
   settings: StoreSettings,
+  hasCookies = request.hasCookies,
 ): Storability {
   const requestTraits = {
     isIdentified: request.isIdentified,
     hasAuthorization: request.hasAuthorization,
-    hasCookies: request.hasCookies,
+    hasCookies,
+    callerFields: request.callerFields,
     directives: request.forStoring,
   };
   return judgeStorability({ status, headers }, requestTraits, times, settings);
+}
+
+export const MADE_HERE: Storability = { isStorable: false, reason: 'vary' };
+
+/**
+ * Tells whether a response that may be stored depends on what policies behind the cache have made of a header: by what
+ * clients have sent, in `received`, none could be told from another then. One of a single caller has all of that in its key.
+ */
+export function isMadeHere(judged: Storability, received: HeaderList, sent: HeaderList): boolean {
+  if (!judged.isStorable || judged.rules.scope === 'subject') return false;
+  return judged.rules.vary.some((name) => {
+    const value = sent.get(name);
+    return value !== undefined && value !== received.get(name) && !isCondition(name);
+  });
 }
 
 /** Makes what is stored of a response, its body still missing. `requestHeaders` are those that it was selected by. */
@@ -85,4 +101,9 @@ export function withOwnEtag(stored: StoredResponse): StoredResponse {
   if (stored.headers.has('etag') || stored.status !== 200) return stored;
   const etag = `"${createHash('sha256').update(stored.body).digest('base64url').slice(0, 27)}"`;
   return { ...stored, headers: preparedHeaders([...[...stored.headers].flat(), 'ETag', etag]) };
+}
+
+/** Where a response stands: with what is for everybody, or with what belongs to who asked. */
+export function keyOf(request: CacheRequest, { rules }: StoredResponse): string {
+  return rules.scope === 'subject' ? (request.subjectKey as string) : request.key;
 }
