@@ -1,6 +1,7 @@
 import { compileAggregate } from '../aggregate/aggregate.ts';
 import type { Composer } from '../aggregate/compose.ts';
 import type { InternalTokens } from '../auth/internal-tokens.ts';
+import { compileBatch } from '../batch/batch.ts';
 import type { GatewayConfig, RouteConfig } from '../config/schema/schema.ts';
 import type { Reply } from '../core/message.ts';
 import type { Services } from '../core/services.ts';
@@ -34,6 +35,11 @@ export function compileAction(route: RouteConfig, parts: ActionParts): RouteActi
   if (route.respond !== undefined && route.respond !== 'quota')
     return { kind: 'respond', reply: compileRespond(route.respond) };
   if (route.aggregate !== undefined) return compileParts(route, route.aggregate, parts);
+  if (route.batch !== undefined) {
+    const { clock, metrics, budget } = parts.context;
+    const batch = compileBatch(route.batch, { route: route.id, clock, metrics, budget });
+    return { kind: 'batch', batch };
+  }
   if (route.redirect !== undefined) {
     return {
       kind: 'redirect',

@@ -1,3 +1,5 @@
+import { respondBatch } from '../batch/batch.ts';
+import type { ItemRunner } from '../batch/batch-plan.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { Reply } from '../core/message.ts';
@@ -8,10 +10,13 @@ export function respondAction(
   action: Exclude<RouteAction, ForwardAction>,
   exchange: Exchange,
   rawParams: readonly string[],
+  items: ItemRunner | undefined,
 ): Reply | GatewayError | Promise<Reply | GatewayError> {
   switch (action.kind) {
     case 'aggregate':
       return action.aggregate.respond(exchange);
+    case 'batch':
+      return respondBatch(action.batch, exchange, items);
     case 'respond':
       return action.reply;
     case 'jwks':

@@ -1,5 +1,6 @@
 import type { Aggregate } from '../aggregate/aggregate.ts';
 import type { InternalTokens } from '../auth/internal-tokens.ts';
+import type { Batch } from '../batch/batch-plan.ts';
 import { BufferBudget } from '../core/buffer-budget.ts';
 import type { RouteInfo } from '../core/exchange.ts';
 import type { HeaderChanges } from '../core/fields/header-changes.ts';
@@ -17,6 +18,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 export type RouteAction =
   | ForwardAction
   | { readonly kind: 'aggregate'; readonly aggregate: Aggregate }
+  | { readonly kind: 'batch'; readonly batch: Batch }
   | { readonly kind: 'respond'; readonly reply: Reply }
   | { readonly kind: 'quota'; readonly quotas: QuotaReader }
   | { readonly kind: 'jwks'; readonly tokens: InternalTokens }

@@ -21,6 +21,7 @@ export class JsonValue {
   private readonly start: number;
   private readonly end: number;
   private knownItems: readonly JsonValue[] | undefined = undefined;
+  private repeats = false;
   private knownMembers: ReadonlyMap<string, JsonValue> | undefined = undefined;
 
   private constructor(source: string, start: number, end: number) {
@@ -56,6 +57,11 @@ export class JsonValue {
   get members(): ReadonlyMap<string, JsonValue> {
     this.knownMembers ??= this.kind === 'map' ? this.readMembers() : NO_MEMBERS;
     return this.knownMembers;
+  }
+
+  /** Whether a map has a name twice, of which readers take the first or the last. */
+  get hasRepeatedName(): boolean {
+    return this.members.size > 0 && this.repeats;
   }
 
   /** Finds a member by its name, or an element by its index. */
@@ -95,6 +101,7 @@ export class JsonValue {
       const name = JSON.parse(this.source.slice(i, nameEnd)) as string;
       const start = skipSpace(this.source, skipSpace(this.source, nameEnd) + 1);
       const end = endOfValue(this.source, start);
+      this.repeats ||= members.has(name);
       members.set(name, new JsonValue(this.source, start, end));
       i = this.afterComma(end);
     }

@@ -76,7 +76,7 @@ describe('routes', () => {
   it.each([
     [
       '{ id: r, path: /x }',
-      /routes\[0\]: defines no response — add upstream, split, aggregate, respond or redirect/,
+      /routes\[0\]: defines no response — add upstream, split, aggregate, batch, respond or redirect/,
     ],
     ['{ id: r, path: /x, upstream: a, respond: {} }', /respond: stands beside upstream/],
     ['{ id: r, path: /x, split: [{ upstream: a, weight: 1 }] }', /split: splits nothing/],

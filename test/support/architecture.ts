@@ -18,6 +18,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'router',
     'policies',
     'aggregate',
+    'batch',
     'proxy',
     'upstream',
     'stores',

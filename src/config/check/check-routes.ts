@@ -7,7 +7,7 @@ import { findShadowedRoutes } from './shadowing.ts';
 import { findTemplateFault, matchesPattern } from './template.ts';
 import { checkUpstreamName } from './upstream-name.ts';
 
-const ANSWERS = ['upstream', 'split', 'aggregate', 'respond', 'redirect'] as const;
+const ANSWERS = ['upstream', 'split', 'aggregate', 'batch', 'respond', 'redirect'] as const;
 const UPSTREAM_ONLY = ['rewrite', 'stripPrefix', 'hostHeader', 'timeout'] as const;
 
 /** Checks each route in itself, against the upstreams, and against the other routes. */
@@ -24,6 +24,7 @@ export function checkRoutes(gateway: Fields, findings: Findings): void {
     checkSplit(route, path, upstreams, findings);
     checkPaths(route, path, findings);
     checkParts(route, path, upstreams, findings);
+    checkBatch(route, path, findings);
     checkRespond(asFields(route.respond), [...path, 'respond'], findings);
     checkRedirect(route, path, gateway, findings);
   }
@@ -51,7 +52,7 @@ function checkId({ id }: Fields, i: number, firstById: Map<string, number>, find
 function checkResponse(route: Fields, path: ConfigPath, findings: Findings): void {
   const [first, ...others] = ANSWERS.filter((key) => route[key] !== undefined);
   if (first === undefined) {
-    findings.reject(path, 'defines no response — add upstream, split, aggregate, respond or redirect');
+    findings.reject(path, 'defines no response — add upstream, split, aggregate, batch, respond or redirect');
     return;
   }
   for (const key of others) findings.reject([...path, key], `stands beside ${first} — keep one of them`);
@@ -89,6 +90,14 @@ function checkParts(route: Fields, path: ConfigPath, upstreams: readonly string[
   const params = readParamNames(route.path);
   if (route.aggregate === undefined || params === undefined) return;
   checkAggregate(asFields(route.aggregate), [...path, 'aggregate'], { params, upstreams }, findings);
+}
+
+function checkBatch({ batch, methods }: Fields, path: ConfigPath, findings: Findings): void {
+  if (batch === undefined || (Array.isArray(methods) && methods.every((method) => method === 'POST'))) return;
+  findings.reject(
+    methods === undefined ? [...path, 'batch'] : [...path, 'methods'],
+    'takes a batch, which is sent with POST alone — write methods: [POST]',
+  );
 }
 
 function checkPaths(route: Fields, path: ConfigPath, findings: Findings): void {

@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { FORWARDED_METHODS } from '../../core/methods.ts';
 import { aggregateSchema } from './aggregate-schema.ts';
+import { batchSchema } from './batch-schema.ts';
 import { findPatternFault } from './path-pattern.ts';
 import { headerFields, text, timeLimit } from './scalars.ts';
 import { splitSchema } from './split-schema.ts';
@@ -50,6 +51,11 @@ export function routeSchema<Policies extends z.ZodType, File extends z.ZodType>(
         'Answers from the gateway itself, instead of an upstream; `quota` tells the client how it stands with its quotas, `jwks` which keys verify `internalTokens`.',
       ),
     redirect: redirectSchema().optional().describe('Sends the client elsewhere, instead of an upstream.'),
+    batch: batchSchema()
+      .optional()
+      .describe(
+        'Takes several requests in one, each of which is run by its own route, instead of an upstream.',
+      ),
     ...forwardingSettings(),
     public: z
       .boolean()

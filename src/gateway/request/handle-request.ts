@@ -8,7 +8,6 @@ import type { Pipeline, RequestResult } from '../../core/pipeline/pipeline.ts';
 import { problemReply } from '../../core/problem.ts';
 import { type GatewayResponse, toResponse } from '../../core/reply.ts';
 import { newRequestId } from '../../core/request-id.ts';
-import type { Log } from '../../core/services.ts';
 import { reportOutcome } from '../../observability/report-outcome.ts';
 import { BodyPump } from '../../proxy/body-pump.ts';
 import { Forward, type ForwardOwner } from '../../proxy/forward.ts';
@@ -27,6 +26,7 @@ import { reportCrash } from './report-crash.ts';
 import type { ListenerRules, RequestContext } from './request-context.ts';
 import { AttachedReplies, type OpenReplies, type RestOwner, runRest } from './run-rest.ts';
 import { sendBytes } from './send-bytes.ts';
+import { type BatchOwner, rejectInBatch, SubRequests } from './sub-requests.ts';
 import { exchangeToken, makeTargetRequest, writeTargetHeaders } from './target-request.ts';
 import { upstreamPath } from './upstream-path.ts';
 
@@ -46,11 +46,10 @@ export function handleRequest(
 }
 
 /** The life of an exchange: of a client's request, or of the rest of one that a policy runs apart. */
-class RequestRun implements ForwardOwner, Proceeder, RestOwner {
+class RequestRun implements ForwardOwner, Proceeder, RestOwner, BatchOwner {
   readonly exchange: Exchange;
   readonly client: ClientSink;
   readonly clock: Clock;
-  private readonly log: Log;
   private held: Snapshot | undefined;
   private readonly context: RequestContext;
   private route: Route;
@@ -61,6 +60,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
   private pump: BodyPump | undefined = undefined;
   private part: SplitDestination | undefined = undefined;
   private rawParams: readonly string[] = [];
+  private items: SubRequests | undefined = undefined;
   private isFinished = false;
   private isLogged = false;
   private hasCrashed = false;
@@ -68,7 +68,6 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
 
   constructor(exchange: Exchange, client: ClientSink, snapshot: Snapshot, context: RequestContext) {
     this.clock = context.clock;
-    this.log = context.log;
     this.context = context;
     this.exchange = exchange;
     this.client = client;
@@ -131,6 +130,10 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     }
     // 3.
     const reply = this.takeRoute(findRoute(snapshot, exchange)) ?? limitForwards(exchange);
+    if (this.route.action.kind === 'batch')
+      this.items = new SubRequests(this, (item, sink) =>
+        handleRequest(item, sink, rules, this.snapshot, { ...this.context, isInBatch: true }),
+      );
     if (snapshot.shedder?.refuses() === true) return this.respond(new GatewayError('GW_OVERLOADED'));
     // 4.
     const result = this.pipeline.runRequest(exchange);
@@ -148,7 +151,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
    */
   crash(cause: unknown): void {
     const error = new GatewayError('GW_INTERNAL', { cause });
-    reportCrash(this.log, this.exchange, cause);
+    reportCrash(this.context.log, this.exchange, cause);
     if (this.isFinished) return;
     const isAgain = this.hasCrashed;
     this.hasCrashed = true;
@@ -198,6 +201,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     run.route = this.route;
     run.rawParams = this.rawParams;
     run.rest = rest;
+    run.items = this.items;
     branch.route = this.route;
     run.startRest(rest);
   }
@@ -235,14 +239,16 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     if (this.isFinished) return;
     this.hasActed = true;
     if (this.pipeline.decides) this.exchange.decidedAt = this.clock.monotonic();
-    if (result !== undefined) return this.respond(result);
+    const { isInBatch } = this.context;
+    const outcome = result ?? (isInBatch ? rejectInBatch(this.exchange, this.route.action) : undefined);
+    if (outcome !== undefined) return this.respond(outcome);
     const { identity } = this.exchange;
     // Policies may have taken a while.
     if (identity !== undefined && hasEnded(identity, this.clock.now()))
       return this.respond(expiredError(this.exchange));
     const { action } = this.route;
     if (action.kind === 'forward') return this.forwardTo(action);
-    const reply = respondAction(action, this.exchange, this.rawParams);
+    const reply = respondAction(action, this.exchange, this.rawParams, this.items);
     if (isPromise(reply)) this.after(reply, (settled) => this.respond(settled));
     else this.respond(reply);
   }
@@ -305,12 +311,12 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner {
     try {
       this.report(bytesSent);
     } catch (cause) {
-      reportCrash(this.log, this.exchange, cause);
+      reportCrash(this.context.log, this.exchange, cause);
     }
     try {
       this.free();
     } catch (cause) {
-      reportCrash(this.log, this.exchange, cause);
+      reportCrash(this.context.log, this.exchange, cause);
     }
     // Without this, one exchange that the collector has promoted keeps those after it alive until a full collection.
     this.forward = undefined;

@@ -17,4 +17,6 @@ export interface RequestContext {
   readonly accessLog: AccessLog | undefined;
   /** What policies let run on without a client. */
   readonly detached: OpenReplies;
+  /** Whether the request is one of a batch. */
+  readonly isInBatch?: boolean;
 }
