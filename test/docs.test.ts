@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../src/config/load.ts';
 import { gatewaySchema } from '../src/config/schema/schema.ts';
+import { STRATEGIES } from '../src/config/schema/upstream-schema.ts';
 import { FAILURES } from '../src/core/errors.ts';
 import { FORWARDED_METHODS } from '../src/core/methods.ts';
 import { builtInPolicies } from '../src/policies/index.ts';
@@ -110,6 +111,10 @@ describe('what the guide names', () => {
     ]);
     const undocumented = names.map((match) => match[1] as string).filter((name) => !guide.includes(name));
     expect([...new Set(undocumented)]).toEqual([]);
+  });
+
+  it('is every balancing strategy', () => {
+    expect(STRATEGIES.filter((name) => !guide.includes(`\`${name}\``))).toEqual([]);
   });
 
   it('is every method that the gateway forwards', () => {

@@ -1,6 +1,6 @@
 /** What may be beyond the numbers of JavaScript: many digits, or an exponent. Also in texts, which costs a closer look. */
 const MAYBE_INEXACT = /\d{16}|\d[eE]/;
-/** Points before the timeout, which nobody is told apart by: a part of a microsecond may be lost. */
+/** Points in time, of which a part of a microsecond may be lost: no caller is told apart by it. */
 const TIMES: ReadonlySet<string> = new Set(['exp', 'nbf', 'iat', 'auth_time', 'updated_at']);
 
 /**

@@ -118,7 +118,7 @@ function readMetadata(text: string): unknown {
   }
 }
 
-/** Reads a point before the timeout. Throws where it is none. */
+/** Reads a point in time. Throws where the text is not one. */
 function readTime(text: string): number | undefined {
   if (text === 'never') return undefined;
   if (text === 'now') return Date.now();

@@ -49,7 +49,7 @@ function ruleOf(options: RateLimiterOptions): LimitRule {
   if ('rule' in options) return options.rule;
   const { limit, window, algorithm = 'token-bucket', burst = limit } = options;
   if (!ALGORITHMS.has(algorithm))
-    throw new TypeError(`algorithm of a rate limiter is none of ${[...ALGORITHMS].join(', ')}`);
+    throw new TypeError(`algorithm of a rate limiter is not one of ${[...ALGORITHMS].join(', ')}`);
   for (const [what, units] of Object.entries({ limit, burst })) {
     if (!Number.isSafeInteger(units) || units < 1)
       throw new TypeError(`${what} of a rate limiter is not a whole number of at least 1`);

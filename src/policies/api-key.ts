@@ -8,9 +8,9 @@ import type { ApiKeyRejection, ApiKeyVerifier, VerifiedApiKey } from '../core/id
 import type { Identification, Identifier } from '../core/identity/identifier.ts';
 import { defineIdentifyingPolicy } from '../core/identity/identify.ts';
 import { isPromise } from '../core/is-promise.ts';
-import { dropTrailers } from './drop-trailers.ts';
-import { LookalikeNames } from './lookalike-names.ts';
-import { onward } from './onward.ts';
+import { dropTrailers } from './credentials/drop-trailers.ts';
+import { LookalikeNames } from './credentials/lookalike-names.ts';
+import { onward } from './credentials/onward.ts';
 
 /** Asks for an API key, made with `sallyport keys` or the admin API. */
 export const apiKey = defineIdentifyingPolicy({
@@ -28,7 +28,7 @@ export const apiKey = defineIdentifyingPolicy({
       .boolean()
       .prefault(false)
       .describe(
-        "Lets requests without a key pass as an anonymous caller's. A bad key is rejected nevertheless.",
+        'Lets requests without a key pass as those of an anonymous caller. A bad key is rejected nevertheless.',
       ),
     forward: onward(),
     realm: z

@@ -9,9 +9,9 @@ import type { Identity } from '../core/identity/identity.ts';
 import { sealIdentity } from '../core/identity/seal-identity.ts';
 import type { ClientCertificate } from '../core/message.ts';
 import { compileOrigins } from './cors/origin-pattern.ts';
-import { onward } from './onward.ts';
-import { pageOrigins } from './page-origins.ts';
-import { realm } from './realm.ts';
+import { onward } from './credentials/onward.ts';
+import { pageOrigins } from './credentials/page-origins.ts';
+import { realm } from './credentials/realm.ts';
 
 /** Asks for a certificate of an authority named in the listener's `tls.clientCertificates` (mutual TLS). */
 export const clientCertificate = defineIdentifyingPolicy({
@@ -27,7 +27,7 @@ export const clientCertificate = defineIdentifyingPolicy({
     authority: text()
       .optional()
       .describe(
-        'Whose certificates are taken: the `name` of `clientCertificates` of a listener. Those of others are none. Needed where listeners have different authorities.',
+        'Whose certificates are taken: the `name` of `clientCertificates` of a listener. Certificates of other authorities do not count. Needed where listeners have different authorities.',
       ),
     clients: z
       .record(text(), client())
@@ -43,7 +43,7 @@ export const clientCertificate = defineIdentifyingPolicy({
       .boolean()
       .prefault(false)
       .describe(
-        "Lets requests without a certificate pass as an anonymous caller's. A wrong one is rejected.",
+        'Lets requests without a certificate pass as those of an anonymous caller. A wrong one is rejected.',
       ),
   }),
   createIdentifier: (options, { clock }) => new CertificateIdentifier(options, clock),

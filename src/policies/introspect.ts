@@ -14,7 +14,7 @@ import {
 export const introspect = defineIdentifyingPolicy({
   name: 'introspect',
   summary:
-    'Identifies the caller by a token that its issuer is asked about, and rejects with 401 whoever has no good one.',
+    'Identifies the caller by a token that its issuer is asked about. A request without a valid one is answered 401.',
   authServices: 'by-asking',
   options: z
     .strictObject({

@@ -50,7 +50,7 @@ function normaliseAbsolute(target: string, method: string, allow: SpellingRules)
   const parts = ABSOLUTE_FORM.exec(target);
   if (!parts) return reject('The target is neither a path nor an http URL');
   const [origin, authority = '', path] = parts;
-  if (!AUTHORITY.test(authority)) return reject('The target names no valid host');
+  if (!AUTHORITY.test(authority)) return reject('The host of the request target is not valid');
   const rest = target.slice(origin.length);
   // RFC 9112 §3.2.4: OPTIONS for an absolute form without path and query means the server as a whole.
   if (path === '' && rest === '' && method === 'OPTIONS')

@@ -23,7 +23,7 @@ export interface CertificateOptions {
 }
 
 export interface ClientCertificateOptions {
-  /** PEM: the authorities whose certificates are taken. No others are. */
+  /** PEM: the authorities whose certificates are accepted; all others are rejected. */
   readonly caFile: string;
   /** How policies name these authorities. */
   readonly name?: string | undefined;

@@ -193,7 +193,7 @@ function compileMessage(
   if (what === 'body') return reference((scope) => walk(messageOf(scope)?.body, steps, from + 1));
   const start = text.split(/[.[]/, from + 1).join('.');
   throw new TemplateError(
-    `has '${text}', which is none of what there is of a response — write ${start}.body, .status or .headers.name`,
+    `has '${text}', which a response does not have — write ${start}.body, .status or .headers.name`,
     at + 1,
   );
 }
@@ -227,7 +227,7 @@ function walk(
   return found;
 }
 
-/** A claim may have dots in its name, as everywhere. A number that is an anonymous caller's (NaN) is none. */
+/** A claim may have dots in its name, as everywhere. A number that names no single caller (NaN) is not one. */
 function findClaimOf(steps: readonly (string | number)[]): Reference['find'] {
   const index = steps.findIndex((step) => typeof step === 'number');
   const name = steps.slice(0, index < 0 ? steps.length : index).join('.');

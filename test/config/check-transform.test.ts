@@ -37,7 +37,7 @@ it.each<[string, object, string]>([
   [
     'a response without what of it',
     { response: { body: '{response}' } },
-    "response.body: has 'response', which is none of what there is of a response, at character 2 — write response.body, .status or .headers.name",
+    "response.body: has 'response', which a response does not have, at character 2 — write response.body, .status or .headers.name",
   ],
   [
     'a part, of which there are none',

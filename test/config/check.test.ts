@@ -56,7 +56,10 @@ describe('upstreams', () => {
     ['{ targets: ["ftp://a:1"] }', /targets\[0\]: is not the URL of a target/],
     ['{ targets: ["http://u:p@a:1"] }', /targets\[0\]: holds a user or password/],
     ['{ targets: [{ url: "http://a:1", weight: 0 }] }', /targets\[0\]\.weight: .*at least 1/],
-    ['{ targets: ["http://a:1"], balance: fastest }', /balance: is not a way to balance — write round-robin/],
+    [
+      '{ targets: ["http://a:1"], balance: fastest }',
+      /balance: is not a balancing strategy — write round-robin/,
+    ],
     ['{ targets: ["http://a:1"], retries: { on: [404] } }', /retries\.on\[0\]/],
 
     ['{ targets: [{ ulr: "http://a:1" }] }', /targets\[0\].*url/],

@@ -7,7 +7,7 @@ import type { GatewayConfig } from '../../config/schema/schema.ts';
 import { problemOf } from '../../core/error-text.ts';
 import type { Check, Findings } from './finding.ts';
 
-/** Looks whether auth services respond: with keys, or to a token that nobody has made. */
+/** Looks whether auth services respond: with keys, or to a made-up token. */
 export function authServiceChecks(config: GatewayConfig): Check[] {
   return Object.entries(config.authServices ?? {}).flatMap(([name, service]) => {
     const look = lookOf(service);
@@ -50,7 +50,7 @@ async function lookAtIntrospection(
     const response = Object(await fetchJson(config.url, { ...call, signal })) as { active?: unknown };
     if (response.active === false) return findings.ok('responds, and accepts the client');
     findings.problem(
-      'does not say of a token that nobody has made that it is inactive',
+      'does not state that a made-up token is inactive',
       'write the introspection endpoint (RFC 7662) as introspection.url',
     );
   } catch (error) {

@@ -4,8 +4,8 @@ import type { ConfigPath } from '../problem.ts';
 import { checkAccess, type WrittenUse } from './check-access.ts';
 import { checkLimits } from './check-limits.ts';
 import { checkReplays } from './check-replays.ts';
-import { checkSpellings } from './check-spellings.ts';
 import { checkTransforms } from './check-transform.ts';
+import { checkSpellings } from './matching/check-spellings.ts';
 
 /** Checks how the policies of a list, and those of routes with the top-level ones, fit together. */
 export function checkPolicies(gateway: Fields, policies: readonly Policy[], findings: Findings): void {

@@ -2,8 +2,8 @@ import { asFields, asList, type Fields, type Findings, splitParts } from '../fin
 import type { ConfigPath } from '../problem.ts';
 import { findPatternFault, paramNames, parsePathPattern } from '../schema/path-pattern.ts';
 import { checkAggregate } from './check-aggregate.ts';
-import { readMatching } from './route-matching.ts';
-import { findShadowedRoutes } from './shadowing.ts';
+import { readMatching } from './matching/route-matching.ts';
+import { findShadowedRoutes } from './matching/shadowing.ts';
 import { findTemplateFault, matchesPattern } from './template.ts';
 import { checkUpstreamName } from './upstream-name.ts';
 

@@ -1,6 +1,6 @@
 import { findSpellingFault, parsePathPattern } from '../schema/path-pattern.ts';
 import { suggest } from '../suggest.ts';
-import { foldText, type RouteMatching } from './route-matching.ts';
+import { foldText, type RouteMatching } from './matching/route-matching.ts';
 
 const PLACEHOLDER = /\{([^{}]*)\}/g;
 

@@ -9,7 +9,9 @@ export function aggregateSchema<File extends z.ZodType>(file: () => File) {
   return z.strictObject({
     deadline: duration()
       .prefault('30s')
-      .describe('Time for all parts together, from the end of the policies on. No part gets a share of it.'),
+      .describe(
+        'Time for all parts together, from the end of the policies on. It is not divided among the parts.',
+      ),
     parts: z.record(partName(), partSchema()).describe('The parts, by name.'),
     response: z
       .json()

@@ -47,7 +47,9 @@ function tlsSchema(file: () => z.ZodType<string, string>) {
     minVersion: z.enum(['1.2', '1.3']).prefault('1.2').describe('Lowest TLS version taken.'),
     clientCertificates: z
       .strictObject({
-        caFile: file().describe('PEM file with the authorities whose certificates are taken. No others are.'),
+        caFile: file().describe(
+          'PEM file with the authorities whose certificates are accepted; all others are rejected.',
+        ),
         name: text()
           .optional()
           .describe(

@@ -63,19 +63,12 @@ export function parseGateway(data: unknown, policies: readonly Policy[], folder:
 
 /** Makes the one schema that gives types, defaults, JSON Schema and reference. */
 export function gatewaySchema(policies: readonly Policy[]) {
-  const file = () =>
-    text()
-      .transform((path) => (isCodeValue(path) ? path : resolve(folderOfFiles, path)))
-      .meta({ title: 'file' });
   const policyList = z.array(policyEntrySchema(policies)).prefault([]);
   return z.strictObject({
     $schema: text()
       .optional()
       .describe('Where an editor finds the JSON Schema of this file; the gateway does not look at it.'),
-    listeners: z
-      .array(listenerSchema(file))
-      .min(1, { error: 'is empty — add one, such as `- port: 8080`' })
-      .describe('Where clients connect.'),
+    listeners: listenersSchema().describe('Where clients connect.'),
     admin: adminSchema().prefault({}).describe('The port for operators.'),
     status: statusSchema()
       .optional()
@@ -96,7 +89,10 @@ export function gatewaySchema(policies: readonly Policy[]) {
     apiKeys: apiKeysSchema().prefault({}).describe('How API keys are made and where they are kept.'),
     trustedProxies: trustedProxiesSchema(),
     allowOverrides: allowOverridesSchema(),
-    forwarded: z.boolean().prefault(false).describe('Also sends it to upstreams in `Forwarded` (RFC 7239).'),
+    forwarded: z
+      .boolean()
+      .prefault(false)
+      .describe('Also describes the client to upstreams in `Forwarded` (RFC 7239).'),
     authServices: z
       .record(authServiceName(), authServiceSchema(file))
       .prefault({})
@@ -124,6 +120,18 @@ export function gatewaySchema(policies: readonly Policy[]) {
       .describe('Rejects some requests with 503 while the process cannot keep up; left out: none.'),
     drain: drainSchema().prefault({}).describe('How the gateway stops.'),
   });
+}
+
+/** The path of a file, found from the folder of the configuration; or what code gave in its place. */
+function file() {
+  return text()
+    .transform((path) => (isCodeValue(path) ? path : resolve(folderOfFiles, path)))
+    .meta({ title: 'file' });
+}
+
+function listenersSchema() {
+  const error = 'is empty — add one, such as `- port: 8080`';
+  return z.array(listenerSchema(file)).min(1, { error });
 }
 
 function workerCount() {

@@ -4,6 +4,12 @@ import { discoverySchema } from './discovery-schema.ts';
 import { duration, headerName, idleTime, period, share, text, timeLimit, wholeNumber } from './scalars.ts';
 import { targetUrl } from './target-url.ts';
 
+/** The balancing strategies that have a name; the others are `hash:` and a key. */
+export const STRATEGIES = ['round-robin', 'least-connections', 'two-choices', 'random'] as const;
+
+/** The name of a balancing strategy. `upstream/balancing/create-balancer.ts` makes what it stands for. */
+export type StrategyName = (typeof STRATEGIES)[number];
+
 /** Makes the schema of one entry of `upstreams`. `file` is the schema of a file's path. */
 export function upstreamSchema(file: () => z.ZodType<string, string>) {
   return z.strictObject({
@@ -19,7 +25,7 @@ export function upstreamSchema(file: () => z.ZodType<string, string>) {
     balance: balance()
       .prefault('round-robin')
       .describe(
-        'How a target is chosen: `round-robin`, `least-connections`, `two-choices`, `random` or `hash:<key>`, the key being `ip`, `subject`, `route`, `header:<name>`, `cookie:<name>` or `param:<name>`.',
+        `How a target is chosen: ${STRATEGIES.map((name) => `\`${name}\``).join(', ')} or \`hash:<key>\`, the key being \`ip\`, \`subject\`, \`route\`, \`header:<name>\`, \`cookie:<name>\` or \`param:<name>\`.`,
       ),
     sticky: stickySchema().optional().describe('Keeps a client with the target that answered it first.'),
     slowStart: duration()
@@ -61,21 +67,12 @@ function targetSchema() {
 
 function balance() {
   const key = REQUEST_KEY.source.slice(1, -1);
-  const examples = [
-    'round-robin',
-    'least-connections',
-    'two-choices',
-    'random',
-    'hash:ip',
-    'hash:header:x-tenant',
-  ];
   return z
     .string()
-    .regex(new RegExp(`^(?:round-robin|least-connections|two-choices|random|hash:${key})$`), {
-      error:
-        'is not a way to balance — write round-robin, least-connections, two-choices, random or hash:<key>, such as hash:ip or hash:header:x-tenant',
+    .regex(new RegExp(`^(?:${STRATEGIES.join('|')}|hash:${key})$`), {
+      error: `is not a balancing strategy — write ${STRATEGIES.join(', ')} or hash:<key>, such as hash:ip or hash:header:x-tenant`,
     })
-    .meta({ examples });
+    .meta({ examples: [...STRATEGIES, 'hash:ip', 'hash:header:x-tenant'] });
 }
 
 function stickySchema() {

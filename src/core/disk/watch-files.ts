@@ -32,20 +32,7 @@ export function watchFiles(
   const unwatched = new Set<string>();
   let resolved: readonly string[] = [];
   let isStopped = false;
-  let isLooking = false;
-  let isDueAgain = false;
-
-  /** One look at a time: behind a disk that hangs, each would take one of the few threads that read files. */
-  const lookOnce = async (): Promise<void> => {
-    isDueAgain = isLooking;
-    if (isLooking) return;
-    isLooking = true;
-    // What it rejects with is its own affair, and the next look is due all the same.
-    await Promise.resolve(look()).finally(() => {
-      isLooking = false;
-    });
-    if (isDueAgain && !isStopped) await lookOnce();
-  };
+  const looking = oneAtATime(look);
   const settler = settleChanges(paths, options.settleMs, options.clock, () => lookAgain());
   const close = (folder: string): void => {
     watchers.get(folder)?.close();
@@ -78,11 +65,11 @@ export function watchFiles(
     if (found.join('\0') === paths.join('\0')) return;
     openAll();
     // What changed there before has no event any more.
-    void lookOnce();
+    looking.run();
   };
   const lookAgain = (): void => {
     openAll();
-    void lookOnce();
+    looking.run();
     void followLinks();
   };
   openAll();
@@ -90,9 +77,33 @@ export function watchFiles(
   const cancelRecheck = options.clock.every(options.recheckMs, lookAgain);
   return () => {
     isStopped = true;
+    looking.stop();
     settler.cancel();
     cancelRecheck();
     for (const folder of watchers.keys()) close(folder);
+  };
+}
+
+/** Runs one look at a time: behind a disk that hangs, each would take one of the few threads that read files. */
+function oneAtATime(look: () => unknown): { run(): void; stop(): void } {
+  let isLooking = false;
+  let isDueAgain = false;
+  let isStopped = false;
+  const run = async (): Promise<void> => {
+    isDueAgain = isLooking;
+    if (isLooking) return;
+    isLooking = true;
+    // What it rejects with is its own affair, and the next look is due all the same.
+    await Promise.resolve(look()).finally(() => {
+      isLooking = false;
+    });
+    if (isDueAgain && !isStopped) await run();
+  };
+  return {
+    run: () => void run(),
+    stop: () => {
+      isStopped = true;
+    },
   };
 }
 

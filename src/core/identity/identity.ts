@@ -36,7 +36,7 @@ export function findClaim(claims: Readonly<Record<string, unknown>>, name: strin
 
 /**
  * Gives a claim as text, where it is one that all readers agree about: a text, a boolean, or a number. Beyond 2^53 a
- * number stands for its neighbours as well (RFC 8259 §6), so it is an anonymous caller's.
+ * number stands for its neighbours as well (RFC 8259 §6), so it identifies no single caller.
  */
 export function exactText(claim: unknown): string | undefined {
   if (typeof claim === 'string') return claim;

@@ -10,9 +10,9 @@ import { sealIdentity } from '../../core/identity/seal-identity.ts';
 import type { Services } from '../../core/services.ts';
 import type { Hold } from '../../core/shared-resources.ts';
 import { compileOrigins } from '../cors/origin-pattern.ts';
-import { onward } from '../onward.ts';
-import { pageOrigins } from '../page-origins.ts';
-import { realm } from '../realm.ts';
+import { onward } from '../credentials/onward.ts';
+import { pageOrigins } from '../credentials/page-origins.ts';
+import { realm } from '../credentials/realm.ts';
 import { BoundedWork } from './bounded-work.ts';
 import { findHashFault, impossibleHash, isPassword, type PasswordHash, parseHash } from './password-hash.ts';
 
@@ -32,7 +32,7 @@ export const basic = defineIdentifyingPolicy({
       .boolean()
       .prefault(false)
       .describe(
-        "Lets requests without `Authorization: Basic` pass as an anonymous caller's. A bad one is rejected.",
+        'Lets requests without `Authorization: Basic` pass as those of an anonymous caller. A bad one is rejected.',
       ),
   }),
   createIdentifier: (options, services) => new BasicIdentifier(options, services),

@@ -56,7 +56,7 @@ export function replyWith({ head, body }: GatewayResponse, verdict: CacheVerdict
 
 /** Adds what this cache says of a response, behind what caches before it have said. */
 export function withVerdict(headers: HeaderList, verdict: CacheVerdict): HeaderList {
-  // What tags are for is purging, which is an anonymous caller's business outside.
+  // What tags are for is purging, which concerns nobody outside.
   headers.delete('cache-tag');
   headers.delete('surrogate-key');
   return addVerdict(headers, verdict);

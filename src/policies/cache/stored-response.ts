@@ -74,7 +74,7 @@ const NO_BODY = Buffer.alloc(0);
 /** Fields between a client and the proxy next to it, which are nobody else's (RFC 9111 §3.1). */
 const TO_THE_PROXY = ['proxy-authenticate', 'proxy-authentication-info', 'proxy-authorization'] as const;
 
-/** `Age` is counted on by us, and what tags are for is purging, which is an anonymous caller's business outside. */
+/** `Age` is counted on by us, and what tags are for is purging, which concerns nobody outside. */
 const OURS = ['age', 'cache-tag', 'surrogate-key'] as const;
 
 /**

@@ -10,8 +10,8 @@ import { sealIdentity } from '../../core/identity/seal-identity.ts';
 import type { Reply, TargetRequest } from '../../core/message.ts';
 import type { Services, UpstreamSender } from '../../core/services.ts';
 import { compileOrigins } from '../cors/origin-pattern.ts';
-import { dropTrailers } from '../drop-trailers.ts';
-import { LookalikeNames } from '../lookalike-names.ts';
+import { dropTrailers } from '../credentials/drop-trailers.ts';
+import { LookalikeNames } from '../credentials/lookalike-names.ts';
 import { type AuthResponse, callService } from './call-service.ts';
 import { isSingleField } from './message-fields.ts';
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { duration, headerName, text, timeLimit } from '../../config/schema/scalars.ts';
 import { findOwnedField } from '../../core/fields/owned-fields.ts';
 import { defineIdentifyingPolicy } from '../../core/identity/identify.ts';
-import { pageOrigins } from '../page-origins.ts';
+import { pageOrigins } from '../credentials/page-origins.ts';
 import { ForwardAuth } from './forward-auth-identifier.ts';
 import { findRequestField, findResponseField } from './message-fields.ts';
 
@@ -106,7 +106,9 @@ function serviceUrl() {
 
 function identitySchema() {
   return z.strictObject({
-    subject: headerName().describe('Field with the name of the caller. A response without it is none.'),
+    subject: headerName().describe(
+      'Header with the name of the caller. A response without it counts as a failure of the service, and the request is answered 503.',
+    ),
     roles: headerName().optional().describe('Field with roles, separated by commas.'),
     permissions: headerName().optional().describe('Field with permissions, separated by commas.'),
   });

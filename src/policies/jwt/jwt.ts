@@ -13,7 +13,7 @@ import {
 /** Identifies by a signed token (JWT) that an auth service verifies by key. */
 export const jwt = defineIdentifyingPolicy({
   name: 'jwt',
-  summary: 'Identifies the caller by a signed token, and rejects with 401 whoever has no good one.',
+  summary: 'Identifies the caller by a signed token. A request without a valid one is answered 401.',
   authServices: 'by-key',
   options: z
     .strictObject({

@@ -16,7 +16,7 @@ import { sealIdentity } from '../../core/identity/seal-identity.ts';
 import { isPromise } from '../../core/is-promise.ts';
 import type { Services } from '../../core/services.ts';
 import { compileOrigins } from '../cors/origin-pattern.ts';
-import { pageOrigins } from '../page-origins.ts';
+import { pageOrigins } from '../credentials/page-origins.ts';
 import { TokenPlace } from './token-place.ts';
 import { readUnverifiedIssuer } from './unverified-issuer.ts';
 

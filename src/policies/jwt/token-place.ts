@@ -1,8 +1,8 @@
 import type { Exchange } from '../../core/exchange.ts';
 import { findCookieOnce, findFirstCookie, withoutCookie } from '../../core/fields/cookies.ts';
 import type { HeaderList } from '../../core/header-list.ts';
-import { dropTrailers } from '../drop-trailers.ts';
-import { LookalikeNames } from '../lookalike-names.ts';
+import { dropTrailers } from '../credentials/drop-trailers.ts';
+import { LookalikeNames } from '../credentials/lookalike-names.ts';
 
 /** What a request presents: a token, or in a word why that is invalid, or nothing. */
 export type Presented = string | TokenFault | undefined;

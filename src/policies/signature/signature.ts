@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { duration, period, size, text } from '../../config/schema/scalars.ts';
 import { defineIdentifyingPolicy } from '../../core/identity/identify.ts';
-import { onward } from '../onward.ts';
-import { realm } from '../realm.ts';
+import { onward } from '../credentials/onward.ts';
+import { realm } from '../credentials/realm.ts';
 import { SignatureIdentifier } from './signature-identifier.ts';
 import { readSignatureKey, SIGNATURE_ALGORITHMS } from './signature-key.ts';
 
@@ -48,7 +48,9 @@ export const signature = defineIdentifyingPolicy({
     optional: z
       .boolean()
       .prefault(false)
-      .describe("Lets requests without a signature pass as an anonymous caller's. A bad one is rejected."),
+      .describe(
+        'Lets requests without a signature pass as those of an anonymous caller. A bad one is rejected.',
+      ),
   }),
   createIdentifier: (options, services) => new SignatureIdentifier(options, services),
 });

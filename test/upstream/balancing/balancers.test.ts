@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { STRATEGIES } from '../../../src/config/schema/upstream-schema.ts';
 import type { UpstreamTarget } from '../../../src/upstream/upstream-target.ts';
 import { stubExchange } from '../../core/stub-exchange.ts';
 import { fc } from '../../support/fast-check.ts';
@@ -142,7 +143,7 @@ describe('hash', () => {
   });
 });
 
-describe.each(['round-robin', 'least-connections', 'two-choices', 'random', 'hash:ip'])('%s', (balance) => {
+describe.each([...STRATEGIES, 'hash:ip'])('%s', (balance) => {
   it('takes none of those tried while there is another, and one of them rather than none', () => {
     const { upstream, targets } = stubUpstream([1, 2, 3], { balance });
     const [a, b, c] = targets as [UpstreamTarget, UpstreamTarget, UpstreamTarget];

@@ -1,4 +1,4 @@
-import { foldCode } from '../core/field-kind.ts';
+import { foldCode } from '../../core/field-kind.ts';
 
 /**
  * The spellings of one field name that some services read as that name: any case, and `_` or another sign for `-`.

@@ -1,5 +1,5 @@
-import type { Exchange } from '../core/exchange.ts';
-import type { NameSet } from '../core/identity/name-set.ts';
+import type { Exchange } from '../../core/exchange.ts';
+import type { NameSet } from '../../core/identity/name-set.ts';
 
 /** Keeps fields of these names from coming behind the request body, where some services take them for headers. */
 export function dropTrailers(exchange: Exchange, names: Pick<NameSet, 'hasAt'>): void {

@@ -1,7 +1,7 @@
-import { asFields, asList, type Fields, type Findings, splitParts } from '../findings.ts';
-import { findPatternFault, parsePathPattern } from '../schema/path-pattern.ts';
-import type { WrittenRoute, WrittenUse } from './check-access.ts';
-import { findLack, listRejecting } from './protection.ts';
+import { asFields, asList, type Fields, type Findings, splitParts } from '../../findings.ts';
+import { findPatternFault, parsePathPattern } from '../../schema/path-pattern.ts';
+import type { WrittenRoute, WrittenUse } from '../check-access.ts';
+import { findLack, listRejecting } from '../protection.ts';
 import { type ListenerSpellings, type Respelling, readListenerSpellings, respell } from './respellings.ts';
 import { type PlacedRoute, RouteLookup } from './route-lookup.ts';
 import { readMatching } from './route-matching.ts';

@@ -1,4 +1,4 @@
-import { asFields, type Fields } from '../findings.ts';
+import { asFields, type Fields } from '../../findings.ts';
 
 /** Which spellings of its path a route takes beside the one that is written. */
 export interface RouteMatching {

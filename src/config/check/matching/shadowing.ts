@@ -1,6 +1,6 @@
-import { FORWARDED_METHODS } from '../../core/methods.ts';
-import { asFields, asList, type Fields } from '../findings.ts';
-import { findPatternFault, parsePathPattern } from '../schema/path-pattern.ts';
+import { FORWARDED_METHODS } from '../../../core/methods.ts';
+import { asFields, asList, type Fields } from '../../findings.ts';
+import { findPatternFault, parsePathPattern } from '../../schema/path-pattern.ts';
 import { foldText, readMatching } from './route-matching.ts';
 
 /** A route that can never match, and the one that takes its requests. */

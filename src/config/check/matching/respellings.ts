@@ -1,5 +1,5 @@
-import { asFields, asList, type Fields } from '../findings.ts';
-import type { PatternSegment } from '../schema/path-pattern.ts';
+import { asFields, asList, type Fields } from '../../findings.ts';
+import type { PatternSegment } from '../../schema/path-pattern.ts';
 
 /** Another spelling of a route's path, which some services take for the same. */
 export interface Respelling {

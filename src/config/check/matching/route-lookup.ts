@@ -1,5 +1,5 @@
-import { asFields, asList, type Fields } from '../findings.ts';
-import type { PatternSegment } from '../schema/path-pattern.ts';
+import { asFields, asList, type Fields } from '../../findings.ts';
+import type { PatternSegment } from '../../schema/path-pattern.ts';
 import { foldText, type RouteMatching } from './route-matching.ts';
 
 /** A route whose path is good. */

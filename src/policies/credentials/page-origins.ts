@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { findOriginFault } from './cors/origin-pattern.ts';
+import { findOriginFault } from '../cors/origin-pattern.ts';
 
 /** Takes the origins whose pages may use a credential that browsers add by themselves; for `compileOrigins`. */
 export function pageOrigins(credential: string) {
