@@ -195,7 +195,16 @@ export class WorkerPool {
     this.countRestart(worker.wasStalled ? 'hung' : 'ended').add();
     const restartInMs = place.delay.next(this.options.clock.monotonic() - worker.startedAt);
     const { pid, handedAgain } = worker;
-    const fields = { worker: place.number, pid, code, signal, restartInMs, handedAgain };
+    const hint = worker.wasStalled ? undefined : hintAt(signal);
+    const fields = {
+      worker: place.number,
+      pid,
+      code,
+      signal,
+      ...(hint && { hint }),
+      restartInMs,
+      handedAgain,
+    };
     this.options.log.error(fields, 'a worker ended; another one takes its place');
     this.restart(place, restartInMs);
   }
@@ -241,4 +250,10 @@ export class WorkerPool {
     const help = 'Workers that ended by themselves or hung, and were replaced.';
     return this.options.metrics.counter('gateway_worker_restarts_total', help, { reason });
   }
+}
+
+/** What an end by this signal most often comes from. */
+function hintAt(signal: string | null): string | undefined {
+  if (signal === 'SIGABRT') return 'out of memory: raise --max-old-space-size, or look what grows';
+  return signal === 'SIGKILL' ? 'killed from outside, as the system does when memory is short' : undefined;
 }

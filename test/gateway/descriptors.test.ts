@@ -87,6 +87,20 @@ describe('a process that runs out of descriptors', () => {
     expect(told.filter((msg) => msg.startsWith('target'))).toEqual([]);
   });
 
+  it('is warned of once by all of its processes together, and not again by a reload', async () => {
+    const config = (path: string) => ({
+      workers: 2,
+      routes: [{ id: 'all', path, respond: { status: 200 } }],
+      accessLog: false,
+    });
+    const gateway = await GatewayProcess.start(config('/*'), {}, { openFiles: OPEN_FILES });
+    await gateway.rewrite(config('/other'));
+    gateway.signal('SIGHUP');
+    await gateway.line('configuration reloaded');
+    const told = gateway.lines.filter(({ msg }) => String(msg).startsWith('limits.connections lets in more'));
+    expect(told).toHaveLength(1);
+  });
+
   it('blames no target for it', async () => {
     let isHeld = true;
     const held: (() => void)[] = [];

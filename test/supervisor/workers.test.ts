@@ -208,7 +208,11 @@ describe('a worker that ends', () => {
     const series = 'http_server_request_duration_seconds_count{route="all",method="GET",status="200"}';
     expect(readValue(await metrics(), series)).toBe(4);
     const killed = kill(1);
-    await gateway.line('a worker ended; another one takes its place', ({ worker }) => worker === 1);
+    const told = await gateway.line(
+      'a worker ended; another one takes its place',
+      ({ worker }) => worker === 1,
+    );
+    expect(told).toMatchObject({ signal: 'SIGKILL', hint: expect.stringContaining('memory is short') });
     expect((await ask()).status).toBe(200);
     await killed.replaced();
     const texts = [(await ask()).text, (await ask()).text];
