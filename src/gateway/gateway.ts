@@ -22,6 +22,7 @@ import type { AreaLog, LogLevel } from '../observability/log.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import { Logs } from '../observability/logs.ts';
 import { createMetrics, type GatewayMetrics } from '../observability/metrics.ts';
+import { SelfWatch } from '../observability/self-watch.ts';
 import type { HandedPort } from '../server/connection-source.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { VERSION } from '../version.ts';
@@ -61,6 +62,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
   protected readonly clock: Clock;
   private readonly log: AreaLog;
   private readonly requestContext: RequestContext;
+  private readonly selfWatch: SelfWatch;
   private readonly ownMetrics: GatewayMetrics = createMetrics({ version: VERSION });
   private readonly deadlines: Deadlines;
   private readonly services: GatewayServices;
@@ -106,6 +108,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
       reject: (error, client) => this.reject(error, client),
     });
     const { listeners } = this;
+    this.selfWatch = new SelfWatch({ clock, log, metrics, destination, watchesClock: role === undefined });
     const budget = new BufferBudget();
     metrics.gauge('gateway_buffered_bytes', BUFFERED_HELP, {}, () => budget.used);
     this.current = new RunningConfig({
@@ -206,7 +209,10 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     const isReady = this.state === 'ready';
     const details = isReady ? [] : [`the gateway is ${this.state}`];
     const problems = snapshotProblems(this.current.snapshotIfAny, this.services);
-    return { isReady, details: [...details, ...this.reloads.problems, ...problems] };
+    return {
+      isReady,
+      details: [...details, ...this.reloads.problems, ...this.selfWatch.problems, ...problems],
+    };
   }
 
   metrics(): Promise<{ readonly contentType: string; readonly text: string }> {
@@ -280,6 +286,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     const { apiKeys, stores } = this.services;
     await Promise.all([apiKeys, ...stores].map((store) => store.close()));
     this.deadlines.close();
+    this.selfWatch.close();
     this.ownMetrics.close();
   }
 

@@ -15,6 +15,8 @@ const MAX_FINAL_WAIT_MS = 1_000;
 export interface LogDestination {
   /** How many lines were dropped because the other end took no more. */
   readonly droppedLines: number;
+  /** Why lines are not written for now; `undefined` while they are. */
+  readonly problem?: string | undefined;
   /** Takes one line of JSON, closed by a line feed. */
   write(line: string): void;
   /** Hands over what is buffered before it returns. For a process that is about to end. */
@@ -45,6 +47,7 @@ export async function openLogDestination(options: LogDestinationOptions = {}): P
  */
 class BufferedDestination implements LogDestination {
   droppedLines = 0;
+  problem: string | undefined = undefined;
   private waiting = '';
   /** What was handed over and not taken yet, and whether the system has it right now. */
   private chunk: Buffer | undefined;
@@ -71,6 +74,7 @@ class BufferedDestination implements LogDestination {
     if (this.isBroken || this.waiting.length > MAX_WAITING_LENGTH) {
       this.droppedLines++;
       this.unreportedDrops++;
+      this.problem ??= 'nobody reads the log: its lines are dropped';
       return;
     }
     this.hold(line);
@@ -130,6 +134,7 @@ class BufferedDestination implements LogDestination {
       this.onError(error);
       return;
     }
+    this.problem = undefined;
     const rest = this.chunk?.subarray(written);
     this.chunk = rest && rest.length > 0 ? rest : undefined;
     if (this.chunk === undefined && this.unreportedDrops > 0) this.reportDrops();
@@ -139,15 +144,19 @@ class BufferedDestination implements LogDestination {
 
   private onError(error: NodeJS.ErrnoException): void {
     if (error.code === 'EAGAIN' || error.code === 'EBUSY') {
+      // Where it has no room for long, lines are dropped.
       this.clock.after(RETRY_DELAY_MS, () => this.flush());
     } else if (error.code === 'EPIPE' || error.code === 'EBADF') {
       // Nobody will ever read on; the requests matter more than their log.
       this.isBroken = true;
+      this.problem = `the log cannot be written (${error.code}): its lines are dropped`;
       this.chunk = undefined;
       this.waiting = '';
       this.onEmpty?.();
+    } else {
+      // Such as a full disk, which may pass: the next flush tries again.
+      this.problem = `the log cannot be written (${error.code}): its lines wait, and are dropped beyond 4 MiB`;
     }
-    // Anything else, such as a full disk, may pass: the next flush tries again.
   }
 
   private reportDrops(): void {

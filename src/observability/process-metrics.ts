@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { getHeapStatistics } from 'node:v8';
 import { Counter, Gauge, type Registry } from '@prometheus-io/client';
 import { countArmedTimers } from '../core/clock.ts';
 import { readDescriptorLimit } from '../core/network/descriptors.ts';
@@ -53,13 +54,14 @@ function registerMemory(registers: Registry[]): void {
   });
   new Gauge({
     name: 'nodejs_memory_bytes',
-    help: 'Memory of the process by use: heap_used and heap_total of JavaScript, external with array_buffers.',
+    help: 'Memory of the process by use: heap_used, heap_total and heap_limit of JavaScript, external with array_buffers.',
     labelNames: ['use'],
     registers,
     collect() {
       const { heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
       this.set({ use: 'heap_used' }, heapUsed);
       this.set({ use: 'heap_total' }, heapTotal);
+      this.set({ use: 'heap_limit' }, getHeapStatistics().heap_size_limit);
       this.set({ use: 'external' }, external);
       this.set({ use: 'array_buffers' }, arrayBuffers);
     },

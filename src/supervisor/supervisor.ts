@@ -25,6 +25,7 @@ import type { AreaLog } from '../observability/log.ts';
 import type { LogDestination } from '../observability/log-destination.ts';
 import { Logs } from '../observability/logs.ts';
 import { createMetrics, type GatewayMetrics } from '../observability/metrics.ts';
+import { SelfWatch } from '../observability/self-watch.ts';
 import { VERSION } from '../version.ts';
 import { type CodeKeys, isCodeChanged, readCodeKeys } from './code-keys.ts';
 import { HandOver } from './hand-over.ts';
@@ -58,6 +59,7 @@ export class Supervisor implements GatewayControl, Service {
   private readonly life: Life;
   private readonly reloads: Reloads;
   private readonly ownMetrics: GatewayMetrics = createMetrics({ version: VERSION });
+  private readonly selfWatch: SelfWatch;
   private readonly mergedMetrics = new MergedMetrics();
   private readonly handOver: HandOver;
   private readonly ports: SharedPorts;
@@ -76,6 +78,7 @@ export class Supervisor implements GatewayControl, Service {
     this.log = this.logs.log;
     this.ownMetrics.setConfigVersion(1);
     this.ownMetrics.watchDroppedLogLines(() => destination.droppedLines);
+    this.selfWatch = new SelfWatch({ clock, log: this.log, metrics: this.ownMetrics, destination });
     const services = { log: this.log, clock, metrics: this.ownMetrics, random: Math.random };
     // With Redis the workers never ask for it.
     this.limits = createMemoryLimits({ ...services, log: this.log.of('limits') });
@@ -155,6 +158,7 @@ export class Supervisor implements GatewayControl, Service {
     details.push(...this.reloads.problems);
     if (serving.length < count) details.push(`${serving.length} of ${count} workers serve`);
     details.push(
+      ...this.selfWatch.problems,
       ...this.ports.problems,
       ...this.limits.problems(),
       ...this.idempotency.problems(),
@@ -321,6 +325,7 @@ export class Supervisor implements GatewayControl, Service {
     this.ports.stopAccepting();
     this.handOver.close();
     await Promise.all([this.keys.close(), this.limits.close(), this.idempotency.close()]);
+    this.selfWatch.close();
     this.ownMetrics.close();
   }
 }

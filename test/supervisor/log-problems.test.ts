@@ -22,6 +22,13 @@ const nobodyReads: OpenLog = (folder) => {
   // Open for reading as well, so that it is no broken pipe.
   return openSync(join(folder, 'log'), constants.O_RDWR);
 };
+const readerIsGone: OpenLog = (folder) => {
+  execFileSync('mkfifo', [join(folder, 'log')]);
+  const reader = openSync(join(folder, 'log'), constants.O_RDONLY | constants.O_NONBLOCK);
+  const log = openSync(join(folder, 'log'), constants.O_WRONLY);
+  closeSync(reader);
+  return log;
+};
 const diskIsFull: OpenLog = () => openSync('/dev/full', 'w');
 
 /** Starts a gateway whose log goes there. */
@@ -42,9 +49,13 @@ async function start(workers: number, openLog: OpenLog) {
   const log = openLog(folder);
   onTestFinished(() => closeSync(log));
   const child: ChildProcess = spawn(process.execPath, [CLI, 'start', '--config', file], {
-    stdio: ['ignore', log, 'inherit'],
+    stdio: ['ignore', log, 'pipe'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
+  const complaints = { text: '' };
+  child.stderr?.on('data', (chunk) => {
+    complaints.text += chunk;
+  });
   const ask = async (path: string): Promise<Response> => fetch(`http://${LOOPBACK}:${status}${path}`);
   await until(() =>
     ask('/readyz').then(
@@ -52,17 +63,18 @@ async function start(workers: number, openLog: OpenLog) {
       () => false,
     ),
   );
-  return { child, url: `http://${LOOPBACK}:${port}`, ask };
+  return { child, complaints, url: `http://${LOOPBACK}:${port}`, ask };
 }
 
 describe.each([
   ['nobody reads the log', nobodyReads],
   ['the disk of the log is full', diskIsFull],
+  ['the reader of the log is gone', readerIsGone],
 ])('while %s', (_, openLog) => {
   it.each([1, 2])(
     'all is served, lines that are lost are counted, and SIGTERM ends it (%i processes)',
     async (workers) => {
-      const { child, url, ask } = await start(workers, openLog);
+      const { child, url, ask, complaints } = await start(workers, openLog);
       for (let asked = 0; asked < REQUESTS; asked += 50) {
         const answers = Array.from({ length: 50 }, async () => (await fetch(url + LONG_PATH)).status);
         expect(await Promise.all(answers)).toEqual(Array(50).fill(200));
@@ -73,6 +85,10 @@ describe.each([
         const metrics = await (await ask('/metrics')).text();
         return readValue(metrics, 'gateway_log_lines_dropped_total') > 0;
       });
+      // Who watches hears of it, by the port for that and by standard error.
+      await until(async () => /the log|nobody reads/.test(await (await ask('/readyz')).text()));
+      await until(() => complaints.text.includes('the log'));
+      expect(complaints.text.trim().split('\n')).toHaveLength(1);
       const exited = once(child, 'exit');
       child.kill('SIGTERM');
       expect(await exited).toEqual([0, null]);
