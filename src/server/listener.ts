@@ -1,15 +1,16 @@
-import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import type { ClientCertificate, ClientInfo } from '../core/message.ts';
 import type { Descriptors } from '../core/network/descriptors.ts';
 import { isOwnFault } from '../core/network/own-fault.ts';
-import type { Counter, Services } from '../core/services.ts';
+import type { Services } from '../core/services.ts';
 import { AddressShares } from './address-shares.ts';
 import type { CertificateStore } from './certificates.ts';
 import { readClientCertificate } from './client-certificate.ts';
 import { MAX_LINGERING, rejectConnection } from './connection-rejection.ts';
 import { type ConnectionSource, ListeningPort } from './connection-source.ts';
+import { createListenerMetrics, type ListenerMetrics } from './listener-metrics.ts';
+import { createHandshaker, type TlsState } from './tls-handshaker.ts';
 
 /** What a listener must be able to do with a connection that it gave away. */
 export interface Connection {
@@ -43,7 +44,6 @@ export interface ListenerOptions {
 
 export type ListenerServices = Pick<Services, 'clock' | 'log' | 'metrics'>;
 
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** How long an idle connection stays open while its listener drains, since a request may be on its way. */
 const GRACE_PERIOD_MS = 2000;
 /** Accepting fails at every attempt while the system has no file left, thousands of times a second. */
@@ -58,33 +58,6 @@ export async function openListener(
   const listener = new Listener(options, accept, services);
   await listener.listen();
   return listener;
-}
-
-/** What of TLS changes while the port is open. */
-interface TlsState {
-  certificates: CertificateStore;
-}
-
-interface ListenerMetrics {
-  readonly refused: Counter;
-  readonly handshakesFailed: Counter;
-  readonly removeGauge: () => void;
-}
-
-/** What shakes hands. It has no port of its own. */
-function createHandshaker(options: ListenerOptions, tls: TlsState): TlsServer {
-  const { clientCertificates } = tls.certificates;
-  return createTlsServer({
-    ...tls.certificates.defaultOptions,
-    SNICallback: (name, done) => done(null, tls.certificates.contextFor(name)),
-    ALPNProtocols: ['http/1.1', 'http/1.0'],
-    requestCert: clientCertificates !== undefined,
-    // What was not verified is an anonymous caller's, which a policy may let pass.
-    rejectUnauthorized: clientCertificates?.required === true,
-    handshakeTimeout: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
-    // The server keeps them when certificates are replaced, so that clients still resume their sessions.
-    ticketKeys: options.ticketKeys ?? randomBytes(48),
-  });
 }
 
 /** An open port and its connections. */
@@ -300,22 +273,7 @@ export class Listener {
   /** Named by the port that is open, which is known by the first connection at the latest. */
   private get metrics(): ListenerMetrics {
     if (this.known !== undefined) return this.known;
-    const { metrics } = this.services;
-    const labels = { listener: `${this.host}:${this.port}` };
-    this.known = {
-      refused: metrics.counter('gateway_connections_refused_total', 'Connections above the limit.', labels),
-      handshakesFailed: metrics.counter(
-        'gateway_tls_handshakes_failed_total',
-        'TLS handshakes that clients did not complete.',
-        labels,
-      ),
-      removeGauge: metrics.gauge(
-        'gateway_listener_connections',
-        'Open client connections.',
-        labels,
-        () => this.open.size,
-      ),
-    };
+    this.known = createListenerMetrics(this.services, `${this.host}:${this.port}`, () => this.open.size);
     return this.known;
   }
 

@@ -13,15 +13,14 @@ import { BodyPump } from '../../proxy/body-pump.ts';
 import { Forward, type ForwardOwner } from '../../proxy/forward.ts';
 import { hostFor } from '../../proxy/forward-plan.ts';
 import type { ReplySink } from '../../proxy/reply-sink.ts';
-import { normaliseTarget } from '../../router/normalise.ts';
 import type { RouteResult } from '../../router/router.ts';
-import { redirectToHttps } from '../../server/https-redirect.ts';
 import { respondAction } from '../../snapshot/respond-action.ts';
 import { type ForwardAction, type Route, type SplitDestination, withoutParts } from '../../snapshot/route.ts';
 import type { Snapshot } from '../../snapshot/snapshot.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { describeClient } from './describe-client.ts';
 import { expiredError, findRoute, limitForwards, respondWithoutRoute } from './find-route.ts';
+import { readTarget } from './read-target.ts';
 import { reportCrash } from './report-crash.ts';
 import type { ListenerRules, RequestContext } from './request-context.ts';
 import { AttachedReplies, type OpenReplies, type RestOwner, runRest } from './run-rest.ts';
@@ -115,19 +114,12 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner, BatchOwner {
 
   private run(rules: ListenerRules): void {
     const { exchange, snapshot } = this;
-    const { request } = exchange;
     // 1.
     exchange.requestId = newRequestId(this.clock.now());
     describeClient(exchange, snapshot);
     // 2.
-    const target = normaliseTarget(request.target, request.method, rules.spelling);
-    if (!target.ok) return this.respond(new GatewayError('GW_BAD_PATH', { detail: target.reason }));
-    exchange.path = target.path;
-    exchange.query = target.query;
-    if (rules.redirectToHttps !== undefined) {
-      const redirect = redirectToHttps(exchange, rules.redirectToHttps);
-      if (redirect !== undefined) return this.respond(redirect);
-    }
+    const outcome = readTarget(exchange, rules);
+    if (outcome !== undefined) return this.respond(outcome);
     // 3.
     const reply = this.takeRoute(findRoute(snapshot, exchange)) ?? limitForwards(exchange);
     if (this.route.action.kind === 'batch')
