@@ -104,6 +104,7 @@ export {
   quota,
   rateLimit,
   requestId,
+  respondAsync,
   securityHeaders,
   signature,
   transform,

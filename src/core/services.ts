@@ -7,6 +7,7 @@ import type { ApiKeys } from './identity/api-keys.ts';
 import type { TokenVerifier } from './identity/auth-service.ts';
 import type { OngoingExchange, Reply, ResponseSink, TargetRequest } from './message.ts';
 import type { Hold } from './shared-resources.ts';
+import type { AsyncJobs } from './stores/async-jobs.ts';
 import type { CacheStore } from './stores/cache-store.ts';
 import type { IdempotencyStore } from './stores/idempotency-store.ts';
 import type { LimitStore } from './stores/limit-store.ts';
@@ -134,6 +135,8 @@ export interface Services {
   readonly once?: OnceStore;
   /** Which requests with an idempotency key run and have run. */
   readonly idempotency?: IdempotencyStore;
+  /** Requests that run later; `undefined` without Redis. */
+  readonly jobs?: AsyncJobs;
   /** Where responses are stored. */
   readonly cache?: CacheStore;
 }

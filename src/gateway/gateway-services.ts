@@ -12,6 +12,7 @@ import type { GatewayCache } from './cache/gateway-cache.ts';
 import { openCache } from './cache/open-cache.ts';
 import { createGatewayKeys } from './open-api-keys.ts';
 import { createIdempotency, type GatewayIdempotency } from './stores/gateway-idempotency.ts';
+import { GatewayJobs } from './stores/gateway-jobs.ts';
 import { createMemoryLimits, type GatewayLimits } from './stores/gateway-limits.ts';
 import type { GatewayStore } from './stores/gateway-store.ts';
 import { createRedisLimits } from './stores/redis-limits.ts';
@@ -41,6 +42,8 @@ export interface GatewayServices extends Services {
   readonly gatewayLimits: GatewayLimits;
   /** What `cache` is the store of. */
   readonly gatewayCache: GatewayCache;
+  /** What `jobs` is the store of. */
+  readonly gatewayJobs: GatewayJobs;
   /** All of these, to be prepared and closed. */
   readonly stores: readonly GatewayStore[];
   readonly descriptors: Descriptors;
@@ -59,6 +62,7 @@ export function createServices(options: GatewayServicesOptions): GatewayServices
   const descriptors = new Descriptors({ ...base, log: log.of('listeners') });
   const gatewayLimits = options.limits ?? createLimits(config, { ...base, log: log.of('limits'), keep });
   const gatewayIdempotency = options.idempotency ?? createIdempotency(config, base);
+  const gatewayJobs = new GatewayJobs(config, base);
   const gatewayCache = openCache(config, { ...base, log: log.of('policies') }, options.spreadPurge);
   return {
     ...base,
@@ -71,7 +75,9 @@ export function createServices(options: GatewayServicesOptions): GatewayServices
     once: gatewayLimits.once,
     gatewayLimits,
     idempotency: gatewayIdempotency.store,
-    stores: [gatewayLimits, gatewayIdempotency, gatewayCache],
+    ...(config.redis !== undefined && { jobs: gatewayJobs.store }),
+    gatewayJobs,
+    stores: [gatewayLimits, gatewayIdempotency, gatewayCache, gatewayJobs],
     descriptors,
     targetConnections: new ConnectionCount(descriptors),
     snapshots,

@@ -36,6 +36,7 @@ import { Listeners, servingRules } from './listeners.ts';
 import type { ConfigToPrepare, LoadedConfig } from './load-configuration.ts';
 import { handleRequest } from './request/handle-request.ts';
 import type { ListenerRules, RequestContext } from './request/request-context.ts';
+import { runJob } from './request/run-job.ts';
 import { OpenReplies } from './request/run-rest.ts';
 import { RequestsAsValues, type ServingRules } from './requests-as-values.ts';
 import { RunningConfig } from './running-config.ts';
@@ -97,6 +98,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
       spreadPurge: role?.spreadPurge,
     });
     const { services } = this;
+    services.gatewayJobs.run = (job) => runJob(job, this.running, this.requestContext);
     const { descriptors, targetConnections, snapshots } = services;
     this.listeners = new Listeners({
       services: { ...services, log: log.of('listeners') },
@@ -117,7 +119,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
       listeners,
       prepareStores: (config) => Promise.all(services.stores.map((store) => store.prepare(config))),
       logs,
-      onVersion: (version) => metrics.setConfigVersion(version),
+      onVersion: (version) => this.takeVersion(version),
       check: () => this.rejectWhenStopping(),
     });
     this.life = new Life({
@@ -273,6 +275,7 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
   async finish({ gracePeriodMs }: DrainTimes): Promise<void> {
     const { timeout } = this.config.drain;
     const endsAt = this.clock.monotonic() + timeout;
+    this.services.gatewayJobs.stopTaking();
     await this.listeners.drain(timeout, gracePeriodMs);
     // A client may have its response already for what still runs.
     await this.requestContext.detached.settle(Math.max(0, endsAt - this.clock.monotonic()), this.clock);
@@ -288,6 +291,12 @@ export class Gateway extends RequestsAsValues implements GatewayControl, Service
     this.deadlines.close();
     this.selfWatch.close();
     this.ownMetrics.close();
+  }
+
+  /** A configuration is in force. */
+  private takeVersion(version: number): void {
+    this.ownMetrics.setConfigVersion(version);
+    this.services.gatewayJobs.start();
   }
 
   private watchMetrics(destination: LogDestination): void {

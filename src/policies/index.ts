@@ -18,6 +18,7 @@ import { mirror } from './mirror/mirror.ts';
 import { quota } from './quota.ts';
 import { rateLimit } from './rate-limit/rate-limit.ts';
 import { requestId } from './request-id.ts';
+import { respondAsync } from './respond-async/respond-async.ts';
 import { securityHeaders } from './security-headers.ts';
 import { signature } from './signature/signature.ts';
 import { transform } from './transform/transform.ts';
@@ -54,6 +55,7 @@ export const builtInPolicies: readonly Policy[] = [
   cache,
   idempotencyKey,
   transform,
+  respondAsync,
 ];
 
 export {
@@ -76,6 +78,7 @@ export {
   quota,
   rateLimit,
   requestId,
+  respondAsync,
   securityHeaders,
   signature,
   transform,

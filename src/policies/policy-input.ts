@@ -18,6 +18,7 @@ import type { mirror } from './mirror/mirror.ts';
 import type { quota } from './quota.ts';
 import type { rateLimit } from './rate-limit/rate-limit.ts';
 import type { requestId } from './request-id.ts';
+import type { respondAsync } from './respond-async/respond-async.ts';
 import type { securityHeaders } from './security-headers.ts';
 import type { signature } from './signature/signature.ts';
 import type { transform } from './transform/transform.ts';
@@ -33,6 +34,7 @@ export interface PolicyOptions {
   cache: OptionsOf<typeof cache>;
   'idempotency-key': OptionsOf<typeof idempotencyKey>;
   transform: OptionsOf<typeof transform>;
+  'respond-async': OptionsOf<typeof respondAsync>;
   mirror: OptionsOf<typeof mirror>;
   concurrency: OptionsOf<typeof concurrency> & Observable;
   'rate-limit': OptionsOf<typeof rateLimit> & Observable;

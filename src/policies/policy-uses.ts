@@ -56,6 +56,13 @@ export function transform(options: PolicyOptions['transform']): PolicyEntryInput
   return { transform: options };
 }
 
+/** Uses `respond-async` in a configuration: `respondAsync({ when: 'always', retries: 5 })`. */
+export function respondAsync(
+  options: PolicyOptions['respond-async'] = {},
+): PolicyEntryInput<'respond-async'> {
+  return { 'respond-async': options };
+}
+
 /** Uses `mirror` in a configuration: `mirror({ upstream: 'orders-next', share: '10%' })`. */
 export function mirror(options: PolicyOptions['mirror']): PolicyEntryInput<'mirror'> {
   return { mirror: options };

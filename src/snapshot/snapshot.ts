@@ -24,6 +24,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 import { buildAuthServices, findAuthServiceIn } from './auth-services.ts';
 import { type ActionParts, compileAction } from './compile-action.ts';
 import { buildInternalTokens } from './internal-tokens.ts';
+import { type JobRoute, JobRoutes } from './job-routes.ts';
 import { originUpstreams } from './origin-upstreams.ts';
 import { type Route, type RouteAction, UNMATCHED } from './route.ts';
 import type { SnapshotContext } from './snapshot-context.ts';
@@ -36,6 +37,8 @@ export interface Snapshot {
   readonly router: Router<Route>;
   readonly unmatched: Route;
   readonly routes: readonly Route[];
+  /** Those whose requests may run later, by the beginning of the ids of their jobs; `undefined` where there are none. */
+  readonly jobRoutes: ReadonlyMap<string, JobRoute> | undefined;
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly authServices: ReadonlyMap<string, TokenVerifier>;
   readonly quotas: QuotaReader;
@@ -93,7 +96,10 @@ export async function buildSnapshot(
     return new RunningSnapshot(
       config,
       version,
-      { router, unmatched, routes, upstreams, authServices, quotas, internalTokens, shedder },
+      {
+        ...{ router, unmatched, routes, upstreams, authServices, quotas, internalTokens, shedder },
+        jobRoutes: builder.jobRoutes.all,
+      },
       closers,
     );
   } catch (error) {
@@ -117,6 +123,7 @@ class SnapshotBuilder {
   private readonly byName: ReadonlyMap<string, Policy>;
   /** Of all routes, with one closer for all. */
   private readonly recorders: RouteRecorder[] = [];
+  readonly jobRoutes = new JobRoutes();
   /** Of all lists; grows as instances are made. */
   private readonly quotas: LimitInstance[] = [];
   private services: Services;
@@ -221,9 +228,12 @@ class SnapshotBuilder {
     const recorder = this.config.metrics ? metrics.route(id) : undefined;
     if (recorder !== undefined) this.recorders.push(recorder);
     const steps = { route: id, log: log.of('policies'), metrics, budget, clock };
-    const pipeline = compilePipeline(mergePolicies(entries, []), steps);
+    const ordered = mergePolicies(entries, []);
+    const pipeline = compilePipeline(ordered, steps);
     const handlesPreflights = entries.some(({ policy }) => policy.name === 'cors');
-    return Object.freeze({ id, path, pipeline, recorder, action, handlesPreflights });
+    const route = Object.freeze({ id, path, pipeline, recorder, action, handlesPreflights });
+    this.jobRoutes.add(route, ordered, steps);
+    return route;
   }
 }
 
@@ -252,7 +262,15 @@ function createShedder(
 
 type SnapshotParts = Pick<
   Snapshot,
-  'router' | 'unmatched' | 'routes' | 'upstreams' | 'authServices' | 'quotas' | 'internalTokens' | 'shedder'
+  | 'router'
+  | 'unmatched'
+  | 'routes'
+  | 'jobRoutes'
+  | 'upstreams'
+  | 'authServices'
+  | 'quotas'
+  | 'internalTokens'
+  | 'shedder'
 >;
 
 class RunningSnapshot implements Snapshot {
@@ -261,6 +279,7 @@ class RunningSnapshot implements Snapshot {
   readonly router: Router<Route>;
   readonly unmatched: Route;
   readonly routes: readonly Route[];
+  readonly jobRoutes: Snapshot['jobRoutes'];
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly authServices: ReadonlyMap<string, TokenVerifier>;
   readonly quotas: QuotaReader;
@@ -285,6 +304,7 @@ class RunningSnapshot implements Snapshot {
     this.router = parts.router;
     this.unmatched = parts.unmatched;
     this.routes = parts.routes;
+    this.jobRoutes = parts.jobRoutes;
     this.upstreams = parts.upstreams;
     this.authServices = parts.authServices;
     this.quotas = parts.quotas;

@@ -76,7 +76,8 @@ export function clientOptions(login: RedisLogin) {
   } as const;
 }
 
-async function socketOptions(place: RedisPlace, usesTls: boolean, config: RedisConfig) {
+/** Where a connection goes, and how it comes about. */
+export async function socketOptions(place: RedisPlace, usesTls: boolean, config: RedisConfig) {
   if ('path' in place) return { ...(await connectionOptions(config, false)), path: place.path };
   return { ...(await connectionOptions(config, usesTls, place.host)), ...place };
 }

@@ -15,6 +15,8 @@ const GAUGES: Readonly<Record<string, Combine>> = {
   gateway_event_loop_delay_seconds: Math.max,
   gateway_upstream_breaker_state: Math.max,
   gateway_redis_gateways: Math.max,
+  // Each counts those of all.
+  gateway_async_jobs: Math.max,
   process_start_time_seconds: Math.min,
   process_max_fds: Math.min,
   // What is wrong in one worker is wrong.

@@ -26,6 +26,7 @@ import {
   quota,
   rateLimit,
   requestId,
+  respondAsync,
   securityHeaders,
   signature,
   transform,
@@ -47,6 +48,7 @@ const everyPolicy = [
   cache({ maxAge: '30s', key: { query: { ignore: ['utm_*'] } }, private: true }),
   idempotencyKey({ ttl: '1h', required: true }),
   transform({ response: { body: { data: '{response.body}' } } }),
+  respondAsync({ when: 'always', retries: 5 }),
 ];
 
 const HASH = `$scrypt$ln=15,r=8,p=3$${'A'.repeat(22)}$${'A'.repeat(43)}`;
@@ -93,7 +95,13 @@ describe('defineGateway', () => {
     for (const wayIn of everyWayIn) {
       const policies = [wayIn, ...everyPolicy];
       const result = await load(
-        defineGateway({ listeners: [{ port: 0, tls }], authServices, upstreams, policies }),
+        defineGateway({
+          listeners: [{ port: 0, tls }],
+          redis: { url: 'redis://127.0.0.1:1' },
+          authServices,
+          upstreams,
+          policies,
+        }),
       );
       if (!result.ok) throw new Error(JSON.stringify(result.problems));
       for (const { name } of result.config.policies) taken.add(name);

@@ -42,6 +42,7 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
   cache: { maxAge: '1m' },
   'idempotency-key': {},
   transform: { request: { headers: { a: '{params.id}' } }, response: { headers: { a: '1' } } },
+  'respond-async': {},
 };
 
 /** Whatever is presented is good. */

@@ -1,8 +1,8 @@
 import type { Findings } from '../findings.ts';
 import { mayIdentify, type WrittenRoute, type WrittenUse } from './check-access.ts';
 
-/** Policies that answer with stored responses, without the policies behind them. */
-const REPLAYING = ['cache', 'idempotency-key'] as const;
+/** Policies that answer by themselves: with stored responses, or that a request is accepted. */
+const REPLAYING = ['cache', 'idempotency-key', 'respond-async'] as const;
 
 /**
  * Checks that no stored response gets to somebody whom a policy would have rejected: what identifies and what authorizes
@@ -42,7 +42,7 @@ function checkUses(
       use.path,
       'tells callers apart by their address, since nothing before it finds out who is calling — put jwt, api-key or another authentication method before it',
     );
-  else if (use.options.private === true)
+  else if (name === 'cache' && use.options.private === true)
     findings.reject(
       [...use.path, 'cache', 'private'],
       'keeps responses by subject, but nothing before it finds out who is calling — put jwt, api-key or another authentication method before it',

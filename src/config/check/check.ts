@@ -4,6 +4,7 @@ import type { Finding } from '../issue-problems.ts';
 import { type ConfigPath, splitRemedy } from '../problem.ts';
 import { checkAdmin } from './check-admin.ts';
 import { checkApiKeys } from './check-api-keys.ts';
+import { checkAsync } from './check-async.ts';
 import { checkAuthServices } from './check-auth-services.ts';
 import { checkCacheStore } from './check-cache-store.ts';
 import { checkClientCertificates } from './check-client-certificates.ts';
@@ -42,6 +43,7 @@ export function checkGateway(
   checkClientCertificates(gateway, findings);
   checkApiKeys(gateway, findings);
   checkCacheStore(gateway, findings);
+  checkAsync(gateway, findings);
   checkAuthServices(gateway, findings);
   checkTokenPolicies(gateway, policies, findings);
   checkInternalTokens(gateway, policies, findings);

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Policy } from '../../core/policy.ts';
 import { isCodeValue } from '../../core/user-code/code-value.ts';
 import { apiKeysSchema } from './api-keys-schema.ts';
+import { asyncSchema } from './async-schema.ts';
 import { authServiceName, authServiceSchema } from './auth-schema.ts';
 import { cacheSchema } from './cache-schema.ts';
 import { idempotencySchema } from './idempotency-schema.ts';
@@ -83,9 +84,8 @@ export function gatewaySchema(policies: readonly Policy[]) {
       .optional()
       .describe('The store that several gateways share; left out: memory and `dataDir`.'),
     cache: cacheSchema().prefault({}).describe('The store that policies `cache` share.'),
-    idempotencyKey: idempotencySchema()
-      .prefault({})
-      .describe('Where policies `idempotency-key` note keys and responses.'),
+    respondAsync: asyncSchema(),
+    idempotencyKey: idempotencySchema(),
     apiKeys: apiKeysSchema().prefault({}).describe('How API keys are made and where they are kept.'),
     trustedProxies: trustedProxiesSchema(),
     allowOverrides: allowOverridesSchema(),

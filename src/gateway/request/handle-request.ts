@@ -23,6 +23,7 @@ import { expiredError, findRoute, limitForwards, respondWithoutRoute } from './f
 import { readTarget } from './read-target.ts';
 import { reportCrash } from './report-crash.ts';
 import type { ListenerRules, RequestContext } from './request-context.ts';
+import type { RestParts } from './rest-parts.ts';
 import { AttachedReplies, type OpenReplies, type RestOwner, runRest } from './run-rest.ts';
 import { sendBytes } from './send-bytes.ts';
 import { type BatchOwner, rejectInBatch, SubRequests } from './sub-requests.ts';
@@ -44,6 +45,12 @@ export function handleRequest(
   new RequestRun(exchange, client, snapshot, context).start(rules);
 }
 
+/** Begins the rest of an exchange, apart from a client. */
+export function beginRest(parts: RestParts): void {
+  const { exchange, sink, snapshot, context, rest } = parts;
+  new RequestRun(exchange, sink, snapshot, context).startRest(parts, rest);
+}
+
 /** The life of an exchange: of a client's request, or of the rest of one that a policy runs apart. */
 class RequestRun implements ForwardOwner, Proceeder, RestOwner, BatchOwner {
   readonly exchange: Exchange;
@@ -51,14 +58,14 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner, BatchOwner {
   readonly clock: Clock;
   private held: Snapshot | undefined;
   private readonly context: RequestContext;
-  private route: Route;
+  route: Route;
   /** What is left of the route's pipeline, where this is the rest of a request. */
   private rest: Pipeline | undefined = undefined;
   private openReplies: AttachedReplies | undefined = undefined;
   private forward: Forward | undefined = undefined;
   private pump: BodyPump | undefined = undefined;
   private part: SplitDestination | undefined = undefined;
-  private rawParams: readonly string[] = [];
+  rawParams: readonly string[] = [];
   private items: SubRequests | undefined = undefined;
   private isFinished = false;
   private isLogged = false;
@@ -102,7 +109,11 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner, BatchOwner {
     }
   }
 
-  private startRest(rest: Pipeline): void {
+  startRest({ route, rawParams }: Pick<RestParts, 'route' | 'rawParams'>, rest: Pipeline): void {
+    this.route = route;
+    this.rawParams = rawParams;
+    this.rest = rest;
+    this.exchange.route = route;
     try {
       const result = rest.runRequest(this.exchange);
       if (isPromise(result)) this.after(result, (settled) => this.proceed(settled));
@@ -188,14 +199,10 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner, BatchOwner {
     return this.context.detached;
   }
 
-  begin(branch: Exchange, rest: Pipeline, sink: ReplySink): void {
-    const run = new RequestRun(branch, sink, this.snapshot, this.context);
-    run.route = this.route;
-    run.rawParams = this.rawParams;
-    run.rest = rest;
+  begin(exchange: Exchange, rest: Pipeline, sink: ReplySink): void {
+    const run = new RequestRun(exchange, sink, this.snapshot, this.context);
     run.items = this.items;
-    branch.route = this.route;
-    run.startRest(rest);
+    run.startRest(this, rest);
   }
 
   /** A tunnel may live for days: the Snapshot that began it may retire before. */

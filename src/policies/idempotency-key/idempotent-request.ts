@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { joinParts } from '../../cache/cache-key.ts';
 import type { Exchange } from '../../core/exchange.ts';
+import { callerName } from '../../core/identity/caller-name.ts';
 import { addressKey } from '../../core/request-key.ts';
 import type { IdempotencyClaim } from '../../core/stores/idempotency-store.ts';
 
@@ -42,15 +43,8 @@ export function idempotentRequest(exchange: Exchange, key: string): IdempotentRe
 }
 
 function callerOf(exchange: Exchange): string {
-  const { identity } = exchange;
-  if (identity === undefined) return joinParts(['address', addressKey(exchange)]);
-  const { iss } = identity.claims;
-  return joinParts([
-    'identity',
-    identity.method,
-    typeof iss === 'string' ? iss : undefined,
-    identity.subject,
-  ]);
+  const name = callerName(exchange);
+  return joinParts(name === undefined ? ['address', addressKey(exchange)] : ['identity', ...name]);
 }
 
 /**

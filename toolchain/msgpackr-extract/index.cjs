@@ -1,0 +1,2 @@
+// msgpackr goes on in JavaScript where there is nothing.
+module.exports = undefined;
