@@ -46,6 +46,8 @@ const DRAIN_MS = 20_000;
  * retry, of which there is one, came to a second such target.
  */
 export function findCause(failure: Failure, incidents: readonly Incident[]): Cause | undefined {
+  // What comes in place of the response that was meant, such as to a body that was cut short, has no excuse.
+  if (failure.reason.startsWith('a strange ')) return undefined;
   for (const incident of incidents) {
     const cause = causeIn(failure, incident);
     if (cause !== undefined) return cause;
