@@ -105,4 +105,34 @@ describe('watchFiles', () => {
     await until(() => looks() > before);
     expect(looks()).toBeGreaterThan(before);
   });
+
+  it('begins no watch and reads nothing on a disk that hangs, and does both when it responds again', async () => {
+    const file = await fileIn('conf');
+    let looks = 0;
+    let asked = 0;
+    const { promise: responds, resolve: respond } = Promise.withResolvers<void>();
+    stop = watchFiles(
+      [file],
+      {
+        clock: systemClock,
+        settleMs: 1,
+        recheckMs: 3_600_000,
+        statFolder: () => {
+          asked++;
+          return responds;
+        },
+      },
+      () => looks++,
+    );
+    await writeFile(file, 'other');
+    await until(() => asked === 1);
+    await writeFile(file, 'another');
+    // Another watch waits as well: the disk has one thread already.
+    const other = watchFiles([file], { clock: systemClock, settleMs: 1, recheckMs: 1 }, () => looks++);
+    for (let i = 0; i < 20; i++) await new Promise((next) => systemClock.after(1, () => next(undefined)));
+    expect([asked, looks]).toEqual([1, 0]);
+    respond();
+    await until(() => looks > 1);
+    other();
+  });
 });

@@ -1,5 +1,5 @@
 import { type FSWatcher, watch } from 'node:fs';
-import { realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { settleChanges } from './settle-changes.ts';
@@ -12,6 +12,8 @@ export interface WatchFilesOptions {
   readonly recheckMs: number;
   /** Hears of a folder that cannot be watched, such as for want of inotify watches; looking goes on every `recheckMs`. */
   onUnwatched?(folder: string, error: unknown): void;
+  /** Asks a disk about a folder, for tests of one that hangs. Default: `stat`. */
+  readonly statFolder?: (folder: string) => Promise<unknown>;
 }
 
 /**
@@ -67,11 +69,15 @@ export function watchFiles(
     // What changed there before has no event any more.
     looking.run();
   };
-  const lookAgain = (): void => {
-    openAll();
-    looking.run();
-    void followLinks();
-  };
+  const responding = whenDisksRespond(options.statFolder ?? stat);
+  // To begin a watch is a call that waits for the disk: it must be one that responds.
+  const lookAgain = (): void =>
+    responding([...findWays([...paths, ...resolved]).keys()], () => {
+      if (isStopped) return;
+      openAll();
+      looking.run();
+      void followLinks();
+    });
   openAll();
   void followLinks();
   const cancelRecheck = options.clock.every(options.recheckMs, lookAgain);
@@ -81,6 +87,24 @@ export function watchFiles(
     settler.cancel();
     cancelRecheck();
     for (const folder of watchers.keys()) close(folder);
+  };
+}
+
+/** One for the whole process, so that a disk that hangs takes one thread, however many files of it are watched. */
+let asking: Promise<void> = Promise.resolve();
+
+/** Calls `then` once all folders were asked about; nothing more is asked while that takes. */
+function whenDisksRespond(statFolder: (folder: string) => Promise<unknown>) {
+  let isAsking = false;
+  return (folders: readonly string[], then: () => void): void => {
+    if (isAsking) return;
+    isAsking = true;
+    asking = asking.then(async () => {
+      // One that is not there is an answer too.
+      for (const folder of folders) await statFolder(folder).catch(() => undefined);
+      isAsking = false;
+      then();
+    });
   };
 }
 
