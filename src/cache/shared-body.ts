@@ -60,6 +60,11 @@ export class SharedBody implements BodySink {
     return this.isKept && this.outcome?.error === undefined;
   }
 
+  /** How many read it. */
+  get readerCount(): number {
+    return this.readers.size;
+  }
+
   /** Begins to read from the source. The first readers should be there. */
   start(): void {
     this.source.pipe(this);

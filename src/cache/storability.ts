@@ -62,9 +62,7 @@ export function judgeStorability(
   if (vary === '*') return rejected('vary');
   const scope = scopeOf(directives, requestTraits, settings, vary);
   if (scope === undefined) return rejected('private');
-  const hiddenFields = [directives.private, directives.noCache].flatMap((fields) =>
-    typeof fields === 'boolean' ? [] : fields,
-  );
+  const hiddenFields = hiddenBy(directives);
   if (headers.has('set-cookie') && !hiddenFields.includes('set-cookie')) return rejected('set-cookie');
   const says = namesLifetime(directives, headers, isTargeted);
   if (scope === 'everybody' && !isForAll(directives) && !selectsCaller(vary, requestTraits))
@@ -85,6 +83,13 @@ export function judgeStorability(
   };
   return isUseful(rules, headers) ? { isStorable: true, rules } : rejected('not fresh');
 }
+
+function hiddenBy({ private: ofOne, noCache }: Directives): readonly string[] {
+  if (typeof ofOne === 'boolean') return typeof noCache === 'boolean' ? NONE : noCache;
+  return typeof noCache === 'boolean' ? ofOne : [...ofOne, ...noCache];
+}
+
+const NONE: readonly string[] = [];
 
 function rejected(reason: string): Storability {
   return { isStorable: false, reason };

@@ -8,7 +8,9 @@ const FIELD_OVERHEAD = 48;
 /** Estimates the memory that a stored response takes, in bytes, bookkeeping included. */
 export function sizeOfResponse({ headers, body, variantKey, tags }: StoredResponse): number {
   let bytes = RESPONSE_OVERHEAD + body.length + variantKey.length;
-  for (const [name, value] of headers) bytes += name.length + value.length + FIELD_OVERHEAD;
+  const lines = headers.toLines();
+  bytes += lines.length;
+  for (let end = lines.indexOf('\n'); end >= 0; end = lines.indexOf('\n', end + 1)) bytes += FIELD_OVERHEAD;
   for (const tag of tags) bytes += tag.length + FIELD_OVERHEAD;
   return bytes;
 }

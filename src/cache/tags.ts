@@ -11,13 +11,19 @@ const MAX_TAG_LENGTH = 256;
  * characters: what is beyond that is not a tag.
  */
 export function tagsOf(headers: HeaderList): readonly string[] {
+  const tagged = headers.get('cache-tag');
+  const keyed = headers.get('surrogate-key');
+  const grouped = headers.get('cache-groups');
+  if (tagged === undefined && keyed === undefined && grouped === undefined) return NO_TAGS;
   const tags = new Set<string>();
   const add = (tag: string): void => {
     if (tag !== '' && tag.length <= MAX_TAG_LENGTH && tags.size < MAX_TAGS) tags.add(tag);
   };
-  for (const tag of (headers.get('cache-tag') ?? '').split(',')) add(trimOws(tag));
-  for (const tag of (headers.get('surrogate-key') ?? '').split(/[ \t,]+/)) add(tag);
-  for (const item of parseList(headers.get('cache-groups') ?? '') ?? [])
+  for (const tag of (tagged ?? '').split(',')) add(trimOws(tag));
+  for (const tag of (keyed ?? '').split(/[ \t,]+/)) add(tag);
+  for (const item of parseList(grouped ?? '') ?? [])
     if (item.kind === 'item' && item.value.kind === 'string') add(item.value.text);
   return [...tags];
 }
+
+const NO_TAGS: readonly string[] = [];

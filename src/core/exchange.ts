@@ -126,6 +126,10 @@ export class Exchange {
   private who: Identity | undefined = undefined;
   /** Whether no client waits for this: the rest of an exchange that a policy runs by itself. */
   isDetached = false;
+  /** What the cache is to do with the response; its own mark. @internal */
+  cacheMark: object | undefined = undefined;
+  /** Asked when the client leaves: whether others wait for the response, so that it is fetched for them nevertheless. @internal */
+  outlives: (() => boolean) | undefined = undefined;
   /** Set by the gateway where there is a rest to be run. */
   proceeder: Proceeder | undefined = undefined;
   private abortController: AbortController | undefined = undefined;

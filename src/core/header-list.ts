@@ -1,5 +1,5 @@
 import { FieldKind, fieldKindAt, fieldKindOf } from './field-kind.ts';
-import { type HeaderBlock, joined, joinedFrom, joinedKind } from './fields/header-block.ts';
+import { expand, type HeaderBlock, joined, joinedFrom, joinedKind, kindsOf } from './fields/header-block.ts';
 import { sameLetters, sameName } from './fields/same-name.ts';
 import type { NameSet } from './identity/name-set.ts';
 
@@ -53,7 +53,7 @@ export class HeaderList {
    * Wraps received lines. `marks` holds five numbers a field as `markField` writes them; `rawEnd` is the end of the
    * last line; `kinds` has the bits of all kinds in `marks`.
    */
-  static received(raw: string, rawEnd: number, marks: number[], kinds = kindsOf(marks)): HeaderList {
+  static received(raw: string, rawEnd: number, marks: number[], kinds = kindsOf(marks, STRIDE)): HeaderList {
     return new HeaderList(raw, rawEnd, marks, kinds);
   }
 
@@ -307,23 +307,27 @@ export class HeaderList {
     return added.filter((_, i) => i % 2 === 1 && isMeant(added[i - 1] as string));
   }
 
+  private hasAdded(isMeant: (name: string) => boolean): boolean {
+    for (let i = 0; i < this.added.length; i++) {
+      const item = this.added[i] as string | HeaderBlock;
+      if (typeof item !== 'string') {
+        for (let j = 0; j < item.fields.length; j += 2) if (isMeant(item.fields[j] as string)) return true;
+      } else {
+        i++;
+        if (isMeant(item)) return true;
+      }
+    }
+    return false;
+  }
+
   private dropAdded(isDropped: (name: string) => boolean): void {
+    if (!this.hasAdded(isDropped)) return;
     const added = expand(this.added);
-    if (!added.some((name, i) => i % 2 === 0 && isDropped(name))) return;
     this.added = added.filter((_, i) => !isDropped(added[i - (i % 2)] as string));
   }
 }
 
 const NONE: readonly string[] = [];
-
-/** Names and values by turns, without blocks. */
-function expand(added: readonly (string | HeaderBlock)[]): readonly string[] {
-  return added.flatMap((item) => (typeof item === 'string' ? item : item.fields));
-}
-
-function kindsOf(marks: readonly number[]): number {
-  return marks.reduce((kinds, mark, i) => (i % STRIDE === 0 ? kinds | (1 << mark) : kinds), 0);
-}
 
 /** Writes the marks of one field to `marks`, from `at` on, and returns its kind. */
 export function markField(

@@ -27,9 +27,9 @@ export class ReadyReply implements Reply {
     this.body = body;
   }
 
-  /** Tells whether a value is one. Runs no code of the value's own. */
+  /** Tells whether a value is one. May throw where the value is a proxy. */
   static isOne(value: unknown): value is ReadyReply {
-    return typeof value === 'object' && value !== null && #own in value;
+    return value instanceof ReadyReply && #own in value;
   }
 }
 

@@ -7,7 +7,7 @@ import type { ClientSink } from '../core/message.ts';
 /** Sends a body that the gateway or a policy made to the client, at the client's speed, each piece as it comes. */
 export class BodyPump implements BodySink {
   private readonly source: BodySource;
-  private readonly client: ClientSink;
+  private client: ClientSink;
   private readonly exchange: Exchange;
   private isOver = false;
   private isFlushDue = false;
@@ -28,6 +28,12 @@ export class BodyPump implements BodySink {
       // The source may be a policy's own.
       this.abort(new GatewayError('GW_POLICY_FAILED', { cause: error }));
     }
+  }
+
+  /** Goes on with another sink, as fast as that one takes it. */
+  redirect(client: ClientSink): void {
+    this.client = client;
+    if (!this.isOver) this.source.resume();
   }
 
   /** Stops: nobody takes the rest. */

@@ -46,7 +46,7 @@ export class Forward implements AttemptsOwner, BodyHolder {
   readonly clock: Clock;
   readonly mayRepeat = true;
   private readonly owner: ForwardOwner;
-  private readonly client: ClientSink;
+  private client: ClientSink;
   private readonly attempts: Attempts;
   private readonly changes: HeaderChanges | undefined;
   private response: ResponseHead | undefined = undefined;
@@ -80,6 +80,12 @@ export class Forward implements AttemptsOwner, BodyHolder {
   /** Sends `request` to the picked target. */
   start(slot: UpstreamTarget, request: TargetRequest): void {
     this.attempts.start(slot, request);
+  }
+
+  /** The client has left, and others wait for the response: from now on it goes to `client`. */
+  redirect(client: ClientSink): void {
+    this.client = client;
+    this.pump?.redirect(client);
   }
 
   /** The exchange is over: stops whatever of it is still under way. */

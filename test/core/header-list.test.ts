@@ -1,5 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { FieldKind, fieldKindOf } from '../../src/core/field-kind.ts';
+import { compactHeaders } from '../../src/core/fields/compact-headers.ts';
 import { HeaderList } from '../../src/core/header-list.ts';
 import { NameSet } from '../../src/core/identity/name-set.ts';
 import { fc } from '../support/fast-check.ts';
@@ -116,5 +117,25 @@ describe('conditions of a request', () => {
     ]);
     headers.delete('range');
     expect([headers.get('range'), headers.get('if-range')]).toEqual([undefined, '"a"']);
+  });
+});
+
+describe('a compact copy', () => {
+  it('has the same fields in the same order, whatever was removed and added before', () => {
+    const name = fc.constantFrom('Date', 'etag', 'X-A', 'x-b', 'Cache-Control', 'Via', 'Connection');
+    const fields = fc.array(fc.tuple(name, fc.stringMatching(/^[!-~]{0,30}$/)), { maxLength: 8 });
+    fc.assert(
+      fc.property(fields, fields, name, (received, added, removed) => {
+        const headers = receivedHeaders(received);
+        headers.delete(removed);
+        for (const [each, value] of added) headers.append(each, value);
+        const copy = compactHeaders(headers);
+        expect([...copy]).toEqual([...headers]);
+        expect(copy.toLines()).toBe(headers.toLines());
+        for (const each of ['date', 'ETAG', 'x-a', 'via']) expect(copy.get(each)).toBe(headers.get(each));
+        copy.delete('via');
+        expect(copy.toLines()).toBe(HeaderList.from([...headers].filter(([n]) => n !== 'Via')).toLines());
+      }),
+    );
   });
 });

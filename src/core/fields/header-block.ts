@@ -29,6 +29,14 @@ export class HeaderBlock {
   }
 }
 
+const NO_FIELDS: readonly string[] = [];
+
+/** Gives names and values by turns of fields of which some stand in blocks. */
+export function expand(added: readonly (string | HeaderBlock)[]): readonly string[] {
+  if (added.length === 0) return NO_FIELDS;
+  return added.flatMap((item) => (typeof item === 'string' ? item : item.fields));
+}
+
 /** Joins the value of a field to those found before it (RFC 9110 §5.3). */
 export function joined(found: string | undefined, value: string): string {
   return found === undefined ? value : `${found}, ${value}`;
@@ -58,4 +66,11 @@ export function joinedKind(
     if (kindOf[i] === kind) values = joined(values, fields[i * 2 + 1] as string);
   }
   return values;
+}
+
+/** Gives the bits of all kinds in marks, of which every `stride`-th is one. */
+export function kindsOf(marks: readonly number[], stride: number): number {
+  let kinds = 0;
+  for (let i = 0; i < marks.length; i += stride) kinds |= 1 << (marks[i] as number);
+  return kinds;
 }

@@ -18,8 +18,9 @@ export interface BodyMap {
  * Never throws.
  */
 export function readOutcome(given: unknown): Outcome | Promise<unknown> {
-  if (given === undefined || ReadyReply.isOne(given)) return given;
+  if (given === undefined) return undefined;
   try {
+    if (ReadyReply.isOne(given)) return given;
     const error = asGatewayError(given);
     if (error !== undefined) return error;
     if (isPromise(given)) return Promise.resolve(given);

@@ -8,7 +8,6 @@ import type { Pipeline, RequestResult } from '../../core/pipeline/pipeline.ts';
 import { problemReply } from '../../core/problem.ts';
 import { type GatewayResponse, toResponse } from '../../core/reply.ts';
 import { newRequestId } from '../../core/request-id.ts';
-import { reportOutcome } from '../../observability/report-outcome.ts';
 import { BodyPump } from '../../proxy/body-pump.ts';
 import { Forward, type ForwardOwner } from '../../proxy/forward.ts';
 import { hostFor } from '../../proxy/forward-plan.ts';
@@ -21,13 +20,14 @@ import type { Upstream } from '../../upstream/upstream.ts';
 import { describeClient } from './describe-client.ts';
 import { expiredError, findRoute, limitForwards, respondWithoutRoute } from './find-route.ts';
 import { readTarget } from './read-target.ts';
-import { reportCrash } from './report-crash.ts';
+import { reportCrash, reportEnd } from './report-crash.ts';
 import type { ListenerRules, RequestContext } from './request-context.ts';
 import type { RestParts } from './rest-parts.ts';
 import { AttachedReplies, type OpenReplies, type RestOwner, runRest } from './run-rest.ts';
 import { sendBytes } from './send-bytes.ts';
 import { type BatchOwner, rejectInBatch, SubRequests } from './sub-requests.ts';
 import { exchangeToken, makeTargetRequest, writeTargetHeaders } from './target-request.ts';
+import { isWantedByOthers, UnattendedSink } from './unattended-sink.ts';
 import { upstreamPath } from './upstream-path.ts';
 
 /**
@@ -54,7 +54,7 @@ export function beginRest(parts: RestParts): void {
 /** The life of an exchange: of a client's request, or of the rest of one that a policy runs apart. */
 class RequestRun implements ForwardOwner, Proceeder, RestOwner, BatchOwner {
   readonly exchange: Exchange;
-  readonly client: ClientSink;
+  client: ClientSink;
   readonly clock: Clock;
   private held: Snapshot | undefined;
   private readonly context: RequestContext;
@@ -300,18 +300,21 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner, BatchOwner {
 
   /** The connection ended before the response was complete. */
   private leave(bytesSent: number, failure: FailureCode = 'GW_CLIENT_CLOSED'): void {
-    this.exchange.failure ??= new GatewayError(failure);
-    this.finish(bytesSent);
+    const { exchange } = this;
+    const { failure: former } = exchange;
+    exchange.failure ??= new GatewayError(failure);
+    if (failure !== 'GW_CLIENT_CLOSED' || !isWantedByOthers(exchange)) return this.finish(bytesSent);
+    // Others wait for the response. What its client had of it is over, and nobody's failure from now on.
+    this.report(bytesSent);
+    exchange.failure = former;
+    this.client = new UnattendedSink(exchange, this.context.detached, () => this.finish(bytesSent));
+    for (const flow of [this.forward, this.pump]) flow?.redirect(this.client);
   }
 
   private finish(bytesSent: number): void {
     if (this.isFinished) return;
     this.isFinished = true;
-    try {
-      this.report(bytesSent);
-    } catch (cause) {
-      reportCrash(this.context.log, this.exchange, cause);
-    }
+    if (!(this.client instanceof UnattendedSink)) this.report(bytesSent);
     try {
       this.free();
     } catch (cause) {
@@ -327,8 +330,7 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner, BatchOwner {
     const { exchange } = this;
     exchange.bytesSent = bytesSent;
     if (this.rest !== undefined && !exchange.isDetached) return;
-    const accessLog = (this.held?.config.accessLog ?? this.isLogged) ? this.context.accessLog : undefined;
-    reportOutcome(exchange, this.clock.monotonic(), accessLog, this.route.recorder);
+    reportEnd(this.context, exchange, this.held?.config.accessLog ?? this.isLogged, this.route.recorder);
   }
 
   private free(): void {

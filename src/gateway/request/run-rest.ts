@@ -1,15 +1,21 @@
 import { type BodySource, EMPTY_BODY } from '../../core/body.ts';
 import type { Clock } from '../../core/clock.ts';
-import { GatewayError } from '../../core/errors.ts';
+import { type FailureCode, GatewayError } from '../../core/errors.ts';
 import type { Exchange, ProceedOptions } from '../../core/exchange.ts';
 import type { Reply, ResponseSink } from '../../core/message.ts';
 import type { Pipeline } from '../../core/pipeline/pipeline.ts';
 import type { Metrics } from '../../core/services.ts';
 import { ReplySink } from '../../proxy/reply-sink.ts';
 
+/** A response that is under way apart from a client. */
+export interface OpenReply {
+  /** Ends what is under way. `failure` says why in the log. */
+  leave(reason: unknown, failure: FailureCode): void;
+}
+
 /** The responses that are under way apart from a client. */
 export class OpenReplies {
-  private readonly sinks = new Set<ReplySink>();
+  private readonly sinks = new Set<OpenReply>();
   private onNone: () => void = () => {};
 
   /** Shows how many there are. */
@@ -18,12 +24,12 @@ export class OpenReplies {
     metrics.gauge('gateway_detached_requests', help, {}, () => this.sinks.size);
   }
 
-  add(sink: ReplySink): true {
+  add(sink: OpenReply): true {
     this.sinks.add(sink);
     return true;
   }
 
-  delete(sink: ReplySink): void {
+  delete(sink: OpenReply): void {
     this.sinks.delete(sink);
     if (this.sinks.size === 0) this.onNone();
   }

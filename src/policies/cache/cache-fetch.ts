@@ -1,19 +1,19 @@
 import type { CacheVerdict, ForwardReason } from '../../cache/cache-status.ts';
 import { contradicts, freshenHeaders, isAboutStored } from '../../cache/freshen.ts';
 import { maySubstitute } from '../../cache/reuse.ts';
-import { SharedBody } from '../../cache/shared-body.ts';
-import type { Storability, StoreSettings } from '../../cache/storability.ts';
+import type { Storability } from '../../cache/storability.ts';
 import { tagsOf } from '../../cache/tags.ts';
-import type { Clock } from '../../core/clock.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import type { Reply } from '../../core/message.ts';
 import { type GatewayResponse, toResponse } from '../../core/reply.ts';
-import type { CacheStore, SharedFetches, StoredResponse } from '../../core/stores/cache-store.ts';
+import type { SharedFetches, StoredResponse } from '../../core/stores/cache-store.ts';
 import type { CacheCounts } from './cache-counts.ts';
 import { type CacheRequest, headersForUpstream } from './cache-request.ts';
 import { replyFromStored, replyWith } from './cached-reply.ts';
 import type { Fetching, Sent } from './fetching.ts';
-import type { Flight, Flights } from './flights.ts';
+import type { Flight } from './flights.ts';
+import { FAILED, type ForwardedOptions } from './forwarded-requests.ts';
+import { shareResponse } from './share-response.ts';
 import {
   isMadeHere,
   judgeResponse,
@@ -21,31 +21,17 @@ import {
   MADE_HERE,
   type ResponseMetadata,
   toStored,
-  withOwnEtag,
 } from './stored-response.ts';
 import { type FetchState, waitForFetch } from './wait-for-fetch.ts';
 
-export interface CacheFetchOptions {
-  readonly store: CacheStore;
-  readonly flights: Flights;
-  readonly clock: Clock;
-  readonly settings: StoreSettings;
-  readonly maxBody: number;
-  /** Whether what has no entity tag gets one. */
-  readonly etag: boolean;
-  readonly countsOf: (route: string) => CacheCounts;
-}
-
-/** Failures for which a stale response may stand in (RFC 5861 §4). */
-const FAILED: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 /** How long after a refresh that failed the next one is tried, in milliseconds. */
 const REFRESH_PAUSE_MS = 1000;
 
 /** Asks the upstream, and stores what comes. */
 export class CacheFetch {
-  private readonly options: CacheFetchOptions;
+  private readonly options: ForwardedOptions;
 
-  constructor(options: CacheFetchOptions) {
+  constructor(options: ForwardedOptions) {
     this.options = options;
   }
 
@@ -249,37 +235,11 @@ export class CacheFetch {
       return replyWith(response, { kind: 'forward', reason, status });
     }
     const stored = toStored(answered, judged.rules, exchange.request.headers);
-    const shared = this.share(fetching, response, stored);
+    const shared = shareResponse(fetching, response.body, stored, this.options);
     const body = shared.open();
-    const mayBeShared = !stored.rules.alwaysValidate && stored.rules.lifetimeMs > stored.rules.initialAgeMs;
-    if (mayBeShared && shared.isOpen) flight?.settle({ response: stored, body: shared });
-    else flight?.end();
     shared.start();
     const verdict: CacheVerdict = { kind: 'forward', reason, status, isStored: shared.isOpen };
     return replyWith({ head: response.head, body }, verdict);
-  }
-
-  private share(
-    { request, flight }: Fetching,
-    { body }: GatewayResponse,
-    stored: StoredResponse,
-  ): SharedBody {
-    const { store, maxBody, etag, flights } = this.options;
-    return new SharedBody(body, {
-      maxBufferedBytes: maxBody,
-      reserve: (bytes) => store.reserve(bytes),
-      release: (bytes) => store.release(bytes),
-      onTooLarge: () => {
-        if (flight !== undefined) flights.markAlone(flight.key);
-      },
-      onOutcome: (whole) => {
-        flight?.end();
-        if (whole === undefined) return;
-        const kept = { ...stored, body: whole };
-        store.keep(keyOf(request, stored), request.url, etag ? withOwnEtag(kept) : kept);
-        if (flight !== undefined) flights.unmarkAlone(flight.key);
-      },
-    });
   }
 
   /**

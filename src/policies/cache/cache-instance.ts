@@ -7,7 +7,7 @@ import { GatewayError } from '../../core/errors.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import { isPromise } from '../../core/is-promise.ts';
 import type { Reply, ResponseHead } from '../../core/message.ts';
-import type { PolicyInstance, RequestOutcome } from '../../core/policy.ts';
+import type { PolicyInstance, RequestOutcome, ResponseOutcome } from '../../core/policy.ts';
 import type { Services } from '../../core/services.ts';
 import type { CacheStore, StoredResponse } from '../../core/stores/cache-store.ts';
 import type { CacheCounts } from './cache-counts.ts';
@@ -22,6 +22,7 @@ import {
 import { hitOf, replyFromStored, withVerdict } from './cached-reply.ts';
 import { chooseStored, type Found, selects, variantOf } from './choose-stored.ts';
 import type { FlightResponse, Flights } from './flights.ts';
+import { ForwardedRequests } from './forwarded-requests.ts';
 
 export interface CacheInstanceOptions {
   readonly options: CacheOptions;
@@ -43,12 +44,11 @@ export class CacheInstance implements PolicyInstance {
   private readonly countsOf: (route: string) => CacheCounts;
   private readonly flights: Flights;
   private readonly upstream: CacheFetch;
+  private readonly forwarded: ForwardedRequests;
   private readonly isBypassed: (exchange: Exchange) => boolean;
   private readonly read: (exchange: Exchange) => CacheRequest;
   private readonly keyedTarget: (target: string) => string;
   private readonly bufferBody: Services['bufferBody'] | undefined;
-  /** Requests that go past the cache, whose response says so. */
-  private readonly bypassing = new WeakSet<Exchange>();
 
   constructor({ options, store, clock, countsOf, flights, bufferBody, close }: CacheInstanceOptions) {
     const { maxBody, etag } = options;
@@ -72,14 +72,16 @@ export class CacheInstance implements PolicyInstance {
       staleWhileRevalidateMs: options.staleWhileRevalidate,
       staleIfErrorMs: options.staleIfError,
     };
-    this.upstream = new CacheFetch({ store, flights, clock, settings, maxBody, etag, countsOf });
+    const parts = { store, flights, clock, settings, maxBody, etag, countsOf };
+    this.upstream = new CacheFetch(parts);
+    this.forwarded = new ForwardedRequests(parts);
   }
 
   onRequest(exchange: Exchange): RequestOutcome | Promise<RequestOutcome> {
     const { method } = exchange.request;
     if (this.isBypassed(exchange)) {
       if (!isSafeMethod(method)) return undefined;
-      this.bypassing.add(exchange);
+      this.forwarded.pass(exchange, 'bypass');
       this.countsOf(exchange.route.id).bypass.add();
       return undefined;
     }
@@ -88,9 +90,14 @@ export class CacheInstance implements PolicyInstance {
     return reading.then((failure) => failure ?? this.lookUp(exchange));
   }
 
-  onResponse(exchange: Exchange, head: ResponseHead): void {
+  onResponse(exchange: Exchange, head: ResponseHead): ResponseOutcome {
+    if (exchange.cacheMark !== undefined) return this.forwarded.onResponse(exchange, head);
     if (!isSafeMethod(exchange.request.method)) this.invalidate(exchange, head);
-    else if (this.bypassing.has(exchange)) withVerdict(head.headers, { kind: 'forward', reason: 'bypass' });
+    return undefined;
+  }
+
+  onFinish(exchange: Exchange): void {
+    this.forwarded.onFinish(exchange);
   }
 
   /** What changes a resource takes out what is stored of it (RFC 9111 §4.4). */
@@ -137,7 +144,11 @@ export class CacheInstance implements PolicyInstance {
       return replyFromStored(exchange, stored, hitOf(stored, now), now);
     }
     if (request.asked.onlyIfCached) return new GatewayError('GW_NOT_IN_CACHE');
-    if (exchange.request.method === 'HEAD') return this.upstream.passHead(exchange, request, stored);
+    if (exchange.request.method === 'HEAD') {
+      if (stored === undefined && this.forwarded.mayPass(exchange, request))
+        return this.forwarded.pass(exchange, 'uri-miss');
+      return this.upstream.passHead(exchange, request, stored);
+    }
     const known = own ?? shared;
     return this.ask(exchange, request, stored, known === undefined, variantOf(known?.responses[0], exchange));
   }
@@ -160,26 +171,53 @@ export class CacheInstance implements PolicyInstance {
     isUnknown: boolean,
     variant: string,
     isSecond = false,
-  ): Promise<Reply> {
+  ): RequestOutcome | Promise<RequestOutcome> {
     const reason: ForwardReason = stored !== undefined ? 'stale' : isUnknown ? 'uri-miss' : 'vary-miss';
     // A part is never stored, so it is passed on as it is asked for.
     if (stored === undefined && exchange.request.headers.has('range'))
-      return this.upstream.pass({ exchange, request }, 'partial');
+      return this.forwarded.mayPass(exchange, request)
+        ? this.forwarded.pass(exchange, 'partial')
+        : this.upstream.pass({ exchange, request }, 'partial');
     const key = this.flightKeyOf(exchange, request, variant);
-    if (key === undefined || this.flights.isAlone(key))
-      return this.upstream.fetch(exchange, request, stored, reason);
+    if (key === undefined || this.flights.isAlone(key)) return this.fetch(exchange, request, stored, reason);
     const { purges } = this.store;
     const flight = this.flights.find(key, purges);
-    if (flight === undefined)
-      return this.upstream.lead(exchange, request, stored, reason, this.flights.begin(key, purges));
+    if (flight === undefined) return this.lead(exchange, request, stored, reason, key);
     return flight.wait(exchange.signal).then((outcome) => {
       if (outcome === 'alone' || outcome.body?.isOpen === false)
-        return this.upstream.fetch(exchange, request, stored, reason);
+        return this.fetch(exchange, request, stored, reason);
       const { response } = outcome;
       if (selects(exchange, response)) return this.replyFromShared(exchange, outcome, reason);
-      if (isSecond) return this.upstream.fetch(exchange, request, stored, reason);
+      if (isSecond) return this.fetch(exchange, request, stored, reason);
       return this.ask(exchange, request, stored, isUnknown, variantOf(response, exchange), true);
     });
+  }
+
+  /** Asks for this request alone. */
+  private fetch(
+    exchange: Exchange,
+    request: CacheRequest,
+    stored: StoredResponse | undefined,
+    reason: ForwardReason,
+  ): RequestOutcome | Promise<Reply> {
+    if (stored !== undefined || !this.forwarded.mayGoOn(exchange, request))
+      return this.upstream.fetch(exchange, request, stored, reason);
+    return this.forwarded.follow(exchange, request, reason);
+  }
+
+  /** Asks for this request and all that come meanwhile for the same. */
+  private lead(
+    exchange: Exchange,
+    request: CacheRequest,
+    stored: StoredResponse | undefined,
+    reason: ForwardReason,
+    key: string,
+  ): RequestOutcome | Promise<Reply> {
+    const { purges, together } = this.store;
+    const flight = this.flights.begin(key, purges);
+    if (stored !== undefined || together !== undefined || !this.forwarded.mayGoOn(exchange, request))
+      return this.upstream.lead(exchange, request, stored, reason, flight);
+    return this.forwarded.follow(exchange, request, reason, flight);
   }
 
   /** Those who wait for one another must be those who may have the same response. */

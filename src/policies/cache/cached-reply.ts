@@ -6,9 +6,9 @@ import { type BodySource, bodyFrom } from '../../core/body.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import { FieldKind } from '../../core/field-kind.ts';
 import { HeaderList } from '../../core/header-list.ts';
+import { NameSet } from '../../core/identity/name-set.ts';
 import type { Reply } from '../../core/message.ts';
-import type { GatewayResponse } from '../../core/reply.ts';
-import { ReadyReply } from '../../core/reply.ts';
+import { type GatewayResponse, ReadyReply } from '../../core/reply.ts';
 import type { StoredResponse } from '../../core/stores/cache-store.ts';
 
 /** The fields of a stored response that a 304 has too (RFC 9110 §15.4.5). */
@@ -56,11 +56,12 @@ export function replyWith({ head, body }: GatewayResponse, verdict: CacheVerdict
 
 /** Adds what this cache says of a response, behind what caches before it have said. */
 export function withVerdict(headers: HeaderList, verdict: CacheVerdict): HeaderList {
-  // What tags are for is purging, which concerns nobody outside.
-  headers.delete('cache-tag');
-  headers.delete('surrogate-key');
+  headers.deleteAll(TAGS);
   return addVerdict(headers, verdict);
 }
+
+/** What tags are for is purging, which is no client's business. */
+const TAGS = new NameSet(['cache-tag', 'surrogate-key']);
 
 function addVerdict(headers: HeaderList, verdict: CacheVerdict): HeaderList {
   const former = headers.get('cache-status');

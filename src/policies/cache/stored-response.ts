@@ -3,9 +3,9 @@ import type { ResponseTimes } from '../../cache/freshness.ts';
 import { judgeStorability, type Storability, type StoreSettings } from '../../cache/storability.ts';
 import { tagsOf } from '../../cache/tags.ts';
 import { variantKeyOf } from '../../cache/vary.ts';
-import { FieldKind } from '../../core/field-kind.ts';
-import { HeaderBlock } from '../../core/fields/header-block.ts';
-import { HeaderList } from '../../core/header-list.ts';
+import { compactHeaders } from '../../core/fields/compact-headers.ts';
+import type { HeaderList } from '../../core/header-list.ts';
+import { NameSet } from '../../core/identity/name-set.ts';
 import type { ReuseRules, StoredResponse } from '../../core/stores/cache-store.ts';
 import { type CacheRequest, isCondition } from './cache-request.ts';
 
@@ -71,36 +71,35 @@ export function toStored(
 
 const NO_BODY = Buffer.alloc(0);
 
-/** Fields between a client and the proxy next to it, which are nobody else's (RFC 9111 §3.1). */
-const TO_THE_PROXY = ['proxy-authenticate', 'proxy-authentication-info', 'proxy-authorization'] as const;
-
-/** `Age` is counted on by us, and what tags are for is purging, which concerns nobody outside. */
-const OURS = ['age', 'cache-tag', 'surrogate-key'] as const;
-
 /**
- * Fields are copied out of the received head, which else would be kept whole with all that was removed from it, and their
- * lines written once for all who are answered with them.
+ * Fields between a client and the proxy next to it, which are nobody else's (RFC 9111 §3.1); `Age`, on which we count; and
+ * tags, which are for purging and no client's business.
  */
+const NOT_STORED = new NameSet([
+  ...[
+    'connection',
+    'content-length',
+    'proxy-authenticate',
+    'proxy-authentication-info',
+    'proxy-authorization',
+  ],
+  ...['age', 'cache-tag', 'surrogate-key'],
+]);
+
+/** The received head would else be kept whole, with all that was removed from it. */
 function storableHeaders(headers: HeaderList, hidden: readonly string[]): HeaderList {
   const kept = headers.clone();
-  kept.deleteKind(FieldKind.contentLength);
-  kept.deleteKind(FieldKind.connection);
-  for (const name of [...TO_THE_PROXY, ...OURS, ...hidden]) kept.delete(name);
-  return preparedHeaders([...kept].flat());
-}
-
-/** Makes a list of names and values by turns, of fields that were in a list already. */
-function preparedHeaders(fields: readonly string[]): HeaderList {
-  const prepared = HeaderList.from();
-  if (fields.length > 0) prepared.appendBlock(new HeaderBlock(fields));
-  return prepared;
+  kept.deleteAll(NOT_STORED);
+  for (const name of hidden) kept.delete(name);
+  return compactHeaders(kept);
 }
 
 /** Gives a response without an entity tag one of its own, made of its bytes: strong, since they are the same (RFC 9110 §8.8.3). */
 export function withOwnEtag(stored: StoredResponse): StoredResponse {
   if (stored.headers.has('etag') || stored.status !== 200) return stored;
-  const etag = `"${createHash('sha256').update(stored.body).digest('base64url').slice(0, 27)}"`;
-  return { ...stored, headers: preparedHeaders([...[...stored.headers].flat(), 'ETag', etag]) };
+  const headers = stored.headers.clone();
+  headers.append('ETag', `"${createHash('sha256').update(stored.body).digest('base64url').slice(0, 27)}"`);
+  return { ...stored, headers: compactHeaders(headers) };
 }
 
 /** Where a response stands: with what is for everybody, or with what belongs to who asked. */

@@ -12,6 +12,7 @@ import type {
   StoredResponse,
 } from '../../core/stores/cache-store.ts';
 import { FifoList, type Listed } from './fifo-list.ts';
+import { KeysOfUrls } from './keys-of-urls.ts';
 
 /** Variants of one resource; the oldest leave. */
 const MAX_VARIANTS = 64;
@@ -43,7 +44,7 @@ export class MemoryCacheStore implements CacheStore {
   private readonly maxBytes: number;
   private readonly clock: Pick<Clock, 'now' | 'after'>;
   private readonly nodes = new Map<string, Node>();
-  private readonly keysOfUrl = new Map<string, Set<string>>();
+  private readonly keysOfUrl = new KeysOfUrls();
   private readonly probation = new FifoList<Node>();
   private readonly main = new FifoList<Node>();
   private readonly remembered = new RecentKeys(REMEMBERED);
@@ -79,10 +80,7 @@ export class MemoryCacheStore implements CacheStore {
     if (effect === 'gone') return;
     const kept = effect === 'stale' ? { ...response, staleSince: time } : response;
     const node = this.nodes.get(key);
-    const others = (node?.resource.responses ?? []).filter((other) => !isSameVariant(other, kept));
-    // The newest first, which one that comes from another gateway need not be.
-    const responses = [kept, ...others].sort(byTime).slice(0, MAX_VARIANTS);
-    this.put(key, { url, responses }, node);
+    this.put(key, { url, responses: node === undefined ? [kept] : withVariant(node.resource, kept) }, node);
   }
 
   drop(key: string, response: StoredResponse): void {
@@ -96,7 +94,7 @@ export class MemoryCacheStore implements CacheStore {
   purge(purge: Purge): Promise<PurgeReach> {
     this.log.note(purge, this.clock.now());
     if (purge.kind === 'url')
-      for (const key of this.keysOfUrl.get(purge.value) ?? [])
+      for (const key of this.keysOfUrl.of(purge.value))
         this.purgeNode(this.nodes.get(key) as Node, purge.soft);
     else this.startSweep();
     return Promise.resolve(HERE);
@@ -168,19 +166,13 @@ export class MemoryCacheStore implements CacheStore {
   }
 
   private insert(node: Node): void {
-    const { url } = node.resource;
     this.nodes.set(node.key, node);
-    const keys = this.keysOfUrl.get(url);
-    if (keys === undefined) this.keysOfUrl.set(url, new Set([node.key]));
-    else keys.add(node.key);
+    this.keysOfUrl.add(node.resource.url, node.key);
   }
 
   private remove(node: Node): void {
-    const { url } = node.resource;
     this.nodes.delete(node.key);
-    const keys = this.keysOfUrl.get(url);
-    keys?.delete(node.key);
-    if (keys?.size === 0) this.keysOfUrl.delete(url);
+    this.keysOfUrl.delete(node.resource.url, node.key);
     this.queueOf(node).remove(node);
     this.count(node, -node.bytes);
   }
@@ -270,6 +262,12 @@ export class MemoryCacheStore implements CacheStore {
     }
     this.stopSweep = this.clock.after(0, () => this.sweepOn());
   }
+}
+
+/** The newest first, which one that comes from another gateway need not be. */
+function withVariant({ responses }: CachedResource, kept: StoredResponse): StoredResponse[] {
+  const others = responses.filter((other) => !isSameVariant(other, kept));
+  return [kept, ...others].sort(byTime).slice(0, MAX_VARIANTS);
 }
 
 function byTime(one: StoredResponse, other: StoredResponse): number {
