@@ -300,14 +300,13 @@ class RequestRun implements ForwardOwner, Proceeder, RestOwner, BatchOwner {
 
   /** The connection ended before the response was complete. */
   private leave(bytesSent: number, failure: FailureCode = 'GW_CLIENT_CLOSED'): void {
-    const { exchange } = this;
-    const { failure: former } = exchange;
-    exchange.failure ??= new GatewayError(failure);
-    if (failure !== 'GW_CLIENT_CLOSED' || !isWantedByOthers(exchange)) return this.finish(bytesSent);
+    const former = this.exchange.failure;
+    this.exchange.failure ??= new GatewayError(failure);
+    if (failure !== 'GW_CLIENT_CLOSED' || !isWantedByOthers(this.exchange)) return this.finish(bytesSent);
     // Others wait for the response. What its client had of it is over, and nobody's failure from now on.
     this.report(bytesSent);
-    exchange.failure = former;
-    this.client = new UnattendedSink(exchange, this.context.detached, () => this.finish(bytesSent));
+    this.exchange.failure = former;
+    this.client = new UnattendedSink(this.exchange, this.context.detached, () => this.finish(bytesSent));
     for (const flow of [this.forward, this.pump]) flow?.redirect(this.client);
   }
 
