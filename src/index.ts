@@ -109,4 +109,5 @@ export {
   signature,
   transform,
   usePolicy,
+  validate,
 } from './policies/policy-uses.ts';

@@ -10,6 +10,8 @@ export interface Finding {
   readonly remedy: string;
   /** Whether the mistake is the key itself, not its value. */
   readonly isAtKey?: boolean;
+  /** Where it stands, where that is another file, which the configuration names. */
+  readonly place?: { readonly file: string; readonly line?: number; readonly column?: number };
 }
 
 /** Names the keys that may stand at a place. */

@@ -11,14 +11,14 @@ async function answer({ file, policiesModule, env }: ChildLoadTask): Promise<voi
   const { builtInPolicies } = (await import(policiesModule)) as { builtInPolicies: readonly Policy[] };
   const result = await loadConfig(file, { policies: builtInPolicies, env });
   if (!result.ok) return send(result);
-  const { warnings, secrets, fingerprint } = result;
+  const { warnings, secrets, fingerprint, documents } = result;
   const { routes, ...rest } = result.config;
   let sent = 0;
   process.on('message', () => {
     send(routes.slice(sent, sent + ROUTES_PER_SLICE));
     sent += ROUTES_PER_SLICE;
   });
-  send({ ok: true, config: { ...rest, routes: [] }, warnings, secrets, fingerprint });
+  send({ ok: true, config: { ...rest, routes: [] }, warnings, secrets, fingerprint, documents });
 }
 
 function send(message: ChildLoadReply | ChildRoutes): void {

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { importCustomPolicies } from './document/custom-policies.ts';
-import type { LoadResult } from './load.ts';
+import type { LoadResult, ReadDocument } from './load.ts';
 import { formatPath, type Problem } from './problem.ts';
 import type { GatewayConfig, RouteConfig } from './schema/schema.ts';
 
@@ -19,13 +19,14 @@ export interface ChildLoadTask extends ChildLoadOptions {
 
 /** What the child answers first. The routes of a good configuration follow, a slice for each question. */
 export type ChildLoadReply =
-  | { readonly ok: false; readonly problems: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[]; readonly documents: readonly ReadDocument[] }
   | {
       readonly ok: true;
       readonly config: GatewayConfig;
       readonly warnings: readonly Problem[];
       readonly secrets: readonly string[];
       readonly fingerprint: string | undefined;
+      readonly documents: readonly ReadDocument[];
     }
   | { readonly failure: string };
 
@@ -43,7 +44,7 @@ export async function loadConfigInChild(file: string, options: ChildLoadOptions)
   const custom = await importCustomPolicies(reply.config.customPolicies, dirname(resolve(file)));
   if (custom.problems.length > 0) {
     const problems = custom.problems.map((finding) => ({ ...finding, file, path: formatPath(finding.path) }));
-    return { ok: false, problems };
+    return { ok: false, problems, documents: reply.documents };
   }
   return { ...reply, customPolicies: custom.policies };
 }

@@ -1,15 +1,18 @@
+import { createHash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { readTextFile } from '../core/disk/read-text-file.ts';
-import type { Policy } from '../core/policy.ts';
+import type { OptionFiles, Policy } from '../core/policy.ts';
 import { nameGivenCode } from '../core/user-code/code-value.ts';
 import { checkGateway } from './check/check.ts';
 import { checkFiles } from './check/referenced-files.ts';
+import { checkOptions } from './check-options.ts';
 import { valueDocument } from './document/code-document.ts';
 import { coerceReferences } from './document/coerce.ts';
 import { importCustomPolicies } from './document/custom-policies.ts';
 import type { ConfigDocument } from './document/document.ts';
 import { type Interpolated, interpolate, pathKey } from './document/interpolate.ts';
 import { readDocument } from './document/read-document.ts';
+import { expandRoutes } from './expand-routes.ts';
 import { asFields } from './findings.ts';
 import { Fingerprint } from './fingerprint.ts';
 import { describeIssue, type Finding } from './issue-problems.ts';
@@ -44,8 +47,20 @@ export type LoadResult =
        * names code, which may read other files.
        */
       readonly fingerprint: string | undefined;
+      readonly documents: readonly ReadDocument[];
     }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
+  | {
+      readonly ok: false;
+      readonly problems: readonly Problem[];
+      readonly documents: readonly ReadDocument[];
+    };
+
+/** A file that policies have read beside the configuration: what changes in it is another configuration. */
+export interface ReadDocument {
+  readonly path: string;
+  /** SHA-256 of its content, in hexadecimal. */
+  readonly contentKey: string;
+}
 
 /** Loads a configuration file and reports all of its mistakes at once. */
 export async function loadConfig(file: string, options: LoadOptions): Promise<LoadResult> {
@@ -74,11 +89,12 @@ interface ConfigPlace {
  * 1. The text becomes plain data. What cannot be read ends here.
  * 2. References are replaced.
  * 3. Custom policies are imported, since their options belong to the schema.
- * 4. The schema judges each part, the checks how they fit together, malformed ones included.
- * 5. What was found gets its place in the file, and loses what must not be shown.
+ * 4. Routes are made of the OpenAPI documents in `routesFrom`.
+ * 5. The schema judges each part, the checks how they fit together, malformed ones included.
+ * 6. What was found gets its place in the file, and loses what must not be shown.
  */
 async function loadDocument(
-  read: (readFile: ReadFile) => Promise<ConfigDocument>,
+  readFrom: (readFile: ReadFile) => Promise<ConfigDocument>,
   { file, folder }: ConfigPlace,
   options: LoadOptions,
 ): Promise<LoadResult> {
@@ -86,8 +102,8 @@ async function loadDocument(
   const fingerprint = new Fingerprint();
   const readFile = fingerprint.noting(options.readFile ?? readTextFile);
   // 1.
-  const document = await read(readFile);
-  if (!document.isUsable) return { ok: false, problems: documentProblems(document, file) };
+  const document = await readFrom(readFile);
+  if (!document.isUsable) return { ok: false, problems: documentProblems(document, file), documents: [] };
   // 2.
   const interpolated = withGivenPolicies(
     await interpolate(withAdminToken(document.data, env), { env, folder, readFile }),
@@ -97,27 +113,60 @@ async function loadDocument(
   const custom = await importCustomPolicies(asFields(interpolated.data).customPolicies, folder);
   const policies = joinPolicies(options.policies, custom.policies);
   // 4.
-  const judged = judge(interpolated, policies, folder);
-  const missing = await checkFiles(interpolated.data, folder, readFile);
+  const { files, documents } = notingFiles(folder, readFile);
+  const expanded = await expandRoutes(interpolated.data, files);
   // 5.
-  const place = placer(document, file, interpolated);
+  const judged = judge({ ...interpolated, data: expanded.data }, policies, folder);
+  const missing = await checkFiles(interpolated.data, folder, readFile);
+  const found = await checkOptions(interpolated.data, policies, files);
+  // 6.
+  const place = placer(document, file, interpolated, expanded.trace);
   const problems = [
     ...documentProblems(document, file),
     ...interpolated.faults.map(({ path, text }) => place.exactly({ path, ...worded(text) })),
-    ...place.all([...judged.problems, ...custom.problems, ...missing]),
+    ...place.all([
+      ...judged.problems,
+      ...custom.problems,
+      ...missing,
+      ...found.problems,
+      ...expanded.problems,
+    ]),
   ].sort(byPlace);
-  if (problems.length > 0 || judged.config === undefined) return { ok: false, problems };
+  const read = [...documents.values()];
+  if (problems.length > 0 || judged.config === undefined) return { ok: false, problems, documents: read };
   return {
     ok: true,
     config: judged.config,
     warnings: [
       ...interpolated.doubts.map(({ path, text }) => place.exactly({ path, ...worded(text) })),
-      ...place.all(judged.warnings),
+      ...place.all([...judged.warnings, ...found.warnings, ...expanded.warnings]),
     ].sort(byPlace),
     customPolicies: custom.policies,
     secrets: [...interpolated.secrets],
     fingerprint: fingerprint.of(interpolated.data),
+    documents: read,
   };
+}
+
+/** The files that policies and routes are made of, as they are read: each is noted, and what is made of them is made once. */
+function notingFiles(folder: string, readFile: ReadFile) {
+  const documents = new Map<string, ReadDocument>();
+  const made = new Map<string, Promise<unknown>>();
+  const files: OptionFiles = {
+    folder,
+    async read(path) {
+      documents.set(path, { path, contentKey: '' });
+      const text = await readFile(path);
+      documents.set(path, { path, contentKey: createHash('sha256').update(text).digest('hex') });
+      return text;
+    },
+    share<T>(key: string, make: () => Promise<T>): Promise<T> {
+      const known = made.get(key) ?? make();
+      made.set(key, known);
+      return known as Promise<T>;
+    },
+  };
+  return { files, documents };
 }
 
 const ADMIN_TOKEN = 'SALLYPORT_ADMIN_TOKEN';
@@ -209,24 +258,32 @@ function worded(text: string): { message: string; remedy: string } {
   return { message, remedy };
 }
 
-/** TaskQueue findings into problems; leaves out those at places whose reference is reported as broken already. */
-function placer(document: ConfigDocument, file: string, { references, secrets }: Interpolated) {
+/** Turns findings into problems; leaves out those at places whose reference is reported as broken already. */
+function placer(
+  document: ConfigDocument,
+  file: string,
+  { references, secrets }: Interpolated,
+  trace: (finding: Finding) => Finding,
+) {
   const broken = [...references.values()].filter(({ isBroken }) => isBroken).map(({ path }) => pathKey(path));
   const isBroken = new Set(broken);
-  const exactly = ({ path, message, remedy, isAtKey }: Finding): Problem => ({
+  const exactly = ({ path, message, remedy, isAtKey, place }: Finding): Problem => ({
     path: formatPath(path),
-    file,
-    ...document.locate(path, isAtKey === true ? 'key' : 'value'),
+    ...(place ?? { file, ...document.locate(path, isAtKey === true ? 'key' : 'value') }),
     message,
     remedy,
   });
-  const all = (findings: readonly Finding[]): Problem[] =>
-    findings
+  const all = (findings: readonly Finding[]): Problem[] => {
+    const problems = findings
+      .map(trace)
       .filter(
         ({ path }) =>
           isBroken.size === 0 || !path.some((_, i) => isBroken.has(pathKey(path.slice(0, i + 1)))),
       )
       .map((finding) => hideSecrets(exactly(finding), secrets));
+    // What is wrong with an entry of which many routes are made is said once.
+    return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+  };
   return { exactly, all };
 }
 

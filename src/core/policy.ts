@@ -49,6 +49,11 @@ export interface Policy<Schema extends z.ZodType = z.ZodType, Name extends strin
   createIdentifier?(options: z.output<Schema>, services: Services): Identifier | Promise<Identifier>;
   /** Makes the same policy with more that its options may name: those of one's own, for `any`. */
   including?(others: readonly Policy[]): Policy;
+  /**
+   * Finds what is wrong with options that fit the schema, and with the files that they name, when a configuration is loaded
+   * or checked. Rejects where a file cannot be read.
+   */
+  findFaults?(options: z.output<Schema>, files: OptionFiles): Promise<readonly OptionFinding[]>;
   /** Origins such as `http://auth:9000` that this use sends requests to, found by `Services.upstream` under that name. */
   origins?(options: z.output<Schema>): readonly string[];
   /**
@@ -68,6 +73,30 @@ export interface PolicyPlace {
   readonly route: string | undefined;
   /** The entry's `id`, if it has one. */
   readonly id: string | undefined;
+  /** Whether it only observes: what it decides has no effect, so that it must not change requests. */
+  readonly observes?: boolean;
+}
+
+/** The files that options name. A change of one that was read loads the configuration again. */
+export interface OptionFiles {
+  /** The folder of the configuration, from which they are found. */
+  readonly folder: string;
+  /** Reads one. Rejects where it cannot be read. */
+  read(path: string): Promise<string>;
+  /** Makes what several uses need of a file once, under a key that tells what it is. */
+  share<T>(key: string, make: () => Promise<T>): Promise<T>;
+}
+
+/** What is wrong with options, or deserves a look. */
+export interface OptionFinding {
+  /** From the options on. */
+  readonly path: readonly PropertyKey[];
+  /** What is wrong, and behind ' — ' what to write instead. */
+  readonly text: string;
+  /** Whether it is allowed, and only named. */
+  readonly isDoubt?: boolean;
+  /** Where it stands, where that is a file that the options name. */
+  readonly place?: { readonly file: string; readonly line?: number; readonly column?: number };
 }
 
 /** What `onRequest` decides: nothing, so the chain goes on; an answer; or a failure of the catalogue as the answer. */

@@ -4,7 +4,7 @@ import { ConfigError } from '../config/problem.ts';
 import type { GatewayConfig } from '../config/schema/schema.ts';
 import type { Policy } from '../core/policy.ts';
 import { builtInPolicies } from '../policies/index.ts';
-import { contentKeyOf } from './life/config-watch.ts';
+import { contentKeyOf, type KnownFile } from './life/config-watch.ts';
 import { loadBeside } from './life/reload-config.ts';
 
 export interface SourceOptions {
@@ -38,8 +38,9 @@ export async function loadConfiguration(source: FileSource): Promise<LoadedConfi
   const load = () => loadConfig(configFile, options);
   // A policy that is a value cannot be given to another process.
   const reload = customPolicies === undefined ? () => loadBeside(configFile, env) : load;
-  const file = { path: configFile, contentKey };
-  return { ...good(await load()), folder: dirname(resolve(configFile)), file, reload };
+  const loaded = good(await load());
+  const file = { path: configFile, contentKey, documents: loaded.documents };
+  return { ...loaded, folder: dirname(resolve(configFile)), file, reload };
 }
 
 /** Loads a configuration that is a value. Rejects with a `ConfigError` that holds all its problems. */
@@ -80,8 +81,7 @@ export interface LoadedConfig extends ConfigToPrepare {
 }
 
 /** The file of a configuration. */
-export interface LoadedFile {
-  readonly path: string;
-  /** Stands for what it held, so that later changes are seen; `undefined` where it cannot be read. */
-  readonly contentKey: string | undefined;
+export interface LoadedFile extends KnownFile {
+  /** The files that were read with it. */
+  readonly documents?: readonly KnownFile[];
 }

@@ -22,6 +22,7 @@ import { respondAsync } from './respond-async/respond-async.ts';
 import { securityHeaders } from './security-headers.ts';
 import { signature } from './signature/signature.ts';
 import { transform } from './transform/transform.ts';
+import { validate } from './validate/validate.ts';
 
 /** Every way to find out who is calling. */
 const authenticationMethods: readonly Policy[] = [
@@ -52,6 +53,7 @@ export const builtInPolicies: readonly Policy[] = [
   ...authenticationMethods,
   any,
   authorize,
+  validate,
   cache,
   idempotencyKey,
   transform,
@@ -82,4 +84,5 @@ export {
   securityHeaders,
   signature,
   transform,
+  validate,
 };

@@ -22,6 +22,7 @@ import type { respondAsync } from './respond-async/respond-async.ts';
 import type { securityHeaders } from './security-headers.ts';
 import type { signature } from './signature/signature.ts';
 import type { transform } from './transform/transform.ts';
+import type { validate } from './validate/validate.ts';
 
 /** The options of each built-in policy, as they are written. */
 export interface PolicyOptions {
@@ -48,6 +49,7 @@ export interface PolicyOptions {
   'forward-auth': OptionsOf<typeof forwardAuth> & DangerouslyObservable;
   any: readonly AuthenticationMethod[];
   authorize: OptionsOf<typeof authorize> & DangerouslyObservable;
+  validate: OptionsOf<typeof validate> & Observable;
 }
 
 /** The policies that find out who is calling, several of which may stand within `any`. */

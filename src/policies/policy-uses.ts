@@ -130,6 +130,11 @@ export function clientCertificate(
   return { 'client-certificate': options };
 }
 
+/** Uses `validate` in a configuration: `validate({ openapi: { file: './orders.yaml', operation: 'getOrder' } })`. */
+export function validate(options: PolicyOptions['validate']): PolicyEntryInput<'validate'> {
+  return { validate: options };
+}
+
 /**
  * Uses a policy of one's own in a configuration, its options known to the compiler: `usePolicy(audit, { reason: 'x' })`.
  * The configuration names it in `customPolicies` as well.

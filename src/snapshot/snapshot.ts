@@ -163,7 +163,7 @@ class SnapshotBuilder {
     for (const { name, id, observe, options } of entries) {
       const policy = this.byName.get(name);
       if (policy === undefined) throw new TypeError(`there is no policy '${name}'`);
-      const created = policy.create(options, this.services, { route, id });
+      const created = policy.create(options, this.services, { route, id, observes: observe });
       const instance = isPromise(created) ? await this.inTime(created, name, 'make') : created;
       if (typeof instance !== 'object' || instance === null)
         throw new TypeError(

@@ -30,6 +30,7 @@ import {
   securityHeaders,
   signature,
   transform,
+  validate,
 } from '../../src/index.ts';
 import { builtInPolicies } from '../../src/policies/index.ts';
 
@@ -45,6 +46,7 @@ const everyPolicy = [
   rateLimit({ limit: 100, window: '1m', key: ['subject', 'route'] }),
   quota({ limit: 10_000, period: 'month', timeZone: 'Europe/Berlin', observe: true }),
   authorize({ roles: ['admin'], inherits: { owner: ['admin'] } }),
+  validate({ query: { type: 'object' }, unknown: 'strip', observe: true }),
   cache({ maxAge: '30s', key: { query: { ignore: ['utm_*'] } }, private: true }),
   idempotencyKey({ ttl: '1h', required: true }),
   transform({ response: { body: { data: '{response.body}' } } }),

@@ -11,10 +11,12 @@ const good = (fingerprint: string | undefined): LoadResult => ({
   customPolicies: [],
   secrets: [],
   fingerprint,
+  documents: [],
 });
 const bad: LoadResult = {
   ok: false,
   problems: [{ file: 'f', path: '', message: 'ends early', remedy: 'write the rest' }],
+  documents: [],
 };
 
 /** Reloads of which each look at the file finds the next of `looks`, the last one again and again. */
@@ -28,7 +30,7 @@ function setUp(looks: LoadResult[], state: 'ready' | 'draining' = 'ready', start
       file: { path: 'f', contentKey: undefined },
       reload: async () => looks[Math.min(looked++, looks.length - 1)] as LoadResult,
     },
-    life: { state, started },
+    life: { state, started, watchDocuments() {} },
     log,
     metrics: { configReloaded() {} },
     running: () => ({ version: taken.at(-1) ?? 1, config }),

@@ -39,6 +39,7 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
   'forward-auth': { url: 'http://127.0.0.1:1', requestHeaders: [] },
   any: ['jwt', 'api-key'],
   authorize: { roles: ['admin'] },
+  validate: { headers: { properties: { a: { type: 'string' } } } },
   cache: { maxAge: '1m' },
   'idempotency-key': {},
   transform: { request: { headers: { a: '{params.id}' } }, response: { headers: { a: '1' } } },

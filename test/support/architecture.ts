@@ -27,12 +27,18 @@ const LAYERS: readonly (readonly string[])[] = [
     'admin',
   ],
   ['http1', 'config', 'limits', 'cache'],
+  ['openapi'],
+  ['json-schema'],
   ['template'],
   ['core', 'version', 'node-version'],
 ];
 
-/** The arrows that are an exception: sideways ones. */
-const ALLOWED: readonly (readonly [from: RegExp, to: RegExp])[] = [[/^proxy\//, /^upstream\//]];
+/** The arrows that are an exception. */
+const ALLOWED: readonly (readonly [from: RegExp, to: RegExp])[] = [
+  [/^proxy\//, /^upstream\//],
+  // OpenAPI documents are read as configurations are, and configurations have routes of them.
+  [/^openapi\//, /^config\/document\//],
+];
 
 /** The arrows that are forbidden though they point down: of config, policies see only the kinds of values, an entry of policies among them. */
 const FORBIDDEN: readonly (readonly [from: RegExp, to: RegExp])[] = [

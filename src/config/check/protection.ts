@@ -50,6 +50,11 @@ const COMPARISONS: Readonly<Record<string, Comparison>> = {
     // What is asked beside that can only reject more.
     return wanted === undefined || isDeepStrictEqual(candidate, wanted);
   },
+  validate(candidate, wanted, key) {
+    // Each operation of a document is described for itself, and what goes to another one is judged by that.
+    if (key === 'openapi' && wanted !== undefined) return candidate !== undefined;
+    return isDeepStrictEqual(candidate, wanted);
+  },
   'rate-limit': isLimitAsLow,
   quota: isLimitAsLow,
   concurrency: isLimitAsLow,

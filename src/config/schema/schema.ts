@@ -15,6 +15,7 @@ import { logsSchema } from './logs-schema.ts';
 import { type PolicyInput, policyEntrySchema } from './policy-entry.ts';
 import { redisSchema } from './redis-schema.ts';
 import { pathsSchema, routeSchema } from './route-schema.ts';
+import { routesFromSchema } from './routes-from-schema.ts';
 import { duration, listenHost, listenPort, text } from './scalars.ts';
 import { allowOverridesSchema, trustedProxiesSchema } from './trust-schema.ts';
 import { upstreamSchema } from './upstream-schema.ts';
@@ -28,13 +29,18 @@ export type GatewayConfig = z.output<ReturnType<typeof gatewaySchema>>;
  * The configuration as it is written. `Use` is what an entry of a `policies` list may be, which the policies that exist
  * decide and this schema does not know.
  */
-export type GatewayInput<Use = PolicyInput> = Omit<WrittenGateway, 'policies' | 'routes'> & {
+export type GatewayInput<Use = PolicyInput> = Omit<WrittenGateway, 'policies' | 'routes' | 'routesFrom'> & {
   policies?: Use[] | undefined;
   routes?: RouteInput<Use>[] | undefined;
+  routesFrom?: RoutesFromInput<Use>[] | undefined;
 };
 
 type WrittenGateway = z.input<ReturnType<typeof gatewaySchema>>;
 type RouteInput<Use> = Omit<NonNullable<WrittenGateway['routes']>[number], 'policies'> & {
+  policies?: Use[] | undefined;
+};
+
+type RoutesFromInput<Use> = Omit<NonNullable<WrittenGateway['routesFrom']>[number], 'policies'> & {
   policies?: Use[] | undefined;
 };
 
@@ -74,11 +80,7 @@ export function gatewaySchema(policies: readonly Policy[]) {
     status: statusSchema()
       .optional()
       .describe('A port with nothing but `/healthz`, `/readyz` and `/metrics`, for probes and scrapers.'),
-    workers: workerCount()
-      .prefault(1)
-      .describe(
-        'Processes that `sallyport start` serves with, or `auto`: as many as there are cores. Above 1 a supervisor watches over them.',
-      ),
+    workers: workerCount(),
     dataDir: file().prefault('./sallyport-data').describe('Folder for what must outlive the process.'),
     redis: redisSchema(file)
       .optional()
@@ -108,6 +110,7 @@ export function gatewaySchema(policies: readonly Policy[]) {
       .prefault({})
       .describe('Which spellings of their paths routes take that do not say it themselves.'),
     routes: z.array(routeSchema(policyList, file)).prefault([]).describe('Which requests go where.'),
+    routesFrom: routesFromSchema(policyList, file),
     customPolicies: z
       .record(customPolicyName(), file())
       .prefault({})
@@ -138,7 +141,11 @@ function workerCount() {
   const error = `is not a number of workers — write a whole number from 1 to ${MAX_WORKERS}, or auto`;
   return z
     .union([z.int({ error }).min(1, { error }).max(MAX_WORKERS, { error }), z.literal('auto')], { error })
-    .transform((count) => (count === 'auto' ? Math.min(availableParallelism(), MAX_WORKERS) : count));
+    .transform((count) => (count === 'auto' ? Math.min(availableParallelism(), MAX_WORKERS) : count))
+    .prefault(1)
+    .describe(
+      'Processes that `sallyport start` serves with, or `auto`: as many as there are cores. Above 1 a supervisor watches over them.',
+    );
 }
 
 function adminSchema() {

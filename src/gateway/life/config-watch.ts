@@ -7,33 +7,61 @@ import { watchFiles } from '../../core/disk/watch-files.ts';
 const SETTLE_MS = 150;
 const RECHECK_MS = 10_000;
 
-/**
- * Calls `onChange` when the content of `file` is no longer that of `knownKey` (see `contentKeyOf`), and again at each
- * change. Returns a function that stops it.
- */
-export function watchConfigFile(
-  file: string,
-  knownKey: string | undefined,
-  clock: Clock,
-  onChange: () => void,
-): () => void {
-  const path = resolve(file);
-  let known = knownKey;
-  let isStopped = false;
-  const compare = async (): Promise<void> => {
-    const key = await contentKeyOf(path);
-    if (isStopped || key === undefined || key === known) return;
-    known = key;
-    onChange();
-  };
-  const options = { clock, settleMs: SETTLE_MS, recheckMs: RECHECK_MS };
-  const stop = watchFiles([path], options, compare);
-  // What changed since the file was loaded has no event any more.
-  void compare();
-  return () => {
-    isStopped = true;
-    stop();
-  };
+/** A file, and what stands for its content as it was read (see `contentKeyOf`). */
+export interface KnownFile {
+  readonly path: string;
+  /** `undefined` where it could not be read. */
+  readonly contentKey: string | undefined;
+}
+
+/** Calls `onChange` when a file that a configuration is made of no longer holds what it held, and again at each change. */
+export class ConfigWatch {
+  private readonly clock: Clock;
+  private readonly onChange: () => void;
+  private readonly known = new Map<string, string | undefined>();
+  private stopWatching: () => void = () => {};
+  private isStopped = false;
+
+  constructor(clock: Clock, onChange: () => void) {
+    this.clock = clock;
+    this.onChange = onChange;
+  }
+
+  /** Watches these files, and none beside them. */
+  watch(files: readonly KnownFile[]): void {
+    if (this.isStopped) return;
+    this.stopWatching();
+    const former = new Map(this.known);
+    this.known.clear();
+    for (const { path, contentKey } of files) {
+      const absolute = resolve(path);
+      this.known.set(absolute, contentKey ?? former.get(absolute));
+    }
+    const options = { clock: this.clock, settleMs: SETTLE_MS, recheckMs: RECHECK_MS };
+    this.stopWatching = watchFiles([...this.known.keys()], options, () => this.compare());
+    // What changed since they were read has no event any more.
+    void this.compare();
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.stopWatching();
+  }
+
+  private async compare(): Promise<void> {
+    const { known } = this;
+    const found = await Promise.all(
+      [...known.keys()].map(async (path) => ({ path, key: await contentKeyOf(path) })),
+    );
+    if (this.isStopped) return;
+    let isChanged = false;
+    for (const { path, key } of found) {
+      if (key === undefined || key === known.get(path) || !known.has(path)) continue;
+      known.set(path, key);
+      isChanged = true;
+    }
+    if (isChanged) this.onChange();
+  }
 }
 
 /** Makes a key of what a file holds, `undefined` where it cannot be read. */

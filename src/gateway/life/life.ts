@@ -7,7 +7,7 @@ import type { AreaLog } from '../../observability/log.ts';
 import type { LogDestination } from '../../observability/log-destination.ts';
 import type { LoadedFile } from '../load-configuration.ts';
 import type { DrainTimes } from '../worker-role.ts';
-import { watchConfigFile } from './config-watch.ts';
+import { ConfigWatch, type KnownFile } from './config-watch.ts';
 import { openOperatorPorts } from './operator-ports.ts';
 import { stayAlive } from './stay-alive.ts';
 
@@ -51,7 +51,8 @@ export class Life {
   private currentState: GatewayState = 'starting';
   private closing: Promise<void> | undefined = undefined;
   private freeing: Promise<void> | undefined = undefined;
-  private stopWatching: () => void = () => {};
+  private watch: ConfigWatch | undefined = undefined;
+  private documents: readonly KnownFile[];
   private operatorServers: OperatorServer[] = [];
   private resolveStarted: () => void = () => {};
   /** Resolves when it is no longer starting. */
@@ -59,6 +60,7 @@ export class Life {
 
   constructor(options: LifeOptions) {
     this.options = options;
+    this.documents = options.watched?.documents ?? [];
     this.started = new Promise((resolve) => {
       this.resolveStarted = resolve;
     });
@@ -70,6 +72,14 @@ export class Life {
 
   get isStopping(): boolean {
     return this.currentState === 'draining' || this.currentState === 'closed';
+  }
+
+  /** Watches these beside the configuration file, in place of those before: the files that were read with it. */
+  watchDocuments(documents: readonly KnownFile[]): void {
+    const { watched } = this.options;
+    this.documents = documents;
+    if (watched !== undefined)
+      this.watch?.watch([{ path: watched.path, contentKey: undefined }, ...documents]);
   }
 
   /** The ports for operators: `admin`, then `status` if there is one. */
@@ -98,8 +108,10 @@ export class Life {
     this.report(opened, 'gateway started');
     const fault = explainNodeFaults(process.versions.node);
     if (fault !== undefined && !isWorker) log.warn({}, `${fault}: install ${FIRST_SOUND_NODE} or later`);
-    if (watched !== undefined)
-      this.stopWatching = watchConfigFile(watched.path, watched.contentKey, clock, onChange);
+    if (watched !== undefined) {
+      this.watch = new ConfigWatch(clock, onChange);
+      this.watch.watch([watched, ...this.documents]);
+    }
     this.resolveStarted();
   }
 
@@ -117,7 +129,7 @@ export class Life {
     const { delay, timeout } = service.config.drain;
     this.currentState = 'draining';
     this.resolveStarted();
-    this.stopWatching();
+    this.watch?.stop();
     this.report({}, 'draining');
     if (service.hasOpenPorts())
       await new Promise<void>((resolve) => setTimeout(resolve, times.delayMs ?? delay));

@@ -12,7 +12,7 @@ import { findRestartSettings, keepRestartSettings } from './reload-config.ts';
 export interface ReloadsOptions {
   /** What the gateway was started with, and the way to load it again. */
   readonly loaded: Pick<LoadedConfig, 'fingerprint' | 'file' | 'reload'>;
-  readonly life: Pick<Life, 'state' | 'started'>;
+  readonly life: Pick<Life, 'state' | 'started' | 'watchDocuments'>;
   readonly log: Log;
   readonly metrics: Pick<GatewayMetrics, 'configReloaded'>;
   /** The version and the configuration that run. */
@@ -69,6 +69,8 @@ export class Reloads {
     if (life.state !== 'ready') return { ok: false, problems: [`the gateway is ${life.state}`] };
     try {
       const loaded = await this.load();
+      // Also those of one that is rejected, since it is them that will be corrected.
+      life.watchDocuments(loaded.documents);
       if (!loaded.ok) return this.reject(loaded.problems.map(formatProblem));
       const isNew = loaded.fingerprint === undefined || loaded.fingerprint !== this.fingerprint;
       return isNew ? await this.takeUp(loaded) : this.leave();
