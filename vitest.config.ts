@@ -1,10 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { startsFromBundle } from './test/support/bundled-gateway.ts';
 
 // Many tests start gateways in processes of their own, each of which would compile all of it anew.
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/node', import.meta.url));
 
 export default defineConfig({
+  plugins: [startsFromBundle],
   test: {
     exclude: ['test/slow/**'],
     globalSetup: 'test/support/bundled-gateway.ts',
@@ -13,7 +15,8 @@ export default defineConfig({
     // So long that only what hangs meets it, on machines that are busy with much else too.
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    maxWorkers: 3,
+    // Half of the time they wait for processes that they started.
+    maxWorkers: 6,
     // Without it, V8 of Node 24 may end a process with worker threads on machines with protection keys (jit_page.has_value).
     execArgv: ['--no-memory-protection-keys'],
     projects: [

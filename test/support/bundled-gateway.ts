@@ -59,13 +59,30 @@ export async function setup(): Promise<void> {
 /** Has each module of ours say where it is in `dist/`, whichever file it stands in. */
 const keepPlaces: Plugin = {
   name: 'keep-places',
+  transform: (code, id) => sayPlace(code, moduleOf(id)),
+};
+
+/** Has a gateway within a test's own process start from there, too, the process that reads a configuration beside it. */
+export const startsFromBundle: Plugin = {
+  name: 'starts-from-bundle',
   transform(code, id) {
-    const name = relative(join(root, 'src'), id);
-    if (name.startsWith('..') || !code.includes('import.meta.url')) return undefined;
-    const url = pathToFileURL(join(place, 'dist', name.replace(/\.ts$/, '.js'))).href;
-    return code.replaceAll('import.meta.url', JSON.stringify(url));
+    const module = moduleOf(id);
+    return STARTERS.includes(module) ? sayPlace(code, module) : undefined;
   },
 };
+
+const STARTERS = ['config/load-in-child', 'gateway/life/reload-config'];
+
+/** Names a module as `ENTRIES` does. */
+function moduleOf(id: string): string {
+  return relative(join(root, 'src'), id).replace(/\.ts$/, '');
+}
+
+function sayPlace(code: string, module: string): string | undefined {
+  if (module.startsWith('..') || !code.includes('import.meta.url')) return undefined;
+  const url = pathToFileURL(join(place, 'dist', `${module}.js`)).href;
+  return code.replaceAll('import.meta.url', JSON.stringify(url));
+}
 
 function isFresh(): boolean {
   if (!existsSync(CLI)) return false;
