@@ -26,7 +26,10 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'public sockets',
-          include: ['test/gateway/client-*.test.ts', 'test/gateway/target-*.test.ts'],
+          include: [
+            'test/gateway/client-{bodies,connections,expectations,rejections,upgrades}.test.ts',
+            'test/gateway/target-{backpressure,failures,integrity}.test.ts',
+          ],
           env: { SALLYPORT_PUBLIC_SOCKETS: '1' },
         },
       },

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
@@ -9,13 +9,19 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { CLI } from '../support/bundled-gateway.ts';
+import { bundledModule } from '../support/bundled-gateway.ts';
 import { findCurlLines, runCurl } from '../support/curl.ts';
 import { LOOPBACK, listenOnLoopback } from '../support/loopback.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const configs = globSync('*/sallyport.{yaml,ts}', { cwd: path.join(root, 'examples') }).sort();
 let folder = '';
+/** The gateways of all examples. */
+let host: ChildProcess;
+/** Processes that several examples use. */
+const shared: ChildProcess[] = [];
+/** The address of a service, by its file and how many of the same an example starts before it. */
+const services = new Map<string, Promise<string>>();
 
 // The examples as they are for a user: in a folder of their own, with the packages installed.
 beforeAll(async () => {
@@ -26,9 +32,15 @@ beforeAll(async () => {
   for (const name of ['fastify', 'ws', 'zod']) {
     symlinkSync(path.join(root, 'node_modules', name), path.join(folder, 'node_modules', name));
   }
+  const file = path.join(root, 'test/gateway/fixtures/gateway-host.ts');
+  host = fork(file, [bundledModule('index')], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  shared.push(host);
 });
 
-afterAll(() => rm(folder, { recursive: true }));
+afterAll(async () => {
+  for (const child of shared) child.kill('SIGKILL');
+  await rm(folder, { recursive: true });
+});
 
 describe.each(configs)('examples/%s', (name) => {
   const text = readFileSync(path.join(root, 'examples', name), 'utf8');
@@ -100,8 +112,8 @@ async function startExample(name: string, text: string): Promise<number> {
   const data = globSync(`${path.dirname(name)}/*.yaml`, { cwd: folder }).filter((file) => file !== name);
   const texts = new Map([[name, text], ...data.map((file): [string, string] => [file, read(file)])]);
   const addresses = new Set([...texts.values()].flatMap((each) => each.match(/127\.0\.0\.1:900\d/g) ?? []));
-  for (const address of service === undefined ? [] : addresses) {
-    const target = await startService(path.join(path.dirname(name), service as string));
+  for (const [i, address] of service === undefined ? [] : [...addresses].entries()) {
+    const target = await shareService(path.join(path.dirname(name), service as string), i);
     for (const [file, each] of texts) texts.set(file, each.replaceAll(address, target));
   }
   for (const file of data) writeFileSync(path.join(folder, file), texts.get(file) as string);
@@ -112,13 +124,29 @@ async function startExample(name: string, text: string): Promise<number> {
 async function startGateway(name: string, text: string): Promise<readonly number[]> {
   const config = path.join(folder, path.dirname(name), `on-free-ports${path.extname(name)}`);
   writeFileSync(config, withOwnPorts(text));
-  const gateway = run(CLI, ['start', '--config', config]);
-  const { ports } = JSON.parse(await firstLine(gateway, /"gateway started"/)) as { ports: number[] };
-  return ports;
+  const { promise, resolve, reject } = Promise.withResolvers<readonly number[]>();
+  host.on('message', function hear(told: { configFile: string; ports: number[]; failure?: string }) {
+    if (told.configFile !== config) return;
+    host.off('message', hear);
+    if (told.failure === undefined) resolve(told.ports);
+    else reject(new Error(told.failure));
+  });
+  host.send(config);
+  return promise;
+}
+
+/** Starts a service, or finds the one that another example started. */
+function shareService(file: string, number: number): Promise<string> {
+  const key = `${path.resolve('/', file)} ${number}`;
+  const found = services.get(key) ?? startService(file);
+  services.set(key, found);
+  return found;
 }
 
 async function startService(file: string): Promise<string> {
-  const line = await firstLine(run(file, []), /^Listening on/);
+  const child = start(file, []);
+  shared.push(child);
+  const line = await firstLine(child, /^Listening on/);
   return line.replace(/.*\/\//, '');
 }
 
@@ -133,15 +161,19 @@ function withOwnPorts(text: string): string {
 }
 
 function run(file: string, args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, [file, ...args], {
-    cwd: folder,
-    env: { ...process.env, PORT: '0' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = start(file, args);
   onTestFinished(() => {
     child.kill('SIGKILL');
   });
   return child;
+}
+
+function start(file: string, args: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [file, ...args], {
+    cwd: folder,
+    env: { ...process.env, PORT: '0' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
 }
 
 /** Reads what a process prints until a line that matches. */
