@@ -1,7 +1,7 @@
 import { bundledModule } from '../support/bundled-gateway.ts';
 
 const policyModule = bundledModule('core/policy');
-const zod = new URL('../../node_modules/zod/index.js', import.meta.url).href;
+const zod = bundledModule('zod');
 
 /** Writes the code of a custom policy `test/code`, of which `create` is the body of its function. */
 export function policyCode(create: string): string {

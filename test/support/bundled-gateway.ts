@@ -17,7 +17,7 @@ const place = join(root, 'node_modules/.cache/sallyport');
 export const CLI = join(place, 'dist/cli.js');
 
 /** Gives the URL of a module of the gateway that `CLI` runs, for code that a test writes: `core/policy`. */
-export function bundledModule(name: (typeof ENTRIES)[number]): string {
+export function bundledModule(name: (typeof ENTRIES)[number] | 'zod'): string {
   return pathToFileURL(join(place, 'dist', `${name}.js`)).href;
 }
 
@@ -41,7 +41,11 @@ export async function setup(): Promise<void> {
   cpSync(join(root, 'package.json'), join(making, 'package.json'));
   symlinkSync(join(root, 'schema'), join(making, 'schema'));
   await build({
-    input: Object.fromEntries(ENTRIES.map((name) => [name, join(root, 'src', `${name}.ts`)])),
+    input: {
+      ...Object.fromEntries(ENTRIES.map((name) => [name, join(root, 'src', `${name}.ts`)])),
+      // For code that a test writes: by its own name it would be loaded once more.
+      zod: join(root, 'node_modules/zod/index.js'),
+    },
     platform: 'node',
     plugins: [keepPlaces],
     output: {
