@@ -85,7 +85,8 @@ export class Retries {
     this.holdsBudget = true;
     tried.push(target);
     const { exchange, breakerKey } = this.owner;
-    const next = upstream.pick(exchange, tried, breakerKey, isStillAtWork(outcome) ? 'another' : 'any');
+    const isMoreOfTheSame = isStillAtWork(outcome) || isMeantToLast(outcome);
+    const next = upstream.pick(exchange, tried, breakerKey, isMoreOfTheSame ? 'another' : 'any');
     if (next === undefined) return undefined;
     this.attempts++;
     upstream.settings.counters?.retries.add();
@@ -177,6 +178,14 @@ function isUnsent(outcome: GatewayError | ResponseHead): boolean {
  */
 function isStillAtWork(outcome: GatewayError | ResponseHead): boolean {
   return outcome.status === 504 || (outcome instanceof GatewayError && outcome.code === 'GW_UPSTREAM_BUSY');
+}
+
+/** Whether the target has said for how long its response is good (RFC 9111 §4.2.1), which it would only repeat. */
+function isMeantToLast(outcome: GatewayError | ResponseHead): boolean {
+  if (outcome instanceof GatewayError) return false;
+  const { headers } = outcome;
+  if (/(?:^|[\s,])(?:s-maxage|max-age)="?0*[1-9]/i.test(headers.get('cache-control') ?? '')) return true;
+  return Date.parse(headers.get('expires') ?? '') > Date.parse(headers.get('date') ?? '');
 }
 
 /** Reads `Retry-After` (RFC 9110 §10.2.3): seconds or a date. */

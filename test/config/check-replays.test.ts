@@ -65,6 +65,40 @@ describe('a cache', () => {
   });
 
   it.each([
+    [
+      'cors: { origins: ["https://a.test"], credentials: true }',
+      'lets pages send cookies to a service in front of which cache stands',
+    ],
+    [
+      'cors: { origins: ["https://a.test"], headers: [x-api-key] }',
+      'lets pages send x-api-key to a service in front of which cache stands',
+    ],
+    ['headers: { request: { set: { x-trace: "t-{requestId}" } } }', 'has another value in each request'],
+  ])('behind %s is warned of', async (before, warning) => {
+    const result = await loadText(gateway('', `{ ${before} }, cache`), { policies: builtInPolicies });
+    const warnings = result.ok ? result.warnings.map(({ message }) => message) : [];
+    expect(warnings).toContainEqual(expect.stringContaining(warning));
+  });
+
+  it.each([
+    'jwt, { cors: { origins: ["https://a.test"], credentials: true } }, cache',
+    '{ cors: { origins: ["https://a.test"] } }, cache',
+    '{ headers: { request: { set: { x-trace: "{requestId}", x-version: "2" } } } }, cache',
+    '{ cache: { key: { headers: [x-api-key] } } }',
+  ])('is not warned of with %s', async (own) => {
+    const result = await loadText(gateway('', own), { policies: builtInPolicies });
+    const warnings = result.ok ? result.warnings.map(({ message }) => message) : ['refused'];
+    expect(warnings.filter((message) => /cache|refused/.test(message))).toEqual([]);
+  });
+
+  it('by a key with Authorization, which nobody has looked at, is warned of', async () => {
+    const own = '{ cache: { key: { headers: [Authorization] } } }';
+    const result = await loadText(gateway('', own), { policies: builtInPolicies });
+    const warnings = result.ok ? result.warnings.map(({ message }) => message) : [];
+    expect(warnings).toContainEqual(expect.stringContaining('names authorization, but nothing before cache'));
+  });
+
+  it.each([
     ['{ cache: { maxAge: 30 } }', 'maxAge: has no unit — write 30s for seconds'],
     ['{ cache: { methods: [POST] } }', 'methods[0]: is not known here'],
     ['{ cache: { stale: 1m } }', "there is no setting 'stale' here"],

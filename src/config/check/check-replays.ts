@@ -1,4 +1,5 @@
-import type { Findings } from '../findings.ts';
+import { isSecretName } from '../../core/fields/secret-names.ts';
+import { asFields, asList, type Findings } from '../findings.ts';
 import { mayIdentify, type WrittenRoute, type WrittenUse } from './check-access.ts';
 
 /** Policies that answer by themselves: with stored responses, or that a request is accepted. */
@@ -36,13 +37,15 @@ function checkUses(
   const use = uses[at];
   if (use === undefined) return;
   rejectBehind(uses.slice(at + 1), name, name, findings);
+  if (name === 'cache') warnOfUselessKeys(uses.slice(0, at), findings);
   if (isIdentified || uses.slice(0, at).some(mayIdentify)) return;
   if (name === 'idempotency-key')
     findings.warn(
       use.path,
       'tells callers apart by their address, since nothing before it finds out who is calling — put jwt, api-key or another authentication method before it',
     );
-  else if (name === 'cache' && use.options.private === true)
+  else if (name === 'cache' && use.options.private !== true) warnOfCredentials(use, uses, findings);
+  else if (name === 'cache')
     findings.reject(
       [...use.path, 'cache', 'private'],
       'keeps responses by subject, but nothing before it finds out who is calling — put jwt, api-key or another authentication method before it',
@@ -62,5 +65,47 @@ function rejectBehind(uses: readonly WrittenUse[], name: string, before: string,
         path,
         `does not see requests that ${before} answers — put it before ${name}, if it should`,
       );
+    else if (name === 'cache' && behind.includes('/'))
+      findings.warn(
+        path,
+        `stands behind ${before}, whose key has nothing of what it writes into a request — put it before cache, if that differs from caller to caller`,
+      );
+  }
+}
+
+/** What each request has another value of is in the key where it stands before the cache. */
+function warnOfUselessKeys(before: readonly WrittenUse[], findings: Findings): void {
+  for (const { name, options, path } of before) {
+    if (name !== 'headers') continue;
+    for (const change of ['set', 'add'])
+      for (const [field, value] of Object.entries(asFields(asFields(options.request)[change])))
+        if (typeof value === 'string' && /\{requestId\}./.test(`${value} `.replace(/^\{requestId\} $/, '')))
+          findings.warn(
+            [...path, name, 'request', change, field],
+            'has another value in each request, which is part of the key of cache, so that nothing is found there — put it behind cache',
+          );
+  }
+}
+
+/** A service that takes credentials knows its callers, of which the cache then knows none. */
+function warnOfCredentials(use: WrittenUse, uses: readonly WrittenUse[], findings: Findings): void {
+  const keyed = asList(asFields(use.options.key).headers).find((field) =>
+    /^authorization$/i.test(String(field)),
+  );
+  const hint =
+    'only responses that say public or s-maxage are stored for such requests; put jwt, api-key or another authentication method before cache to keep others by caller';
+  if (keyed !== undefined)
+    findings.warn(
+      [...use.path, 'cache', 'key', 'headers'],
+      `names authorization, but nothing before cache finds out who is calling — ${hint}`,
+    );
+  for (const { name, options, path } of uses) {
+    if (name !== 'cors') continue;
+    const secret = asList(options.headers).find((field) => typeof field === 'string' && isSecretName(field));
+    if (secret === undefined && options.credentials !== true) continue;
+    findings.warn(
+      path,
+      `lets pages send ${secret === undefined ? 'cookies' : String(secret)} to a service in front of which cache stands and nothing finds out who is calling — ${hint}`,
+    );
   }
 }

@@ -48,6 +48,31 @@ describe('requests at the same time', () => {
   });
 });
 
+describe('a 503 that says for how long it is good', () => {
+  it('is not asked for again at the same target, but at another one', async () => {
+    let isWell = true;
+    const [one, other] = await Promise.all(
+      [true, false].map((isFirst) =>
+        startTarget((_, response) => {
+          const lasting = { 'cache-control': 'max-age=60' };
+          response.writeHead(isFirst || !isWell ? 503 : 200, lasting).end();
+        }),
+      ),
+    );
+    const routes = [{ id: 'all', path: '/*', upstream: 'service', policies: [{ cache: {} }] }];
+    const alone = await startGateway({ upstreams: { service: { targets: [one!.url] } }, routes });
+    expect((await fetch(`${alone.url}/a`)).status).toBe(503);
+    expect(one!.requests).toHaveLength(1);
+    const both = await startGateway({ upstreams: { service: { targets: [one!.url, other!.url] } }, routes });
+    for (const path of ['/a', '/b']) expect((await fetch(both.url + path)).status).toBe(200);
+    isWell = false;
+    expect((await fetch(`${both.url}/c`)).status).toBe(503);
+    // Each was asked once for the last one.
+    expect(one!.requests.filter(({ url }) => url === '/c')).toHaveLength(1);
+    expect(other!.requests.filter(({ url }) => url === '/c')).toHaveLength(1);
+  });
+});
+
 describe('what changes a resource', () => {
   it('takes out what is stored under a key without its ignored parameters', async () => {
     const { get, asked } = await startCached({ key: { query: { ignore: ['utm_*'] } } }, () => fresh(60));
