@@ -90,7 +90,7 @@ class AnyIdentifier implements Identifier {
   }
 
   identify(exchange: Exchange): Identification | Promise<Identification> {
-    return this.askFrom(0, exchange);
+    return this.identifyFrom(0, exchange);
   }
 
   dropCredential(exchange: Exchange): void {
@@ -101,18 +101,18 @@ class AnyIdentifier implements Identifier {
     return closeAll(this.parts);
   }
 
-  private askFrom(start: number, exchange: Exchange): Identification | Promise<Identification> {
+  private identifyFrom(start: number, exchange: Exchange): Identification | Promise<Identification> {
     for (let i = start; i < this.parts.length; i++) {
       const outcome = identifyInTime(this.parts[i] as Identifier, exchange, this.clock);
-      if (isPromise(outcome)) return this.askAfter(i, exchange, outcome);
+      if (isPromise(outcome)) return this.identifyAfter(i, exchange, outcome);
       if (outcome !== undefined) return this.decide(i, exchange, outcome);
     }
     return undefined;
   }
 
-  private async askAfter(i: number, exchange: Exchange, pending: PromiseLike<Identification>) {
+  private async identifyAfter(i: number, exchange: Exchange, pending: PromiseLike<Identification>) {
     const outcome = await pending;
-    return outcome === undefined ? this.askFrom(i + 1, exchange) : this.decide(i, exchange, outcome);
+    return outcome === undefined ? this.identifyFrom(i + 1, exchange) : this.decide(i, exchange, outcome);
   }
 
   /** Another kind of credential that the request has as well is not forwarded: nobody has verified it. */

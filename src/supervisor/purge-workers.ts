@@ -4,7 +4,8 @@ import type { WorkerProcess } from './worker-process.ts';
 
 /**
  * Purges stored responses in workers, each of which has a store of its own. One that ends meanwhile has none any more; of one
- * that does not respond in time it is not known whether it still serves them, though it will purge as soon as it turns.
+ * that does not respond before the timeout it is not known whether it still serves them, though it will purge as soon as it
+ * turns.
  */
 export async function purgeWorkers(workers: readonly WorkerProcess[], purge: Purge): Promise<PurgeReach> {
   const reaches = await Promise.all(workers.map((worker) => purgeWorker(worker, purge, false)));

@@ -53,7 +53,7 @@ function findTargets({ discovery }: UpstreamConfig, signal: AbortSignal): Promis
     clock: systemClock,
     random: Math.random,
   });
-  signal.addEventListener('abort', () => resolve('does not respond in time'));
+  signal.addEventListener('abort', () => resolve('does not respond before the timeout'));
   source.start({ found: (targets, remark) => resolve({ targets, remark }), failed: resolve });
   return promise.finally(() => source.close());
 }

@@ -32,9 +32,9 @@ type Resolved<Method> = Method extends (...args: never[]) => infer Result ? Awai
 type Given<Method> = Method extends (...args: infer Args) => unknown ? Args : never;
 
 /**
- * A thread that waits for a disk, so that the one that serves requests never does. Where it does not respond in time,
- * calls are rejected at once until it does again: nobody queues behind a disk that hangs. One that ends is started
- * again by the next call.
+ * A thread that waits for a disk, so that the one that serves requests never does. Where it does not respond before the
+ * timeout, calls are rejected at once until it does again: nobody queues behind a disk that hangs. One that ends is
+ * started again by the next call.
  */
 export class FileThread<Methods extends object> {
   private readonly options: FileThreadOptions;

@@ -30,35 +30,12 @@ export function watchFiles(
   look: () => unknown,
 ): () => void {
   const paths = files.map((file) => resolve(file));
-  const watchers = new Map<string, FSWatcher>();
-  const unwatched = new Set<string>();
   let resolved: readonly string[] = [];
   let isStopped = false;
   const looking = oneAtATime(look);
   const settler = settleChanges(paths, options.settleMs, options.clock, () => lookAgain());
-  const close = (folder: string): void => {
-    watchers.get(folder)?.close();
-    watchers.delete(folder);
-  };
-  const openAll = (): void => {
-    for (const folder of watchers.keys()) close(folder);
-    for (const [folder, names] of findWays([...paths, ...resolved])) {
-      const fail = (error: unknown): void => {
-        close(folder);
-        if (unwatched.has(folder)) return;
-        unwatched.add(folder);
-        options.onUnwatched?.(folder, error);
-      };
-      try {
-        const watcher = watch(folder, { persistent: false }, (event, name) => {
-          if (names === 'all' || name === null || names.has(name)) settler.hear(event, name);
-        });
-        watchers.set(folder, watcher.on('error', fail));
-      } catch (error) {
-        fail(error);
-      }
-    }
-  };
+  const watches = watchFolders(options, settler.hear);
+  const openAll = (): void => watches.open(findWays([...paths, ...resolved]));
   const followLinks = async (): Promise<void> => {
     // A file that is not there yet has a way as written alone.
     const found = await Promise.all(paths.map((path) => realpath(path).catch(() => path)));
@@ -86,8 +63,45 @@ export function watchFiles(
     looking.stop();
     settler.cancel();
     cancelRecheck();
+    watches.close();
+  };
+}
+
+/** Watches folders for changes of the names that matter. Those that cannot be watched are told of once. */
+function watchFolders(
+  options: Pick<WatchFilesOptions, 'onUnwatched'>,
+  hear: (event: string, name: string | null) => void,
+) {
+  const watchers = new Map<string, FSWatcher>();
+  const unwatched = new Set<string>();
+  const close = (folder: string): void => {
+    watchers.get(folder)?.close();
+    watchers.delete(folder);
+  };
+  const closeAll = (): void => {
     for (const folder of watchers.keys()) close(folder);
   };
+  const watchOne = (folder: string, names: ReadonlySet<string> | 'all'): void => {
+    const fail = (error: unknown): void => {
+      close(folder);
+      if (unwatched.has(folder)) return;
+      unwatched.add(folder);
+      options.onUnwatched?.(folder, error);
+    };
+    try {
+      const watcher = watch(folder, { persistent: false }, (event, name) => {
+        if (names === 'all' || name === null || names.has(name)) hear(event, name);
+      });
+      watchers.set(folder, watcher.on('error', fail));
+    } catch (error) {
+      fail(error);
+    }
+  };
+  const open = (ways: ReadonlyMap<string, ReadonlySet<string> | 'all'>): void => {
+    closeAll();
+    for (const [folder, names] of ways) watchOne(folder, names);
+  };
+  return { open, close: closeAll };
 }
 
 /** One for the whole process, so that a disk that hangs takes one thread, however many files of it are watched. */
