@@ -5,7 +5,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { type Command, findFreePort, startPinned, waitForPort } from '../process.ts';
 import { CORES, writeInto } from '../workplace.ts';
 
-/** Starts an nginx behind the caches: `/1k` and `/64k` for an hour, `/brief` for a second, `/never` not to be stored. */
+/**
+ * Starts an nginx behind the caches: `/1k` and `/64k` for an hour, `/brief` for a second, `/never` not to be stored. What may
+ * be stored says that it is for all, since requests have a cookie.
+ */
 export async function startFileBackend(workplace: string): Promise<number> {
   const folder = path.join(workplace, 'cache-backend');
   mkdirSync(folder);
@@ -29,9 +32,9 @@ http {
     keepalive_timeout 600s;
     default_type application/json;
     root ${folder};
-    location / { add_header Cache-Control "max-age=3600"; }
-    location /brief { add_header Cache-Control "max-age=1"; return 200 '{"id":"ord_84f1c7","status":"shipped"}'; }
-    location /fresh { add_header Cache-Control "max-age=3600"; return 200 '{"id":"ord_84f1c7","status":"shipped"}'; }
+    location / { add_header Cache-Control "public, max-age=3600"; }
+    location /brief { add_header Cache-Control "public, max-age=1"; return 200 '{"id":"ord_84f1c7","status":"shipped"}'; }
+    location /fresh { add_header Cache-Control "public, max-age=3600"; return 200 '{"id":"ord_84f1c7","status":"shipped"}'; }
     location /never { add_header Cache-Control "no-store"; return 200 '{"id":"ord_84f1c7","status":"shipped"}'; }
   }
 }
@@ -58,7 +61,7 @@ export function startCountingBackend(delayMs: number): Promise<CountingBackend> 
   const server = createServer(async (_, response) => {
     requests++;
     await wait(delayMs);
-    response.writeHead(200, { 'cache-control': 'max-age=1' }).end('{"n":1}');
+    response.writeHead(200, { 'cache-control': 'public, max-age=1' }).end('{"n":1}');
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject).listen(0, '127.0.0.1', () => {

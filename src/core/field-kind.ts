@@ -215,7 +215,18 @@ function equalsFolded(text: string, start: number, lowerName: string): boolean {
   return true;
 }
 
+/** Names that are asked about again and again, most of them written in code. Bounded, since others come from outside. */
+const MAX_ASKED = 1000;
+const MAX_ASKED_CHARS = 64;
+const asked = new Map<string, number>(Object.entries(KNOWN_FIELDS));
+
 /** Returns the kind of a whole field name. */
 export function fieldKindOf(name: string): number {
-  return name.length === 0 ? FieldKind.other : fieldKindAt(name, 0, name.length);
+  const known = asked.get(name);
+  if (known !== undefined) return known;
+  const kind = name.length === 0 ? FieldKind.other : fieldKindAt(name, 0, name.length);
+  // A copy, or a piece of a received head would keep all of that.
+  if (asked.size < MAX_ASKED && name.length <= MAX_ASKED_CHARS)
+    asked.set(Buffer.from(name, 'latin1').toString('latin1'), kind);
+  return kind;
 }

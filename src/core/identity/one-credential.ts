@@ -1,7 +1,5 @@
+import { FieldKind } from '../field-kind.ts';
 import type { HeaderList } from '../header-list.ts';
-
-/** Fields that every way to identify may be asked by, each of which has one value (RFC 9110 §11.6.2, RFC 6265 §5.4). */
-const CREDENTIAL_FIELDS = ['authorization', 'cookie'] as const;
 
 /**
  * Tells whether a request carries several credentials where one is due, in fields of one name or in one field: whoever
@@ -11,10 +9,12 @@ export function findSeveralCredentials(
   headers: HeaderList,
   more: readonly string[],
 ): 'twice' | 'unreadable' | undefined {
-  for (const name of CREDENTIAL_FIELDS) if (headers.isRepeated(name)) return 'twice';
+  const authorization = headers.getKind(FieldKind.authorization);
+  // Fields of one name are joined by a comma, so that without one there is but one.
+  const hasComma = authorization?.includes(',') === true;
+  if ((hasComma && headers.isRepeated('authorization')) || headers.isRepeated('cookie')) return 'twice';
   for (let i = 0; i < more.length; i++) if (headers.isRepeated(more[i] as string)) return 'twice';
-  const authorization = headers.get('authorization');
-  return authorization?.includes(',') === true && isJoined(authorization) ? 'unreadable' : undefined;
+  return hasComma && isJoined(authorization as string) ? 'unreadable' : undefined;
 }
 
 /** Schemes whose credentials are one word, in which a comma cannot stand (RFC 7617 §2, RFC 6750 §2.1, RFC 4559 §4). */
