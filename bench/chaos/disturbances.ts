@@ -45,8 +45,10 @@ async function killWorker(pid: number, incidents: Incident[]): Promise<void> {
   process.kill(pid, 'SIGSTOP');
   await wait(READING_MS);
   const localPorts = remotePortsOf(pid);
+  // Before that: clients may hear of it before this process goes on.
+  const at = Date.now();
   process.kill(pid, 'SIGKILL');
-  incidents.push({ kind: 'worker killed', at: Date.now(), localPorts });
+  incidents.push({ kind: 'worker killed', at, localPorts });
 }
 
 const targetsKilled: Disturbance = {
