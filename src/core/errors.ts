@@ -43,6 +43,7 @@ export const FAILURES = {
   GW_BATCH_NESTED: client(400, 'A batch cannot be in a batch'),
   GW_BODY_NOT_JSON: client(400, 'The request body is not JSON that this route reads'),
   GW_BODY_UNREADABLE: client(400, 'The request body cannot be read'),
+  GW_WEBHOOK_REJECTED: client(400, 'Results are not delivered to this callback'),
   GW_CREDENTIALS_MISSING: client(401, 'This request needs credentials'),
   GW_CREDENTIALS_INVALID: client(401, 'The credentials are not valid'),
   GW_FORBIDDEN: client(403, 'These credentials do not allow this request'),

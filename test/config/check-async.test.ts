@@ -29,6 +29,18 @@ describe('respond-async', () => {
       ]);
   });
 
+  it.each([
+    [
+      'webhooks: [partner.example.com]',
+      'webhooks[0]: is not an origin — write it like https://partner.example.com',
+    ],
+    ['webhooks: ["https://partner.example.com/path"]', 'webhooks[0]: is not an origin'],
+    ['webhooks: ["https://user@partner.example.com"]', 'webhooks[0]: is not an origin'],
+    ['webhookSecret: short', 'webhookSecret: is not a secret of Standard Webhooks'],
+  ])('with a mistake in respondAsync is rejected with what to write: %s', async (written, problem) => {
+    expect((await problems(`${configOf('')}respondAsync: { ${written} }\n`))[0]).toContain(problem);
+  });
+
   it('on a batch is rejected, its own or that of the top level', async () => {
     const redis = 'redis: { url: "redis://127.0.0.1:6379" }\n';
     const batch = (own: string) =>

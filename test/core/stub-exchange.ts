@@ -112,7 +112,7 @@ export function stubServices(clock: Clock = systemClock) {
     cache: new MemoryCacheStore(1 << 20, clock),
     idempotency: new MemoryIdempotencyStore(1 << 20, clock),
     bufferBody: () => undefined,
-    jobs: { add: async () => {}, find: async () => undefined },
+    jobs: { add: async () => {}, find: async () => undefined, allowsWebhook: () => undefined },
     random: () => 0.5,
     configFolder: '/',
     keep: (key, create, close) => kept.hold(key, create, close),

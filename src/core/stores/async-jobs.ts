@@ -42,6 +42,8 @@ export interface AsyncJob {
   readonly owner: string | undefined;
   /** Largest body of a response that is stored, in bytes. */
   readonly maxResultBytes: number;
+  /** Where the result is delivered as well. */
+  readonly webhook?: string;
 }
 
 /** How a job stands. */
@@ -56,6 +58,8 @@ export interface JobStanding {
 export interface AsyncJobs {
   /** Adds a job, which is stored once this resolves, and runs at least once. `retries` are attempts after the first one. */
   add(id: string, job: AsyncJob, retries: number): Promise<void>;
+  /** Whether results are delivered to webhooks, and may be to this one; `undefined` where they are to none. */
+  allowsWebhook(url: string): boolean | undefined;
   /** Finds a job, while it is kept. */
   find(id: string): Promise<JobStanding | undefined>;
 }

@@ -1,8 +1,13 @@
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { findOrMakeSecret } from '../../config/key-material/secret-file.ts';
 import type { GatewayConfig, PolicyEntry } from '../../config/schema/schema.ts';
 import type { Services } from '../../core/services.ts';
 import type { AsyncJobs } from '../../core/stores/async-jobs.ts';
-import type { BullJobs, JobCounts, RunJob } from '../../stores/jobs/bull-jobs.ts';
+import type { BullJobs, BullJobsOptions, JobCounts, RunJob } from '../../stores/jobs/bull-jobs.ts';
 import type { GatewayStore } from './gateway-store.ts';
+
+type JobsConfig = Pick<GatewayConfig, 'redis' | 'respondAsync' | 'dataDir'>;
 
 const STATES: readonly (keyof JobCounts)[] = ['queued', 'running', 'retrying', 'done', 'failed'];
 
@@ -11,20 +16,18 @@ export class GatewayJobs implements GatewayStore {
   readonly store: AsyncJobs;
   /** Runs a job, which needs a Snapshot. Set by the gateway. */
   run: RunJob = () => Promise.resolve({ kind: 'interrupted' });
-  private readonly config: Pick<GatewayConfig, 'redis' | 'respondAsync'>;
+  private readonly config: JobsConfig;
   private readonly services: Pick<Services, 'clock' | 'log' | 'metrics' | 'random'>;
   private opened: BullJobs | undefined = undefined;
   private stopMeasuring: readonly (() => void)[] = [];
 
-  constructor(
-    config: Pick<GatewayConfig, 'redis' | 'respondAsync'>,
-    services: Pick<Services, 'clock' | 'log' | 'metrics' | 'random'>,
-  ) {
+  constructor(config: JobsConfig, services: Pick<Services, 'clock' | 'log' | 'metrics' | 'random'>) {
     this.config = config;
     this.services = services;
     this.store = {
       add: async (...args) => this.jobs.add(...args),
       find: async (...args) => this.jobs.find(...args),
+      allowsWebhook: (url) => this.jobs.allowsWebhook(url),
     };
   }
 
@@ -35,7 +38,8 @@ export class GatewayJobs implements GatewayStore {
     const { BullJobs } = await import('../../stores/jobs/bull-jobs.ts');
     const { clock, log, random, metrics } = this.services;
     const opened = await BullJobs.open({
-      ...{ config: redis, clock, log, random },
+      ...{ config: redis, clock, log, random, metrics },
+      webhooks: await this.findWebhooks(),
       resultsMs: respondAsync.results,
       concurrency: respondAsync.concurrency,
       run: (job) => this.run(job),
@@ -70,6 +74,27 @@ export class GatewayJobs implements GatewayStore {
   async close(): Promise<void> {
     for (const stop of this.stopMeasuring) stop();
     await this.opened?.close();
+  }
+
+  private async findWebhooks(): Promise<BullJobsOptions['webhooks']> {
+    const { webhooks, webhookSecret, privateWebhooks } = this.config.respondAsync;
+    if (webhooks.length === 0) return undefined;
+    const file = path.join(this.config.dataDir, 'webhook-secret');
+    const secret =
+      webhookSecret ??
+      (await findOrMakeSecret(
+        {
+          file,
+          what: 'a secret for webhooks',
+          make: () => `whsec_${randomBytes(32).toString('base64')}`,
+          remedy: 'make dataDir a folder that this user may write to, or set respondAsync.webhookSecret',
+          remedyForContent: 'delete it, or set respondAsync.webhookSecret',
+          remedyForRights: 'its rights are taken away; make another one if others may have read it',
+        },
+        this.services.log,
+      ));
+    const origins = webhooks.map((written) => new URL(written).origin);
+    return { origins, settings: { secret, allowsPrivate: privateWebhooks } };
   }
 
   private get jobs(): BullJobs {

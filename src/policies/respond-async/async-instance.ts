@@ -27,7 +27,7 @@ const MAX_WAIT_S = 30;
 /** How often a job is looked at for a client that waits. */
 const LOOK_MS = 100;
 
-const NO_PREFERENCE: AsyncPreference = { respondAsync: false, wait: undefined };
+const NO_PREFERENCE: AsyncPreference = { respondAsync: false, wait: undefined, callback: undefined };
 
 /** One use of the policy: stores requests to run later, and tells how they stand. */
 export class AsyncInstance implements PolicyInstance {
@@ -45,6 +45,8 @@ export class AsyncInstance implements PolicyInstance {
     const preference = written === undefined ? NO_PREFERENCE : readPreference(written);
     const isLater = options.when === 'always' || preference.respondAsync;
     if (!isLater || exchange.request.upgrade !== undefined) return undefined;
+    if (preference.callback !== undefined && this.parts.jobs.allowsWebhook(preference.callback) === false)
+      return new GatewayError('GW_WEBHOOK_REJECTED');
     const reading = bufferBody(exchange, options.maxBody);
     if (reading === undefined) return this.accept(exchange, preference);
     return reading.then((failure) => failure ?? this.accept(exchange, preference));
@@ -57,10 +59,13 @@ export class AsyncInstance implements PolicyInstance {
   private async accept(exchange: Exchange, preference: AsyncPreference): Promise<RequestOutcome> {
     const { options, jobs } = this.parts;
     const id = newJobId(exchange.route.id);
+    const { callback } = preference;
+    const isCalled = callback !== undefined && jobs.allowsWebhook(callback) === true;
     const job = {
       request: storeRequest(exchange, id),
       owner: ownerOf(exchange),
       maxResultBytes: options.maxResult,
+      ...(isCalled && { webhook: callback }),
     };
     try {
       await jobs.add(id, job, options.retries);
@@ -77,7 +82,9 @@ export class AsyncInstance implements PolicyInstance {
         'Retry-After': RETRY_AFTER,
         'Content-Type': 'application/json',
         'Cache-Control': 'no-store',
-        ...(preference.respondAsync && { 'Preference-Applied': 'respond-async' }),
+        ...(preference.respondAsync && {
+          'Preference-Applied': isCalled ? 'respond-async, callback' : 'respond-async',
+        }),
       },
       body: JSON.stringify({ id, state: 'queued' }),
     };

@@ -2,11 +2,12 @@ import type { Job, Queue, Worker } from 'bullmq';
 import type { RedisConfig } from '../../config/schema/redis-schema.ts';
 import type { Clock } from '../../core/clock.ts';
 import { withinTime } from '../../core/pipeline/within-time.ts';
-import type { Log } from '../../core/services.ts';
+import type { Log, Metrics } from '../../core/services.ts';
 import type { AsyncJob, AsyncJobs, JobStanding, StoredResult } from '../../core/stores/async-jobs.ts';
 import { describeRedis } from '../redis-settings.ts';
 import { type BullClient, createBullClient } from './bull-connection.ts';
 import { findDurabilityProblem } from './job-durability.ts';
+import { WebhookQueue, type WebhookSettings } from './webhook-queue.ts';
 
 /** What came of running a job once: its result, or that it has to go back to the queue since this process ends. */
 export type RunOutcome =
@@ -25,6 +26,9 @@ export interface BullJobsOptions {
   /** Jobs that this process runs at a time. */
   readonly concurrency: number;
   readonly run: RunJob;
+  /** How results are delivered to webhooks; left out: to none. */
+  readonly webhooks?: { readonly origins: readonly string[]; readonly settings: WebhookSettings } | undefined;
+  readonly metrics: Pick<Metrics, 'counter'>;
   /** How long a job belongs to a process that does not say that it is alive. Default: 10 seconds. */
   readonly lockMs?: number;
 }
@@ -68,6 +72,7 @@ export class BullJobs implements AsyncJobs {
   private readonly consumer: BullClient;
   private readonly queue: Queue<AsyncJob, StoredResult>;
   private readonly worker: Worker<AsyncJob, StoredResult>;
+  private readonly webhooks: WebhookQueue | undefined;
   private readonly stopCounting: () => void;
   private checkedFirst: () => void = () => {};
   private closing: Promise<void> | undefined = undefined;
@@ -90,9 +95,9 @@ export class BullJobs implements AsyncJobs {
     });
     this.producer.on('ready', () => void this.check());
     this.producer.on('error', (error: Error) => this.goDown(error.message));
-    const common = { prefix: `${config.prefix}jobs`, skipVersionCheck: true };
-    this.queue = new bullmq.Queue(QUEUE, {
-      ...common,
+    const forQueue = {
+      prefix: `${config.prefix}jobs`,
+      skipVersionCheck: true,
       connection: bullmq.createNodeRedisClient(this.producer),
       skipMetasUpdate: true,
       defaultJobOptions: {
@@ -100,21 +105,26 @@ export class BullJobs implements AsyncJobs {
         removeOnFail: { age: Math.ceil(resultsMs / 1000) },
         backoff: { type: 'exponential', delay: BACKOFF_MS, jitter: 0.5 },
       },
-    });
+    };
+    const forWorker = {
+      prefix: `${config.prefix}jobs`,
+      skipVersionCheck: true,
+      connection: bullmq.createNodeRedisClient(this.consumer),
+      autorun: false,
+      lockDuration: lockMs,
+      stalledInterval: Math.ceil(lockMs / 3),
+      // A job is lost by no number of crashes.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+    };
+    this.queue = new bullmq.Queue(QUEUE, forQueue);
     this.worker = new bullmq.Worker<AsyncJob, StoredResult>(
       QUEUE,
       (job, token) => this.process(job, token, bullmq.WaitingError),
-      {
-        ...common,
-        connection: bullmq.createNodeRedisClient(this.consumer),
-        autorun: false,
-        concurrency: options.concurrency,
-        lockDuration: lockMs,
-        stalledInterval: Math.ceil(lockMs / 3),
-        // A job is lost by no number of crashes.
-        maxStalledCount: Number.MAX_SAFE_INTEGER,
-      },
+      { ...forWorker, concurrency: options.concurrency },
     );
+    this.webhooks =
+      options.webhooks &&
+      new WebhookQueue(bullmq, options.webhooks.settings, options, { queue: forQueue, worker: forWorker });
     const { log } = options;
     this.queue.on('error', () => {});
     this.worker.on('error', (err) => log.debug({ err }, 'the queue of requests that run later failed'));
@@ -134,6 +144,7 @@ export class BullJobs implements AsyncJobs {
 
   /** Begins to run jobs. */
   start(): void {
+    if (this.closing === undefined) this.webhooks?.start();
     if (this.worker.isRunning() || this.closing !== undefined) return;
     this.worker.run().catch((err: unknown) => {
       if (this.closing === undefined) this.options.log.error({ err }, 'requests do not run later any more');
@@ -143,6 +154,14 @@ export class BullJobs implements AsyncJobs {
   async add(id: string, job: AsyncJob, retries: number): Promise<void> {
     this.requireRedis();
     await this.inTime(this.queue.add('request', job, { jobId: id, attempts: retries + 1 }));
+  }
+
+  allowsWebhook(url: string): boolean | undefined {
+    const { webhooks } = this.options;
+    if (webhooks === undefined) return undefined;
+    if (!URL.canParse(url)) return false;
+    const { origin, username, password } = new URL(url);
+    return username === '' && password === '' && webhooks.origins.includes(origin);
   }
 
   async find(id: string): Promise<JobStanding | undefined> {
@@ -161,14 +180,14 @@ export class BullJobs implements AsyncJobs {
 
   /** Takes no more jobs. Resolves when those under way are done, or went back. */
   drain(): Promise<void> {
-    this.closing ??= this.worker.close();
+    this.closing ??= this.worker.close().then(() => this.webhooks?.drain());
     return this.closing;
   }
 
   async close(): Promise<void> {
     this.stopCounting();
     await this.drain().catch(() => {});
-    await this.queue.close().catch(() => {});
+    await Promise.allSettled([this.queue.close(), this.webhooks?.close()]);
     for (const client of [this.producer, this.consumer]) if (client.isOpen) client.destroy();
   }
 
@@ -184,6 +203,9 @@ export class BullJobs implements AsyncJobs {
     }
     const isLast = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
     if (outcome.isRetryable && !isLast) throw new Error(`the service answered ${outcome.result.status}`);
+    const { webhook } = job.data;
+    // Before the job is done: it runs again where this fails.
+    if (webhook !== undefined) await this.webhooks?.add(job.id as string, webhook, outcome.result);
     return outcome.result;
   }
 

@@ -22,7 +22,22 @@ describe('Prefer (RFC 7240)', () => {
     ['respond async', false, undefined],
     ['', false, undefined],
   ])('%s', (value, respondAsync, wait) => {
-    expect(readPreference(value)).toEqual({ respondAsync, wait });
+    expect(readPreference(value)).toMatchObject({ respondAsync, wait });
+  });
+
+  it('names a callback by its parameter url', () => {
+    const callbackOf = (value: string) => readPreference(value).callback;
+    expect(callbackOf('respond-async, callback; url="https://a.example.com/x?a=1,2;b"')).toBe(
+      'https://a.example.com/x?a=1,2;b',
+    );
+    expect(callbackOf('callback; x=1; URL=https://a.example.com, callback; url=b')).toBe(
+      'https://a.example.com',
+    );
+    expect([callbackOf('callback'), callbackOf('url="x"'), callbackOf('')]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 
   it('never fails, whatever is sent', () => {
