@@ -19,15 +19,16 @@ export async function checkOptions(
   const byName = new Map(policies.map((policy) => [policy.name, policy]));
   const problems: Finding[] = [];
   const warnings: Finding[] = [];
-  for (const { entry, path } of findEntries(data)) {
+  for (const { entry, path, routePath } of findEntries(data)) {
     const [name] = Object.keys(asFields(entry));
     const policy = name === undefined ? undefined : byName.get(name);
     if (name === undefined || policy?.findFaults === undefined) continue;
-    const { id, observe, dangerouslyObserve, ...own } = asFields(asFields(entry)[name]);
-    const parsed = policy.options.safeParse(own);
+    const { id, observe, dangerouslyObserve, ...written } = asFields(asFields(entry)[name]);
+    const parsed = policy.options.safeParse(written);
     if (!parsed.success) continue;
     try {
-      for (const finding of await policy.findFaults(parsed.data, files)) {
+      const own = routePath === undefined ? files : { ...files, routePath };
+      for (const finding of await policy.findFaults(parsed.data, own)) {
         const { message, remedy = '' } = splitRemedy(finding.text);
         const at = [...path, name, ...finding.path];
         const { place } = finding;
@@ -47,14 +48,27 @@ export async function checkOptions(
   return { problems, warnings };
 }
 
-function findEntries(data: unknown): { entry: unknown; path: ConfigPath }[] {
+interface FoundEntry {
+  readonly entry: unknown;
+  readonly path: ConfigPath;
+  readonly routePath?: string;
+}
+
+function findEntries(data: unknown): FoundEntry[] {
   const gateway = asFields(data);
-  const entriesOf = (list: unknown, path: ConfigPath) =>
-    asList(list).map((entry, i) => ({ entry, path: [...path, i] }));
+  const entriesOf = (list: unknown, path: ConfigPath, routePath?: unknown): FoundEntry[] =>
+    asList(list).map((entry, i) => ({
+      entry,
+      path: [...path, i],
+      ...(typeof routePath === 'string' && { routePath }),
+    }));
   return [
     ...entriesOf(gateway.policies, ['policies']),
     ...(['routes', 'routesFrom'] as const).flatMap((key) =>
-      asList(gateway[key]).flatMap((owner, i) => entriesOf(asFields(owner).policies, [key, i, 'policies'])),
+      asList(gateway[key]).flatMap((owner, i) => {
+        const { policies: own, path } = asFields(owner);
+        return entriesOf(own, [key, i, 'policies'], path);
+      }),
     ),
   ];
 }

@@ -81,6 +81,8 @@ export interface PolicyPlace {
 export interface OptionFiles {
   /** The folder of the configuration, from which they are found. */
   readonly folder: string;
+  /** The path of the route that uses the policy, as it is written, where it is one. */
+  readonly routePath?: string;
   /** Reads one. Rejects where it cannot be read. */
   read(path: string): Promise<string>;
   /** Makes what several uses need of a file once, under a key that tells what it is. */

@@ -21,7 +21,7 @@ export function withFastKeywords(
   const refinements: Refinement[] = [];
   const { additionalProperties, patternProperties, uniqueItems, ...rest } = schema;
   const isClosed = additionalProperties === false && patternProperties === undefined;
-  if (isClosed) refinements.push(refine(onlyNames(new Set(namesOf(schema.properties)))));
+  if (isClosed) refinements.push(refine(onlyNames(namesOf(schema.properties))));
   if (uniqueItems === true) refinements.push(refine((value) => areUnique(value, hasUniqueItems)));
   if (refinements.length === 0) return schema;
   return {
@@ -45,12 +45,20 @@ function namesOf(properties: unknown): string[] {
   return isSchemaMap(properties) ? Object.keys(properties) : [];
 }
 
-function onlyNames(names: ReadonlySet<string>): Refinement['check'] {
+function onlyNames(names: readonly string[]): Refinement['check'] {
+  const known = new Set(names);
+  const isKnown =
+    names.length > FEW ? (name: string) => known.has(name) : (name: string) => isOneOf(names, name);
   return (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return true;
-    for (const name in value) if (!names.has(name)) return false;
+    for (const name in value) if (!isKnown(name)) return false;
     return true;
   };
+}
+
+function isOneOf(names: readonly string[], name: string): boolean {
+  for (let i = 0; i < names.length; i++) if (names[i] === name) return true;
+  return false;
 }
 
 function areUnique(value: unknown, otherwise: (value: unknown) => boolean): boolean {

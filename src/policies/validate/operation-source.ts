@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { OptionFiles, OptionFinding } from '../../core/policy.ts';
 import { ApiSource } from '../../openapi/api-source.ts';
 import type { Operation } from '../../openapi/operations.ts';
+import { readTemplate } from '../../openapi/path-template.ts';
 import { OperationPlanner } from './operation-plan.ts';
 import type { ValidateOptions } from './validate-options.ts';
 
@@ -21,7 +22,28 @@ export async function findOperationFaults(
     return [
       { path: ['openapi', 'operation'], text: `is not an operation of ${openapi.file} — ${namesOf(source)}` },
     ];
-  return findFaultsOf(source, operation, options).map((fault) => ({ path: at, ...fault }));
+  return [
+    ...findMissingParameters(operation, files.routePath),
+    ...findFaultsOf(source, operation, options).map((fault) => ({ path: at, ...fault })),
+  ];
+}
+
+/** A parameter of the path that the route does not have would be missing in every request. */
+function findMissingParameters(
+  { path, parameters }: Operation,
+  routePath: string | undefined,
+): OptionFinding[] {
+  if (routePath === undefined) return [];
+  const known = new Set(routePath.split('/').map((segment) => segment.replace(/^:/, '')));
+  return readTemplate(path).flatMap(({ names, routeName }) => {
+    const isDeclared = parameters.some(({ value }) => {
+      const { in: place, name } = value as { in?: unknown; name?: unknown };
+      return place === 'path' && names.includes(String(name));
+    });
+    if (!isDeclared || known.has(routeName)) return [];
+    const text = `has a parameter of the path that the route does not have — write it as :${routeName} in the path of the route`;
+    return [{ path: ['openapi', 'operation'], text }];
+  });
 }
 
 /** Finds what is wrong with an operation and the schemas that it uses. */

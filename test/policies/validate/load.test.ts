@@ -121,6 +121,18 @@ describe('an OpenAPI document', () => {
     expect(lines[0]).toMatch(problem);
   });
 
+  test('has no parameters of the path that the route does not have', async () => {
+    const text = api(
+      '/a/{id}:\n  get:\n    operationId: one\n    parameters: [{ name: id, in: path, required: true, schema: {} }]',
+    );
+    const { lines } = await check(one, { 'api.yaml': text });
+    expect(lines).toEqual([
+      expect.stringMatching(
+        /operation: has a parameter of the path that the route does not have — write it as :id/,
+      ),
+    ]);
+  });
+
   test('may lie in several files, whose places are named', async () => {
     const files = {
       'api.yaml': api(
