@@ -1,18 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { findOperatorAddress } from '../src/config/operator-address.ts';
 import { LOOPBACK, reservePort } from './support/loopback.ts';
@@ -31,28 +22,28 @@ function instruction(name: string): string {
 }
 
 interface Image {
-  readonly app: string;
   readonly etc: string;
   run(command: readonly string[], env?: NodeJS.ProcessEnv): ReturnType<typeof spawn>;
 }
 
-/** Lays out what the image has at `/app` and `/etc/sallyport`, where nothing can be written. */
+// What the image has at `/app`, laid out once.
+const app = mkdtempSync(path.join(tmpdir(), 'sallyport-image-'));
+chmodSync(app, 0o755);
+cpSync(path.join(root, 'dist'), path.join(app, 'dist'), { recursive: true });
+cpSync(path.join(root, 'package.json'), path.join(app, 'package.json'));
+symlinkSync(path.join(root, 'node_modules'), path.join(app, 'node_modules'));
+afterAll(() => rmSync(app, { recursive: true }));
+const user = imageUser();
+
+/** Lays out what the image has at `/etc/sallyport`, where nothing can be written. */
 function layOut(config: string, name = 'sallyport.yaml'): Image {
-  const folder = mkdtempSync(path.join(tmpdir(), 'sallyport-image-'));
+  const etc = mkdtempSync(path.join(tmpdir(), 'sallyport-etc-'));
   onTestFinished(() => {
     chmodSync(etc, 0o755);
-    rmSync(folder, { recursive: true });
+    rmSync(etc, { recursive: true });
   });
-  chmodSync(folder, 0o755);
-  const [app, etc] = [path.join(folder, 'app'), path.join(folder, 'etc')];
-  mkdirSync(app);
-  mkdirSync(etc);
-  cpSync(path.join(root, 'dist'), path.join(app, 'dist'), { recursive: true });
-  cpSync(path.join(root, 'package.json'), path.join(app, 'package.json'));
-  symlinkSync(path.join(root, 'node_modules'), path.join(app, 'node_modules'));
   writeFileSync(path.join(etc, name), config);
   chmodSync(etc, 0o555);
-  const user = imageUser();
   const run: Image['run'] = ([program, ...args], env = {}) => {
     const [command, ...rest] = [program === 'node' ? process.execPath : (program as string), ...args];
     const placed = rest.map((arg) => arg.replace(/^\/app\//, `${app}/`));
@@ -61,7 +52,7 @@ function layOut(config: string, name = 'sallyport.yaml'): Image {
     onTestFinished(() => void child.kill('SIGKILL'));
     return child;
   };
-  return { app, etc, run };
+  return { etc, run };
 }
 
 /** The user of the image, where we may become it and it may read the checkout. */
