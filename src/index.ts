@@ -67,6 +67,14 @@ export type {
 export { type APIRequest, type ReceivedAPIRequest, toApiRequest } from './gateway/api-request.ts';
 export type { AuthService } from './gateway/auth-service.ts';
 export { createGateway, type GatewayOptions } from './gateway/create-gateway.ts';
+export {
+  type AggregateInput,
+  aggregate,
+  type PartBodies,
+  type PartInput,
+  part,
+  type TypedPart,
+} from './gateway/define-aggregate.ts';
 export { type AppPlugin, defineGateway, type GatewayInput } from './gateway/define-gateway.ts';
 export type {
   Gateway,

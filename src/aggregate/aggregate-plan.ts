@@ -1,6 +1,7 @@
 import type { GatewayError } from '../core/errors.ts';
 import type { Exchange } from '../core/exchange.ts';
 import type { Reply } from '../core/message.ts';
+import type { JsonValue } from '../template/json-value.ts';
 import type { PartValue } from '../template/scope.ts';
 import type { CallLimits } from './call-part.ts';
 import type { Part } from './part.ts';
@@ -15,6 +16,8 @@ export interface MissingPart {
 /** What came of all parts. */
 export interface AggregateResult {
   readonly exchange: Exchange;
+  /** The body of the request as JSON, where templates refer to it. */
+  readonly requestBody: JsonValue | undefined;
   /** By the names of the parts. One that was skipped is not among them. */
   readonly values: ReadonlyMap<string, PartValue>;
   readonly missing: readonly MissingPart[];

@@ -17,6 +17,7 @@ export class AggregateRun implements AggregateResult {
   readonly missing: MissingPart[] = [];
   /** Monotonic milliseconds. */
   readonly deadlineAt: number;
+  readonly requestBody: JsonValue | undefined;
   private readonly plan: AggregatePlan;
   private readonly asker: PartCaller;
   private readonly skipped = new Set<string>();
@@ -26,10 +27,12 @@ export class AggregateRun implements AggregateResult {
   private isOverdue = false;
   private settle: (response: Reply | GatewayError) => void = () => {};
 
-  constructor(plan: AggregatePlan, exchange: Exchange) {
+  /** `requestBody` is what the client has sent, where parts refer to it. */
+  constructor(plan: AggregatePlan, exchange: Exchange, requestBody?: JsonValue) {
     const { limits } = plan;
     this.plan = plan;
     this.exchange = exchange;
+    this.requestBody = requestBody;
     this.deadlineAt = limits.clock.monotonic() + limits.deadlineMs;
     this.asker = new PartCaller(exchange, limits);
   }
@@ -74,7 +77,7 @@ export class AggregateRun implements AggregateResult {
   private async run(part: Part): Promise<void> {
     if (this.isOver) return;
     try {
-      const scope = new TemplateScope(this.exchange, this.values);
+      const scope = new TemplateScope(this.exchange, this.values, { body: this.requestBody });
       if (part.when?.(scope) === false) return this.skip(part);
       const { list } = part;
       this.values.set(
@@ -174,7 +177,7 @@ export class AggregateRun implements AggregateResult {
     };
     try {
       const value = await asking;
-      report('ok', value.status);
+      report(value.isCached === true ? 'cached' : 'ok', value.status);
       return value;
     } catch (error) {
       if (!this.isOver && !this.exchange.signal.aborted) {
@@ -192,7 +195,7 @@ const NOT_NEEDED = new Error('the response does not need it any more');
 /** What is asked with GET is asked once, whichever parts ask for it in the same way. */
 function keyOf(part: Part, { method, path, headers }: PartRequest): string | undefined {
   if (method !== 'GET') return undefined;
-  const { upstream, timeoutMs, format, maxBodyBytes, sendsIdentity } = part;
+  const { upstream, timeoutMs, format, maxBodyBytes, sendsIdentity, cache } = part;
   return JSON.stringify([
     upstream.name,
     path,
@@ -200,6 +203,7 @@ function keyOf(part: Part, { method, path, headers }: PartRequest): string | und
     format,
     maxBodyBytes,
     sendsIdentity,
+    cache !== undefined,
     headers.toLines(),
   ]);
 }

@@ -11,6 +11,7 @@ import { JsonValue } from '../template/json-value.ts';
 import { type JsonFault, readJson, readText } from '../template/read-json.ts';
 import type { PartValue } from '../template/scope.ts';
 import type { Part, PartRequest } from './part.ts';
+import { type AskPart, askThroughCache, isHit } from './part-cache.ts';
 import { PartFailure } from './part-failure.ts';
 
 /** What bounds the responses of all parts together. */
@@ -20,6 +21,8 @@ export interface CallLimits {
   readonly deadlineMs: number;
   readonly maxBodyBytes: number;
   readonly maxDepth: number;
+  /** How large the body of the request may be, where parts refer to it. */
+  readonly maxRequestBytes: number;
   readonly passesStatus: boolean;
 }
 
@@ -49,14 +52,37 @@ export class PartCaller {
       controller.abort(new PartFailure('GW_PART_TIMEOUT', `took longer than ${part.timeoutMs} ms`));
     const stop = Number.isFinite(part.timeoutMs) ? clock.after(part.timeoutMs, late) : undefined;
     try {
-      const reply = await part.upstream.sender.ask(this.exchange, this.requestOf(part, request), {
-        signal: controller.signal,
-      });
-      return this.valueOf(part, reply, await this.read(part, reply));
+      return await this.send(part, request, controller.signal);
     } finally {
       stop?.();
       this.underWay.delete(controller);
     }
+  }
+
+  private async send(part: Part, request: PartRequest, signal: AbortSignal): Promise<PartValue> {
+    const { cache, upstream } = part;
+    const ask: AskPart = async (asked, { detached = false }) => {
+      const token = this.writeToken(part, asked.headers);
+      if (token !== undefined) await token;
+      const until = detached ? { detached } : { signal };
+      return upstream.sender.ask(this.exchange, this.requestOf(part, asked), until);
+    };
+    const read = async (reply: Reply): Promise<PartValue> =>
+      this.valueOf(part, reply, await this.read(part, reply));
+    if (cache === undefined) return read(await ask(request, {}));
+    return askThroughCache(cache, { exchange: this.exchange, part, request, ask, signal }, async (reply) => {
+      const value = await read(reply);
+      return isHit(reply) ? { ...value, isCached: true } : value;
+    });
+  }
+
+  /** Where a caller's credential is exchanged for a token of the gateway, parts that are told who calls get one too. */
+  private writeToken({ upstream, sendsIdentity }: Part, headers: HeaderList): Promise<void> | undefined {
+    const { wantsInternalToken, identity } = this.exchange;
+    if (!sendsIdentity || !wantsInternalToken || identity === undefined) return undefined;
+    if (upstream.writeToken === undefined)
+      throw new GatewayError('GW_INTERNAL', { cause: 'there is no key to make a token of' });
+    return upstream.writeToken(headers, identity);
   }
 
   private requestOf(part: Part, { body, ...request }: PartRequest) {

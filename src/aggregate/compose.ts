@@ -56,12 +56,10 @@ export async function runComposer(
 }
 
 function partsOf({ values }: AggregateResult): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(
-    [...values].map(([name, { body, status }]) => [
-      name,
-      body === undefined ? nothing(status) : toData(body),
-    ]),
+  const parts = [...values].map(
+    ([name, { body, status }]) => [name, body === undefined ? nothing(status) : toData(body)] as const,
   );
+  return Object.freeze(Object.fromEntries(parts));
 }
 
 /** An empty response is null, none is undefined. */

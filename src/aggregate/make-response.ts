@@ -11,7 +11,8 @@ export type ResponseWriter = (result: AggregateResult) => string;
 
 /** Writes what the template of `response` says. */
 export function fromTemplate(template: JsonTemplate): ResponseWriter {
-  return ({ exchange, values }) => template(new TemplateScope(exchange, values)) ?? 'null';
+  return ({ exchange, values, requestBody }) =>
+    template(new TemplateScope(exchange, values, { body: requestBody })) ?? 'null';
 }
 
 /** Writes the parts by their names. One that was skipped or gave nothing is left out. */

@@ -1,7 +1,7 @@
 import type { Counter, Metrics } from '../core/services.ts';
 
-/** What came of a part: `shared` where another one had asked the same. */
-export const OUTCOMES = ['ok', 'shared', 'skipped', 'failed', 'timeout'] as const;
+/** What came of a part: `cached` where a stored response was used, `shared` where another one had asked the same. */
+export const OUTCOMES = ['ok', 'cached', 'shared', 'skipped', 'failed', 'timeout'] as const;
 
 export type PartOutcome = (typeof OUTCOMES)[number];
 

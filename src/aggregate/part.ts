@@ -1,5 +1,7 @@
 import type { RouteConfig } from '../config/schema/schema.ts';
 import { HeaderList } from '../core/header-list.ts';
+import type { Identity } from '../core/identity/identity.ts';
+import type { PolicyInstance } from '../core/policy.ts';
 import type { UpstreamSender } from '../core/services.ts';
 import { type Condition, compileCondition } from '../template/condition.ts';
 import { compileJson } from '../template/json-template.ts';
@@ -18,7 +20,12 @@ export interface PartUpstream {
   readonly sender: UpstreamSender;
   /** Milliseconds until a head is due; infinite where the upstream says nothing. */
   readonly responseTimeoutMs: number;
+  /** Puts a token of the gateway for this upstream into a header, where `internalTokens` are configured. */
+  readonly writeToken: ((headers: HeaderList, identity: Identity) => Promise<void> | undefined) | undefined;
 }
+
+/** Where responses for a part are kept: one use of the policy `cache`. */
+export type PartCache = Pick<PolicyInstance, 'onRequest' | 'onResponse' | 'onFinish'>;
 
 /** What a part asks for, filled in. */
 export interface PartRequest {
@@ -40,6 +47,7 @@ export interface Part {
   readonly format: PartConfig['format'];
   readonly maxBodyBytes: number;
   readonly sendsIdentity: boolean;
+  readonly cache: PartCache | undefined;
   readonly when: Condition | undefined;
   /** The list for each of whose elements it is asked. */
   readonly list: PartList | undefined;
@@ -62,14 +70,20 @@ export interface PartPlace {
   readonly names: TemplateNames;
   readonly upstream: PartUpstream;
   readonly counts: PartCounts;
+  /** Makes where responses are kept for `maxAgeMs`, apart for each value of these headers. */
+  openCache(maxAgeMs: number, headers: readonly string[]): PartCache;
 }
 
 /** Compiles a part. Throws `TemplateError` for what the check of the configuration would have found. */
-export function compilePart(name: string, config: PartConfig, { names, upstream, counts }: PartPlace): Part {
+export function compilePart(name: string, config: PartConfig, place: PartPlace): Part {
+  const { names, upstream, counts } = place;
   const needs = new Set<string>();
   const noting: TemplateNames = {
     ...names,
-    onReference: ({ part }) => void (part !== undefined && needs.add(part)),
+    onReference(reference) {
+      if (reference.part !== undefined) needs.add(reference.part);
+      names.onReference?.(reference);
+    },
   };
   const of = config.forEach === undefined ? undefined : compileWhole(config.forEach, noting);
   const when = config.when === undefined ? undefined : compileCondition(config.when, noting);
@@ -86,6 +100,10 @@ export function compilePart(name: string, config: PartConfig, { names, upstream,
     format: config.format,
     maxBodyBytes: config.maxBody,
     sendsIdentity: config.identity,
+    cache:
+      config.cache === undefined
+        ? undefined
+        : place.openCache(config.cache, Object.keys(lowerCased(config.headers))),
     when,
     list: of && { of, concurrency, maxItems },
     counts,

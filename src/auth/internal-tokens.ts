@@ -39,7 +39,11 @@ export class InternalTokens {
   }
 
   /** Puts a token for `upstream` in the place of whatever stands in `Authorization`; at once where it is made already. */
-  writeTo({ headers }: Exchange, identity: Identity, upstream: string): Promise<void> | undefined {
+  writeTo(
+    { headers }: Pick<Exchange, 'headers'>,
+    identity: Identity,
+    upstream: string,
+  ): Promise<void> | undefined {
     const token = this.tokenFor(identity, this.config.audience ?? upstream);
     // Also while it is being made, so that nothing else is ever sent.
     headers.delete('authorization');

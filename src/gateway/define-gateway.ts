@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { GatewayInput as UntypedGatewayInput } from '../config/schema/schema.ts';
 import type { AuthServiceCode } from '../core/identity/auth-service.ts';
 import type { CustomPolicies, PolicyInput } from '../policies/policy-input.ts';
+import type { AggregateInput } from './define-aggregate.ts';
 
 /** A Fastify plugin, served in this process as an upstream's `app`. */
 export type AppPlugin = {
@@ -11,6 +12,7 @@ export type AppPlugin = {
 
 type Written<Custom> = UntypedGatewayInput<PolicyInput<Custom>>;
 type WrittenUpstream<Custom> = NonNullable<Written<Custom>['upstreams']>[string];
+type WrittenRoute<Custom> = NonNullable<Written<Custom>['routes']>[number];
 type WrittenAuthService<Custom> = NonNullable<Written<Custom>['authServices']>[string];
 
 /**
@@ -19,13 +21,17 @@ type WrittenAuthService<Custom> = NonNullable<Written<Custom>['authServices']>[s
  */
 export type GatewayInput<Custom extends CustomPolicies = CustomPolicies> = Omit<
   Written<NoInfer<Custom>>,
-  'customPolicies' | 'upstreams' | 'authServices'
+  'customPolicies' | 'upstreams' | 'authServices' | 'routes'
 > & {
   /** Policies of one's own, by names that hold a slash: the policy itself, or the file that exports it. */
   customPolicies?: Custom | undefined;
   /** Services, by name. */
   upstreams?:
     | Record<string, Omit<WrittenUpstream<NoInfer<Custom>>, 'app'> & { app?: string | AppPlugin | undefined }>
+    | undefined;
+  /** What is served, in no order that matters. */
+  routes?:
+    | (Omit<WrittenRoute<NoInfer<Custom>>, 'aggregate'> & { aggregate?: AggregateInput | undefined })[]
     | undefined;
   /** Who says that a token is good, by name. */
   authServices?:

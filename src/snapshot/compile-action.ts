@@ -1,5 +1,6 @@
 import { compileAggregate } from '../aggregate/aggregate.ts';
 import type { Composer } from '../aggregate/compose.ts';
+import type { PartUpstream } from '../aggregate/part.ts';
 import type { InternalTokens } from '../auth/internal-tokens.ts';
 import { compileBatch } from '../batch/batch.ts';
 import type { GatewayConfig, RouteConfig } from '../config/schema/schema.ts';
@@ -10,6 +11,7 @@ import { compileRedirect } from '../router/redirect.ts';
 import { parseRoutePath } from '../router/route-path.ts';
 import { compileSplit } from '../upstream/split.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { partCaches } from './part-caches.ts';
 import type { ForwardAction, RouteAction } from './route.ts';
 import type { SnapshotContext } from './snapshot-context.ts';
 
@@ -20,6 +22,8 @@ export interface ActionParts {
   readonly services: Services;
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly internalTokens: InternalTokens | undefined;
+  /** What ends with the Snapshot. */
+  readonly closers: (() => void | Promise<void>)[];
   /** The code that makes the route's answer, where there is some. */
   readonly composer?: Composer<unknown> | undefined;
 }
@@ -65,7 +69,7 @@ export function compileAction(route: RouteConfig, parts: ActionParts): RouteActi
 function compileParts(
   route: RouteConfig,
   config: NonNullable<RouteConfig['aggregate']>,
-  { context, services, upstreams, composer }: ActionParts,
+  { context, services, upstreams, composer, internalTokens, closers }: ActionParts,
 ): RouteAction {
   const aggregate = compileAggregate(config, {
     route: route.id,
@@ -77,8 +81,15 @@ function compileParts(
     findUpstream(name) {
       const { responseTimeoutMs } = findUpstream(name, route.id, upstreams);
       if (services.upstream === undefined) throw new TypeError('there is nothing to ask upstreams with');
-      return { name, sender: services.upstream(name), responseTimeoutMs };
+      const writeToken: PartUpstream['writeToken'] =
+        internalTokens && ((headers, identity) => internalTokens.writeTo({ headers }, identity, name));
+      return { name, sender: services.upstream(name), responseTimeoutMs, writeToken };
     },
+    openCache: partCaches(
+      context.policies.find(({ name }) => name === 'cache'),
+      services,
+      closers,
+    ),
   });
   return { kind: 'aggregate', aggregate };
 }

@@ -122,9 +122,9 @@ export class SnapshotBuilder {
     entries: readonly PipelineEntry[],
     parts: Pick<ActionParts, 'upstreams' | 'internalTokens' | 'composer'>,
   ): Route {
-    const { config, context, services } = this;
+    const { config, context, services, closers } = this;
     if (route.respond !== 'quota') {
-      const action = compileAction(route, { ...parts, config, context, services });
+      const action = compileAction(route, { ...parts, config, context, services, closers });
       return this.finishRoute(route.id, route.path, entries, action);
     }
     // To look at a quota costs nothing of it.

@@ -14,8 +14,9 @@ export async function readCodeKeys(config: GatewayConfig): Promise<CodeKeys> {
   const keys = new Map<string, string>();
   const apps = Object.values(config.upstreams).flatMap(({ app }) => app ?? []);
   const services = Object.values(config.authServices).flatMap(({ code }) => code ?? []);
+  const composers = config.routes.flatMap(({ aggregate }) => aggregate?.compose ?? []);
   // Code that stands in a configuration file is what that file imports, and the file itself.
-  const named = [...Object.values(config.customPolicies), ...apps, ...services];
+  const named = [...Object.values(config.customPolicies), ...apps, ...services, ...composers];
   const waiting = named.map((name) => readCodeInFile(name)?.file ?? name);
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
     if (keys.has(file)) continue;

@@ -1,3 +1,4 @@
+import { isPromise } from '../core/is-promise.ts';
 import type { JsonValue } from './json-value.ts';
 
 /** What frozen lists and maps were made of, so that they are written as they came. */
@@ -48,6 +49,11 @@ function writeValue(data: unknown, key: string, depth: number): string | undefin
     throw new TypeError(`gave what is nested more than ${MAX_DEPTH} deep, or contains itself`);
   if (typeof data === 'bigint') return String(data);
   if (typeof data !== 'object' || data === null) return JSON.stringify(data);
+  if (isPromise(data)) {
+    // It would be `{}`, and what it rejects with nobody's.
+    Promise.resolve(data).catch(() => {});
+    throw new TypeError('gave a promise within what it gives — await it');
+  }
   const origin = origins.get(data);
   if (origin !== undefined) return origin.json;
   const { toJSON } = data as { toJSON?: unknown };

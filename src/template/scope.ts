@@ -7,6 +7,8 @@ export interface PartValue {
   readonly status?: number | undefined;
   readonly headers?: HeaderList | undefined;
   readonly body?: JsonValue | undefined;
+  /** Whether it was stored, so that nobody was asked. */
+  readonly isCached?: boolean;
 }
 
 /** Where references find their values: the request, the parts that there are by now, and the element that is on. */

@@ -133,4 +133,68 @@ describe('what KrakenD’s documentation shows', () => {
       destinations: ['LAX', 'SFO', 'OAK'],
     });
   });
+
+  it('puts a list under a name of its own (is_collection with mapping)', async () => {
+    const service = { '/repos': [{ id: 1 }, { id: 2 }] };
+    for (const name of ['collection', 'repos'])
+      expect(
+        await responseOf('/x', '/x', service, {
+          parts: { a: part('/repos') },
+          response: { [name]: '{parts.a.body}' },
+        }),
+      ).toMatchObject({ body: { [name]: [{ id: 1 }, { id: 2 }] } });
+  });
+
+  it('moves, deletes and renames in lists (flatmap_filter: move, del, append)', async () => {
+    const service = {
+      '/schools': {
+        schools: {
+          '42': {
+            students: [
+              { PK_ID: 'alice', password: 'x', grade: 1.5 },
+              { PK_ID: 'bob', password: 'y' },
+            ],
+          },
+          '43': { students: [] },
+        },
+        kindergarten: ['blue'],
+      },
+    };
+    const { body } = await responseOf('/x', '/x', service, {
+      parts: { a: part('/schools') },
+      response: {
+        '...': '{parts.a.body}',
+        '...without': ['schools'],
+        alumni: {
+          '...each': '{parts.a.body.schools.42.students}',
+          as: 'student',
+          give: { '...': '{student}', '...without': ['password', 'PK_ID'], id: '{student.PK_ID}' },
+        },
+      },
+    });
+    expect(body).toEqual({
+      kindergarten: ['blue'],
+      alumni: [{ grade: 1.5, id: 'alice' }, { id: 'bob' }],
+    });
+  });
+
+  it('leaves members of the elements of a list out (deny), by template', async () => {
+    const service = {
+      '/posts': [
+        { userId: 1, id: 1, body: 'long' },
+        { userId: 1, id: 2 },
+      ],
+    };
+    const { body } = await responseOf('/x', '/x', service, {
+      parts: { posts: part('/posts') },
+      response: {
+        posts: {
+          '...each': '{parts.posts.body}',
+          as: 'post',
+          give: { '...': '{post}', '...without': ['userId', 'body'] },
+        },
+      },
+    });
+    expect(body).toEqual({ posts: [{ id: 1 }, { id: 2 }] });
+  });
 });

@@ -24,9 +24,9 @@ async function prepareGateway(config: TestConfig) {
   return { gateway, log };
 }
 
-const answering: Pick<GatewayInput, 'routes'> = {
+const answering = {
   routes: [{ id: 'hello', path: '/hello/:name', methods: ['GET', 'PUT'], respond: { body: 'hi' } }],
-};
+} satisfies Pick<GatewayInput, 'routes'>;
 
 const forwarding = (url: string): TestConfig => ({
   upstreams: { service: { targets: [url] } },

@@ -9,6 +9,7 @@ import { until } from '../support/until.ts';
 import { fail, ODD_THROWS, ODD_VALUES } from './fixtures/oddities.ts';
 import { handling } from './fixtures/scripted-app.ts';
 import { saying } from './fixtures/scripted-auth.ts';
+import { composing } from './fixtures/scripted-composer.ts';
 import { scripts } from './fixtures/scripted-policy.ts';
 import { sayings } from './fixtures/scripted-way-in.ts';
 
@@ -43,6 +44,7 @@ afterEach(() => {
   sayings.set('who', () => ADA);
   saying.verify = () => ({ sub: 'ada' });
   handling.handler = () => 'ok';
+  composing.compose = () => 'ok';
 });
 
 function configFor({ url }: { readonly url: string }) {
@@ -69,6 +71,14 @@ function configFor({ url }: { readonly url: string }) {
       },
       { id: 'token', path: '/token', upstream: 'service', policies: ['jwt'] },
       { id: 'app', path: '/app', upstream: 'app' },
+      {
+        id: 'compose',
+        path: '/compose',
+        aggregate: {
+          parts: { page: { upstream: 'service', path: '/', format: 'text' as const } },
+          compose: fixture('scripted-composer'),
+        },
+      },
     ],
   };
 }
@@ -87,6 +97,7 @@ async function respondTo(path: string, init: RequestInit = {}) {
   sayings.set('who', () => ADA);
   saying.verify = () => ({ sub: 'ada' });
   handling.handler = () => 'ok';
+  composing.compose = () => 'ok';
   // A token is asked about once; another one tells whether the service can be asked.
   const next = await ask(path, { headers: { authorization: `Bearer ${crypto.randomUUID()}` } });
   expect(next.status).toBe(200);
@@ -392,4 +403,71 @@ function circle(): object {
   const claims: Record<string, unknown> = {};
   claims.self = claims;
   return claims;
+}
+
+describe('code that makes the response of an aggregate', () => {
+  const isJsonOrFailed = ({ status, body }: { status: number; body: string }): void => {
+    // What JSON can say is what is sent, whatever it is.
+    if (status === 200) expect(() => JSON.parse(body)).not.toThrow();
+    else expect({ status, body }).toEqual({ status: 500, body: expect.stringContaining('GW_INTERNAL') });
+    expect(body).not.toContain('secret');
+  };
+
+  it.each(values)('that gives %s, or a promise of it, is sent as JSON or answered 500', async (_, give) => {
+    composing.compose = () => give();
+    isJsonOrFailed((await respondTo('/compose')) as { status: number; body: string });
+    composing.compose = async () => give();
+    isJsonOrFailed((await respondTo('/compose')) as { status: number; body: string });
+    composing.compose = () => ({ within: [give()] });
+    isJsonOrFailed((await respondTo('/compose')) as { status: number; body: string });
+  });
+
+  it.each(throws)('that %s is answered 500', async (_, give) => {
+    for (const compose of [give, async () => give(), () => ({ toJSON: give })]) {
+      composing.compose = compose;
+      expect(await respondTo('/compose')).toEqual({
+        status: 500,
+        body: expect.stringContaining('GW_INTERNAL'),
+      });
+    }
+  });
+
+  it.each<[string, () => unknown]>([
+    ['itself', () => listInItself()],
+    ['what gives itself as JSON', () => selfGiving()],
+    ['a list that is deeper than any stack', () => nested(100_000)],
+  ])('that gives %s is answered 500', async (_, give) => {
+    composing.compose = give;
+    expect(await respondTo('/compose')).toMatchObject({ status: 500 });
+  });
+
+  it('may be what JSON can say, names of prototypes included, and changes no prototype', async () => {
+    composing.compose = () => JSON.parse('{"__proto__":{"isAdmin":true},"constructor":1}');
+    expect(await respondTo('/compose')).toEqual({
+      status: 200,
+      body: '{"__proto__":{"isAdmin":true},"constructor":1}',
+    });
+    expect({}).not.toHaveProperty('isAdmin');
+    composing.compose = (parts) => {
+      (parts as { page: string }).page = 'changed';
+    };
+    expect(await respondTo('/compose')).toMatchObject({ status: 500 });
+  });
+});
+
+function listInItself(): unknown {
+  const list: unknown[] = [];
+  list.push(list);
+  return list;
+}
+
+function selfGiving(): unknown {
+  const given = { toJSON: (): unknown => given };
+  return given;
+}
+
+function nested(depth: number): unknown {
+  let list: unknown[] = [];
+  for (let i = 0; i < depth; i++) list = [list];
+  return list;
 }

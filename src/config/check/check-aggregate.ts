@@ -34,7 +34,7 @@ export function checkAggregate(
     part: asFields(part),
   }));
   const lists = parts.filter(({ part }) => part.forEach !== undefined).map(({ name }) => name);
-  const names: TemplateNames = { params, parts: parts.map(({ name }) => name), lists };
+  const names: TemplateNames = { params, parts: parts.map(({ name }) => name), lists, hasBody: true };
   if (aggregate.parts !== undefined && parts.length === 0)
     findings.reject([...path, 'parts'], 'is empty — name a part, or use upstream or respond');
   const needs = new Map<string, readonly Need[]>();
@@ -86,6 +86,11 @@ function checkKeys(part: Fields, path: ConfigPath, findings: Findings): void {
   const { method = 'GET', body, optional, fallback, forEach, as } = part;
   if (body !== undefined && (method === 'GET' || method === 'HEAD'))
     findings.reject([...path, 'body'], `is not sent with ${method} — write method: POST, or take it out`);
+  if (part.cache !== undefined && method !== 'GET')
+    findings.reject(
+      [...path, 'cache'],
+      `is for GET, not for ${String(method)} — take it out, or write method: GET`,
+    );
   if (fallback !== undefined && optional !== true)
     findings.reject(
       [...path, 'fallback'],

@@ -23,6 +23,11 @@ const CODE_PLACES = [
       isObject(value) && typeof (value as { verifyToken?: unknown }).verifyToken === 'function',
     fault: 'is not an auth service — give one that defineAuthService made, or name the file that exports it',
   },
+  {
+    place: ['routes', '*', 'aggregate', 'compose'],
+    fits: (value: unknown) => typeof value === 'function',
+    fault: 'is not a function — give one that compose made, or name the file that exports it',
+  },
 ] as const;
 
 /** Gives code a name, by which it stands in the data. */

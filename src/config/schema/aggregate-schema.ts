@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, headerName, size, text, wholeNumber } from './scalars.ts';
+import { duration, headerName, period, size, text, wholeNumber } from './scalars.ts';
 
 /** The methods that a part may be asked with. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
@@ -29,9 +29,12 @@ export function aggregateSchema<File extends z.ZodType>(file: () => File) {
       .prefault(false)
       .describe('Whether a 4xx of a required part is answered as it is, instead of 502.'),
     maxBody: size().prefault('8MiB').describe('How large the responses of all parts together may be.'),
+    maxRequestBody: size()
+      .prefault('1MiB')
+      .describe('How large the body of the request may be, where parts refer to it.'),
     maxDepth: wholeNumber(1)
       .prefault(64)
-      .describe('How deep lists and maps may be nested in the response of a part.'),
+      .describe('How deep lists and maps may be nested in the response of a part, and in the request.'),
   });
 }
 
@@ -63,6 +66,11 @@ function partSchema() {
       .optional()
       .describe(
         "Time for its whole response; left out: the upstream's `timeouts.response` for the head, and the deadline.",
+      ),
+    cache: period()
+      .optional()
+      .describe(
+        'How long its response is kept where that does not say so itself, as the policy `cache` does with `maxAge`; left out: not at all.',
       ),
     optional: z
       .boolean()
