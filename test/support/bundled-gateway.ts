@@ -5,8 +5,18 @@
  * Made from `src/` before the tests run, when a source is newer (`globalSetup` of `vitest.config.ts`). Modules know the
  * place that they have in `dist/`, and those that are found by their place stand there.
  */
-import { cpSync, existsSync, globSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Plugin } from 'rolldown';
 
@@ -21,17 +31,10 @@ export function bundledModule(name: (typeof ENTRIES)[number] | 'zod'): string {
   return pathToFileURL(join(place, 'dist', `${name}.js`)).href;
 }
 
-/** What starts processes and threads, what these start by its place, and what the code of tests imports. */
-const ENTRIES = [
-  'cli',
-  'index',
-  'config/load-child',
-  'core/policy',
-  'keys/sqlite-key-thread',
-  'policies/index',
-  'stores/quota-thread',
-  'supervisor/worker-entry',
-] as const;
+/** What tests start, and what is imported by its place. */
+const ENTRIES = ['cli', 'index', 'core/policy', 'policies/index'] as const;
+/** How sources name the module beside them that a process or a thread begins with. */
+const STARTED = /moduleBeside\('([^']+)'|`\.\/([^`$]+)\$\{ending\}`/g;
 
 export async function setup(): Promise<void> {
   if (isFresh()) return;
@@ -42,7 +45,9 @@ export async function setup(): Promise<void> {
   symlinkSync(join(root, 'schema'), join(making, 'schema'));
   await build({
     input: {
-      ...Object.fromEntries(ENTRIES.map((name) => [name, join(root, 'src', `${name}.ts`)])),
+      ...Object.fromEntries(
+        [...ENTRIES, ...findStarted()].map((name) => [name, join(root, 'src', `${name}.ts`)]),
+      ),
       // For code that a test writes: by its own name it would be loaded once more.
       zod: join(root, 'node_modules/zod/index.js'),
     },
@@ -58,6 +63,15 @@ export async function setup(): Promise<void> {
   });
   rmSync(place, { recursive: true, force: true });
   renameSync(making, place);
+}
+
+/** Finds the modules that processes and threads begin with. */
+function findStarted(): string[] {
+  return globSync('**/*.ts', { cwd: join(root, 'src') }).flatMap((file) =>
+    [...readFileSync(join(root, 'src', file), 'utf8').matchAll(STARTED)].map(([, thread, process]) =>
+      join(dirname(file), (thread ?? process) as string),
+    ),
+  );
 }
 
 /** Has each module of ours say where it is in `dist/`, whichever file it stands in. */
