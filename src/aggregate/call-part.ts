@@ -30,6 +30,8 @@ export interface CallLimits {
 export class PartCaller {
   private readonly exchange: Exchange;
   private readonly limits: CallLimits;
+  /** Ends all parts that have no timeout of their own. */
+  private readonly ending = new AbortController();
   private readonly underWay = new Set<AbortController>();
   private bytes = 0;
 
@@ -40,21 +42,23 @@ export class PartCaller {
 
   /** Ends all that is under way. */
   leave(reason: Error): void {
+    this.ending.abort(reason);
     for (const controller of this.underWay) controller.abort(reason);
   }
 
   /** Asks, and reads the response whole. Rejects with a `PartFailure` or `GatewayError`. */
   async ask(part: Part, request: PartRequest): Promise<PartValue> {
-    const { clock } = this.limits;
+    const { timeoutMs } = part;
+    if (!Number.isFinite(timeoutMs)) return this.send(part, request, this.ending.signal);
     const controller = new AbortController();
     this.underWay.add(controller);
     const late = (): void =>
-      controller.abort(new PartFailure('GW_PART_TIMEOUT', `took longer than ${part.timeoutMs} ms`));
-    const stop = Number.isFinite(part.timeoutMs) ? clock.after(part.timeoutMs, late) : undefined;
+      controller.abort(new PartFailure('GW_PART_TIMEOUT', `took longer than ${timeoutMs} ms`));
+    const stop = this.limits.clock.after(timeoutMs, late);
     try {
       return await this.send(part, request, controller.signal);
     } finally {
-      stop?.();
+      stop();
       this.underWay.delete(controller);
     }
   }
