@@ -86,7 +86,11 @@ export async function tryCommand({ command: [program, ...before], configFolder }
 }
 
 async function tryStart(cwd: string, [program = '', ...args]: readonly string[]): Promise<void> {
-  const gateway = spawn(program, args, { cwd, env: shellEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
+  // With a group of its own: of SIGTERM to npx its shell may end without passing it on.
+  const gateway = spawn(program, args, {
+    ...{ cwd, env: shellEnvironment(), detached: true },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const written: string[] = [];
   gateway.stderr.on('data', (chunk) => written.push(String(chunk)));
   try {
@@ -101,7 +105,16 @@ async function tryStart(cwd: string, [program = '', ...args]: readonly string[])
   } catch (error) {
     throw new Error(`${args.join(' ')}: ${String(error)}\n${written.join('')}`);
   } finally {
-    gateway.kill('SIGKILL');
+    killGroup(gateway.pid);
+  }
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // All of them have ended.
   }
 }
 
