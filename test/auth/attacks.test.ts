@@ -272,7 +272,13 @@ const ATTACKS: Attack[] = [
     '/keys',
     bearer(`${head}.${body}.${signature.replace(/^./, (c) => (c === 'A' ? 'B' : 'A'))}`),
   ],
-  ['a cut-off signature', 'malformed', '/keys', bearer(good.slice(0, -4))],
+  ['a signature cut off within a byte', 'malformed', '/keys', bearer(good.slice(0, -1))],
+  [
+    'a signature that lacks its last bytes',
+    'signature',
+    '/keys',
+    bearer(`${head}.${body}.${Buffer.from(signature, 'base64url').subarray(0, -3).toString('base64url')}`),
+  ],
   [
     'changed claims',
     'signature',

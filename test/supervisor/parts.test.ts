@@ -120,17 +120,22 @@ describe('changed code', () => {
         customPolicies: Object.fromEntries(files.map((name) => [`a/${name}`, join(folder, name)])),
         upstreams: { app: { app: join(folder, 'app.mjs') } },
         authServices: {},
+        routes: [{ aggregate: { compose: join(folder, 'home.mjs') } }],
       }) as unknown as GatewayConfig;
     await write('a.mjs', "import { b } from './b.mjs';");
     await write('b.mjs', "export { c } from './c.mjs';\nimport './a.mjs';");
     await write('c.mjs', 'one');
     await write('app.mjs', 'one');
+    await write('home.mjs', 'one');
     const known = await readCodeKeys(config('a.mjs'));
     expect(isCodeChanged(known, await readCodeKeys(config('a.mjs')))).toBe(false);
     expect(isCodeChanged(known, await readCodeKeys(config()))).toBe(false);
     await write('c.mjs', 'two');
     expect(isCodeChanged(known, await readCodeKeys(config('a.mjs')))).toBe(true);
     expect(isCodeChanged(known, await readCodeKeys(config()))).toBe(false);
+    await write('home.mjs', 'two');
+    expect(isCodeChanged(known, await readCodeKeys(config()))).toBe(true);
+    await write('home.mjs', 'one');
     await write('app.mjs', 'two');
     expect(isCodeChanged(known, await readCodeKeys(config()))).toBe(true);
   });

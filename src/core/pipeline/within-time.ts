@@ -9,7 +9,8 @@ export function withinTime<T>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(ms, () => resolve(onTimeout()));
-    pending.then(
+    // Made a promise first: the `then` of code of users may throw, and the timer would run on.
+    Promise.resolve(pending).then(
       (outcome) => {
         cancel();
         resolve(outcome);
