@@ -80,9 +80,8 @@ export class Retries {
     if (!isUnsent(outcome) && !isRepeatable(request)) return undefined;
     const waitMs = this.waitAfter(outcome);
     if (waitMs === undefined || waitMs >= this.remainingMs) return undefined;
-    if (!this.holdsBudget && !upstream.state.retryBudget.tryTake(upstream.state.activeRequests))
+    if (!isUnsent(outcome) && !this.takeBudget())
       return outcome instanceof GatewayError && this.mayWaitForBudget ? 'later' : undefined;
-    this.holdsBudget = true;
     tried.push(target);
     const { exchange, breakerKey } = this.owner;
     const isMoreOfTheSame = isStillAtWork(outcome) || isMeantToLast(outcome);
@@ -131,6 +130,13 @@ export class Retries {
     this.stopDeadline?.();
     if (this.holdsBudget) this.upstream.state.retryBudget.release();
     this.holdsBudget = false;
+  }
+
+  /** An attempt that no target was given any of needs none: the next one adds nothing to the load of the upstream. */
+  private takeBudget(): boolean {
+    const { retryBudget, activeRequests } = this.upstream.state;
+    this.holdsBudget ||= retryBudget.tryTake(activeRequests);
+    return this.holdsBudget;
   }
 
   private get mayWaitForBudget(): boolean {

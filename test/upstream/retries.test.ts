@@ -380,15 +380,15 @@ describe('the limits of retries', () => {
 
   it('no more at a time than the budget allows', async () => {
     const hung = await startRawTarget(() => {});
-    const gone = await reserveNobody();
-    const { url, adminPort } = await startGatewayTo([gone, hung], {
+    const breaking = await startRawTarget((socket) => socket.once('data', () => socket.destroy()));
+    const { url, adminPort } = await startGatewayTo([breaking, hung], {
       health: { passive: { maxEjected: '0%' } },
     });
     const leaving = new AbortController();
     const requests = Array.from({ length: 12 }, () =>
       fetch(url, { signal: leaving.signal }).catch(() => undefined),
     );
-    // Six of twelve meet the target that is gone, of which three may go on to the one that hangs.
+    // Six of twelve meet the target that breaks connections, of which three may go on to the one that hangs.
     const answered = await Promise.race([Promise.all(requests), waitForAnswers(requests, 3)]);
     expect(answered).toBe(3);
     expect(await metricsOf(adminPort)).toContain('gateway_upstream_retries_total{upstream="service"} 3');

@@ -125,3 +125,12 @@ it('a request waits for the budget no longer than its first attempt took, or 250
   // Ten met the one that dies, of which four were repeated.
   expect(settled).toBe(6);
 });
+
+it('requests that no target was given any of need no share of the budget', async () => {
+  const held: ResponseSink[] = [];
+  const { sinks, clock } = sendAtOnce(40, (sink) => held.push(sink), ok);
+  for (const sink of held.splice(0)) sink.abort(new GatewayError('GW_UPSTREAM_UNREACHABLE'));
+  clock.advance(100);
+  const outcomes = await Promise.all(sinks.map(({ outcome }) => outcome));
+  expect(outcomes.map(({ status }) => status)).toEqual(Array(40).fill(200));
+});
